@@ -227,8 +227,9 @@ Result<void> Capture::on_updated(const TrackedTable& table,
     return {};
   }
   if (table.rule == MergeRule::row) {
+    SL_TRY(encode_key(table, values, true));
     encode_old(table, values);
-    buffer_.over(table, new_row, old_row, table.all_columns(), true, old_.bytes());
+    buffer_.over(table, new_row, old_row, key_.bytes(), table.all_columns(), true, old_.bytes());
     return {};
   }
   buffer_.set(table, new_row, changed_, true, old_.bytes());

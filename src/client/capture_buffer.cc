@@ -145,35 +145,31 @@ void CaptureBuffer::set(const TrackedTable& table, RowId row, const ColumnSet& c
 
 void CaptureBuffer::erase(const TrackedTable& table, RowId row, Bytes key, const ColumnSet& columns,
                           bool has_old, Bytes old_values) {
+  end_life(OpKind::erase, table, row, row, key, columns, has_old, old_values);
+  ops_of(table).has_ends = true;
+}
+
+void CaptureBuffer::over(const TrackedTable& table, RowId row, RowId old_row, Bytes key,
+                         const ColumnSet& columns, bool has_old, Bytes old_values) {
+  end_life(OpKind::over, table, row, old_row, key, columns, has_old, old_values);
+}
+
+void CaptureBuffer::end_life(OpKind kind, const TrackedTable& table, RowId row, RowId old_row,
+                             Bytes key, const ColumnSet& columns, bool has_old, Bytes old_values) {
   TableOps& ops = ops_of(table);
-  ops.has_ends = true;
   note_rows(ops, row, row);
   scratch_.clear();
   scratch_.raw(key);
   scratch_.raw(old_values);
   Op op;
-  op.kind = OpKind::erase;
+  op.kind = kind;
   op.first = row;
+  op.old_row = old_row;
   op.columns = column_set_index(ops, columns);
   op.has_old = has_old;
   op.bytes_at = arena_.append(scratch_.bytes());
   op.key_bytes = static_cast<std::uint32_t>(key.size());
   op.bytes = scratch_.size();
-  ops.ops.push_back(op);
-}
-
-void CaptureBuffer::over(const TrackedTable& table, RowId row, RowId old_row,
-                         const ColumnSet& columns, bool has_old, Bytes old_values) {
-  TableOps& ops = ops_of(table);
-  note_rows(ops, row, row);
-  Op op;
-  op.kind = OpKind::over;
-  op.first = row;
-  op.old_row = old_row;
-  op.columns = column_set_index(ops, columns);
-  op.has_old = has_old;
-  op.bytes_at = arena_.append(old_values);
-  op.bytes = old_values.size();
   ops.ops.push_back(op);
 }
 
@@ -302,6 +298,10 @@ void CaptureBuffer::fold(const TableOps& ops, const Op& op,
         if (!net.was_there && !net.is_there) {
           net.was_there = true;
           net.old_row = run.old_rowid;
+          net.key = to_vector(run.key);
+          net.keep_old(run);
+        } else if (net.was_there && !net.reborn) {
+          net.key = to_vector(run.key);
           net.keep_old(run);
         }
         net.reborn = net.was_there;
@@ -326,6 +326,24 @@ void CaptureBuffer::fold(const TableOps& ops, const Op& op,
   }
 }
 
+// Rows that stand in the buffer more than once, sorted.
+std::vector<RowId> CaptureBuffer::repeated_rows(const TableOps& ops) {
+  std::vector<RowId> rows;
+  for (const Op& op : ops.ops) {
+    for (std::uint64_t i = 0; i < op.count; ++i) {
+      rows.push_back(after(op.first, i));
+    }
+  }
+  std::sort(rows.begin(), rows.end());
+  std::vector<RowId> repeated;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    if (rows[i] == rows[i - 1] && (repeated.empty() || repeated.back() != rows[i])) {
+      repeated.push_back(rows[i]);
+    }
+  }
+  return repeated;
+}
+
 Result<std::vector<CaptureBuffer::Net>> CaptureBuffer::net_effect(const TableOps& ops,
                                                                   const KeyOf& key_of) {
   std::unordered_map<RowId, std::size_t> index;
@@ -334,7 +352,7 @@ Result<std::vector<CaptureBuffer::Net>> CaptureBuffer::net_effect(const TableOps
     fold(ops, op, index, nets);
   }
   // A key that was erased at one rowid and put at another is one row with a new life.
-  std::map<ByteVector, std::size_t> erased;
+  std::map<ByteVector, std::size_t, BytesLess> erased;
   for (std::size_t i = 0; i < nets.size(); ++i) {
     if (nets[i].was_there && !nets[i].key.empty()) {
       erased.emplace(nets[i].key, i);
@@ -379,7 +397,7 @@ Result<std::vector<CaptureBuffer::Net>> CaptureBuffer::net_effect(const TableOps
       nets[i].old_row = moved.old_row;
       nets[i].has_old = moved.has_old;
       nets[i].old_values = moved.old_values;
-      nets[i].key.clear();
+      nets[i].key = moved.key;
       source.was_there = false;
       source.reborn = false;
       source.has_old = false;
@@ -402,7 +420,8 @@ Result<void> CaptureBuffer::for_each_run(
       std::find_if(tables_.begin(), tables_.begin() + static_cast<std::ptrdiff_t>(table_count_),
                    [&](const TableOps& ops) { return ops.id == table; });
   SL_CHECK(found != tables_.begin() + static_cast<std::ptrdiff_t>(table_count_));
-  if (found->rising && !(found->has_ends && found->has_births)) {
+  const bool keys_may_move = found->has_ends && found->has_births;
+  if (!keys_may_move && (found->rising || repeated_rows(*found).empty())) {
     for (const Op& op : found->ops) {
       SL_TRY(visit(run_of(*found, op)));
     }

@@ -26,8 +26,8 @@ class CaptureBuffer {
   void erase(const TrackedTable& table, RowId row, Bytes key, const ColumnSet& columns,
              bool has_old, Bytes old_values);
   // A put in place of a living row of the same key, which stood at old_row.
-  void over(const TrackedTable& table, RowId row, RowId old_row, const ColumnSet& columns,
-            bool has_old, Bytes old_values);
+  void over(const TrackedTable& table, RowId row, RowId old_row, Bytes key,
+            const ColumnSet& columns, bool has_old, Bytes old_values);
 
   // Savepoints, by SQLite's level. Setting a level that is set does nothing: several tables report
   // the same savepoint.
@@ -81,9 +81,12 @@ class CaptureBuffer {
   };
   struct Net;
 
+  void end_life(OpKind kind, const TrackedTable& table, RowId row, RowId old_row, Bytes key,
+                const ColumnSet& columns, bool has_old, Bytes old_values);
   TableOps& ops_of(const TrackedTable& table);
   void note_rows(TableOps& ops, RowId first, RowId last);
   std::uint32_t column_set_index(TableOps& ops, const ColumnSet& columns);
+  static std::vector<RowId> repeated_rows(const TableOps& ops);
   LogRun run_of(const TableOps& ops, const Op& op) const;
   Result<std::vector<Net>> net_effect(const TableOps& ops, const KeyOf& key_of);
   void fold(const TableOps& ops, const Op& op, std::unordered_map<RowId, std::size_t>& index,

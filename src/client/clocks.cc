@@ -368,7 +368,7 @@ Result<std::optional<Tomb>> Clocks::find_tomb(TableId table, Bytes key) {
     return std::optional<Tomb>();
   }
   const TableClocks& clocks = tables_[table];
-  const auto found = clocks.tombs.find(to_vector(key));
+  const auto found = clocks.tombs.find(key);
   if (found != clocks.tombs.end()) {
     return std::optional<Tomb>(found->second);
   }

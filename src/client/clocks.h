@@ -99,7 +99,7 @@ class Clocks {
   };
   struct TableClocks {
     std::unordered_map<ChunkId, std::unique_ptr<Chunk>> chunks;
-    std::map<ByteVector, Tomb> tombs;
+    std::map<ByteVector, Tomb, BytesLess> tombs;
     std::optional<bool> stored_tombs;
     ChunkId last_id = 0;
     Chunk* last = nullptr;

@@ -45,9 +45,8 @@ void LogBodyWriter::run(const LogRun& run) {
     case OpKind::erase:
       if (run.kind == OpKind::over) {
         out_.signed_varint(minus(run.old_rowid, run.first));
-      } else {
-        out_.blob(run.key);
       }
+      out_.blob(run.key);
       if (run.has_old) {
         run.columns.write(out_);
         out_.blob(run.old_values);
@@ -74,11 +73,20 @@ Result<bool> LogBodyReader::next(LogRun& run) {
   return read_run;
 }
 
+Result<void> LogBodyReader::read_at(Bytes part, std::size_t position, LogRun& run) {
+  SL_CHECK(position < part.size());
+  LogBodyReader reader(part.subspan(position));
+  reader.table_ = 1;  // any: a run is meant to stand in a table
+  SL_TRY(reader.next(run));
+  return {};
+}
+
 Result<bool> LogBodyReader::read(LogRun& run) {
   for (;;) {
     if (in_.at_end()) {
       return false;
     }
+    position_ = in_.position();
     SL_TRY(const std::uint8_t mark, in_.u8());
     if (mark == table_mark) {
       SL_TRY(const std::uint64_t table, in_.varint_at_most(INT64_MAX));
@@ -114,6 +122,7 @@ Result<bool> LogBodyReader::read(LogRun& run) {
     case OpKind::over: {
       SL_TRY(const std::int64_t old_delta, in_.signed_varint());
       run.old_rowid = plus(run.first, static_cast<std::uint64_t>(old_delta));
+      SL_TRY(run.key, in_.blob());
       SL_TRY(read_old(run));
       break;
     }

@@ -39,7 +39,7 @@ struct LogRun {
   bool has_old = false;
   // Old values, `columns` in rising order, row by row; encoded as model/value_codec does.
   Bytes old_values;
-  // erase: the row's key, encoded.
+  // erase and over: the row's key, encoded.
   Bytes key;
   // over: where the row that was replaced stood.
   RowId old_rowid = 0;
@@ -70,6 +70,9 @@ class LogBodyReader {
   // Moves to the next run; false at the end of the part. `run` borrows from the part.
   Result<bool> next(LogRun& run);
   TableId table() const { return table_; }
+  // Where in the part the last run began; read_at() reads it again, all but the rowids.
+  std::size_t position() const { return position_; }
+  static Result<void> read_at(Bytes part, std::size_t position, LogRun& run);
 
  private:
   Result<bool> read(LogRun& run);
@@ -78,6 +81,7 @@ class LogBodyReader {
   Reader in_;
   TableId table_ = 0;
   RowId last_ = 0;
+  std::size_t position_ = 0;
 };
 
 }  // namespace syncline

@@ -170,6 +170,18 @@ std::string drop_capture_sql(TableId table) {
   return sql + "DROP TABLE IF EXISTS " + tap_name(table) + ";";
 }
 
+std::string adopt_rows_sql(const TrackedTable& table) {
+  TapInsert tap(TapKind::inserted);
+  if (!table.without_rowid) {
+    tap.add(2, "t." + table.rowid_name);
+  }
+  for (std::size_t i = 0; i < table.key.size(); ++i) {
+    tap.add(new_column(i), "t." + quote_identifier(table.key[i]));
+  }
+  return insert_into(table, tap) + "SELECT " + tap.values + " FROM main." +
+         quote_identifier(table.name) + " t";
+}
+
 std::string own_views_sql() { return ""; }
 
 }  // namespace syncline

@@ -30,6 +30,8 @@ inline int tap_column_count(const TrackedTable& table) {
 
 std::string capture_triggers_sql(const TrackedTable& table);
 std::string drop_capture_sql(TableId table);
+// Feeds the rows that a table has already to its tap, as if they were inserted now.
+std::string adopt_rows_sql(const TrackedTable& table);
 
 // Views over our tables for people and programs to read.
 std::string own_views_sql();
