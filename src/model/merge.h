@@ -36,7 +36,7 @@ struct MergeEffect {
 // True when an edit stamped `edit` that replaced `edit_replaced` and the present content stamped
 // `present` that replaced `present_replaced` were made without knowledge of each other.
 inline bool is_concurrent(const Stamp& edit, const Stamp& edit_replaced, const Stamp& present,
-                             const Stamp& present_replaced) {
+                          const Stamp& present_replaced) {
   return edit != present && edit_replaced < present && present_replaced < edit;
 }
 
