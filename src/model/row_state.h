@@ -27,8 +27,7 @@ struct CellState {
 // 2. No cell is older than the life: such a cell is void and dropped.
 // 3. A dead row holds only cells newer than its death.
 // 4. A row that was never heard of has a zero life, is not alive and may hold cells that came
-// before
-//    their put.
+//    before their put.
 struct RowState {
   Stamp life;
   bool alive = false;
@@ -36,8 +35,11 @@ struct RowState {
   Stamp life_replaced;
   std::vector<CellState> cells;
 
+  // Null when there is no such cell.
   CellState* find(std::string_view column);
   const CellState* find(std::string_view column) const;
+  // Whether the row's life makes content of that stamp void (invariants 2 and 3).
+  bool voids(const Stamp& stamp) const { return stamp < life || (!alive && stamp == life); }
   // The newest stamp anywhere in the row.
   Stamp newest() const;
 
