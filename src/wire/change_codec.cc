@@ -10,10 +10,10 @@ namespace {
 void write_edit(RowWriter& rows, const std::vector<std::string>& columns, const RowEdit& edit) {
   std::vector<std::uint16_t> used;
   std::vector<Stamp> replaced;
-  for (std::uint16_t i = 0; i < columns.size(); ++i) {
+  for (std::size_t i = 0; i < columns.size(); ++i) {
     for (const CellEdit& cell : edit.cells) {
       if (cell.column == columns[i]) {
-        used.push_back(i);
+        used.push_back(static_cast<std::uint16_t>(i));
         replaced.push_back(cell.replaced);
       }
     }
