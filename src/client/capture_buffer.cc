@@ -145,30 +145,58 @@ void CaptureBuffer::set(const TrackedTable& table, RowId row, const ColumnSet& c
 
 void CaptureBuffer::erase(const TrackedTable& table, RowId row, Bytes key, const ColumnSet& columns,
                           bool has_old, Bytes old_values) {
-  end_life(OpKind::erase, table, row, row, key, columns, has_old, old_values);
+  add_row_op(table, {OpKind::erase, row, row, key, {}, true}, columns, has_old, old_values);
   ops_of(table).has_ends = true;
 }
 
 void CaptureBuffer::over(const TrackedTable& table, RowId row, RowId old_row, Bytes key,
                          const ColumnSet& columns, bool has_old, Bytes old_values) {
-  end_life(OpKind::over, table, row, old_row, key, columns, has_old, old_values);
+  add_row_op(table, {OpKind::over, row, old_row, key, {}, true}, columns, has_old, old_values);
 }
 
-void CaptureBuffer::end_life(OpKind kind, const TrackedTable& table, RowId row, RowId old_row,
-                             Bytes key, const ColumnSet& columns, bool has_old, Bytes old_values) {
+void CaptureBuffer::install(const TrackedTable& table, RowId row, Bytes clock,
+                            const ColumnSet& columns, bool has_old, Bytes old_values) {
   TableOps& ops = ops_of(table);
-  note_rows(ops, row, row);
+  if (!ops.ops.empty() && !has_old) {
+    Op& last = ops.ops.back();
+    if (last.kind == OpKind::install && !last.has_old && after(last.first, last.count) == row &&
+        equal_bytes(run_of(ops, last).clock, clock)) {
+      note_rows(ops, row, row);
+      ++last.count;
+      return;
+    }
+  }
+  add_row_op(table, {OpKind::install, row, row, {}, clock, true}, columns, has_old, old_values);
+}
+
+void CaptureBuffer::leave(const TrackedTable& table, RowId row, Bytes key, const ColumnSet& columns,
+                          bool has_old, Bytes old_values) {
+  add_row_op(table, {OpKind::leave, row, row, key, {}, true}, columns, has_old, old_values);
+}
+
+void CaptureBuffer::bury(const TrackedTable& table, RowId row, bool had_row, Bytes key, Bytes tomb,
+                         const ColumnSet& columns, bool has_old, Bytes old_values) {
+  add_row_op(table, {OpKind::bury, row, row, key, tomb, had_row}, columns, has_old, old_values);
+}
+
+void CaptureBuffer::add_row_op(const TrackedTable& table, const RowOp& row_op,
+                               const ColumnSet& columns, bool has_old, Bytes old_values) {
+  TableOps& ops = ops_of(table);
+  note_rows(ops, row_op.row, row_op.row);
   scratch_.clear();
-  scratch_.raw(key);
+  scratch_.raw(row_op.key);
+  scratch_.raw(row_op.clock);
   scratch_.raw(old_values);
   Op op;
-  op.kind = kind;
-  op.first = row;
-  op.old_row = old_row;
+  op.kind = row_op.kind;
+  op.first = row_op.row;
+  op.old_row = row_op.old_row;
+  op.had_row = row_op.had_row;
   op.columns = column_set_index(ops, columns);
   op.has_old = has_old;
   op.bytes_at = arena_.append(scratch_.bytes());
-  op.key_bytes = static_cast<std::uint32_t>(key.size());
+  op.key_bytes = static_cast<std::uint32_t>(row_op.key.size());
+  op.clock_bytes = static_cast<std::uint32_t>(row_op.clock.size());
   op.bytes = scratch_.size();
   ops.ops.push_back(op);
 }
@@ -258,11 +286,13 @@ LogRun CaptureBuffer::run_of(const TableOps& ops, const Op& op) const {
   run.count = op.count;
   run.has_old = op.has_old;
   run.old_rowid = op.old_row;
+  run.had_row = op.had_row;
   if (op.kind != OpKind::put) {
     run.columns = ops.column_sets[op.columns];
     const Bytes bytes = arena_.at(op.bytes_at, op.bytes);
     run.key = bytes.subspan(0, op.key_bytes);
-    run.old_values = bytes.subspan(op.key_bytes);
+    run.clock = bytes.subspan(op.key_bytes, op.clock_bytes);
+    run.old_values = bytes.subspan(std::size_t{op.key_bytes} + op.clock_bytes);
   }
   return run;
 }
@@ -321,7 +351,10 @@ void CaptureBuffer::fold(const TableOps& ops, const Op& op,
         net.is_there = false;
         break;
       case OpKind::rich:
-        break;
+      case OpKind::install:
+      case OpKind::leave:
+      case OpKind::bury:
+        SL_CHECK(false);  // never the application's doing
     }
   }
 }
@@ -411,6 +444,18 @@ Result<std::vector<CaptureBuffer::Net>> CaptureBuffer::net_effect(const TableOps
     }
   }
   return nets;
+}
+
+Result<void> CaptureBuffer::for_each_op(
+    TableId table, const std::function<Result<void>(const LogRun& run)>& visit) const {
+  for (std::size_t i = 0; i < table_count_; ++i) {
+    if (tables_[i].id == table) {
+      for (const Op& op : tables_[i].ops) {
+        SL_TRY(visit(run_of(tables_[i], op)));
+      }
+    }
+  }
+  return {};
 }
 
 Result<void> CaptureBuffer::for_each_run(

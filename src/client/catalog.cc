@@ -233,12 +233,14 @@ Result<void> Catalog::store_columns(TrackedTable& table, const TrackOptions& opt
 }
 
 Result<void> Catalog::load_columns(TrackedTable& table) const {
-  SL_TRY(Statement info,
-         connection_.prepare("SELECT x.name, x.pk, x.hidden, x.\"notnull\", c.id, c.rule FROM "
-                             "pragma_table_xinfo(?1, 'main') x LEFT JOIN syncline_columns c ON "
-                             "c.tbl = ?2 AND c.name = x.name AND NOT c.gone ORDER BY x.cid"));
+  SL_TRY(
+      Statement info,
+      connection_.prepare(
+          "SELECT x.name, x.pk, x.hidden, x.\"notnull\", c.id, c.rule, x.type, x.dflt_value FROM "
+          "pragma_table_xinfo(?1, 'main') x LEFT JOIN syncline_columns c ON "
+          "c.tbl = ?2 AND c.name = x.name AND NOT c.gone ORDER BY x.cid"));
   info.bind_text(1, table.name).bind(2, table.id);
-  std::map<std::int64_t, std::string> key;
+  std::map<std::int64_t, std::pair<std::string, std::string>> key;
   for (;;) {
     SL_TRY(const bool row, info.step());
     if (!row) {
@@ -246,7 +248,7 @@ Result<void> Catalog::load_columns(TrackedTable& table) const {
     }
     const std::string name(info.column_text(0));
     if (info.column_int(1) > 0) {
-      key[info.column_int(1)] = name;
+      key[info.column_int(1)] = {name, std::string(info.column_text(6))};
       table.key_nullable = table.key_nullable || info.column_int(3) == 0;
       continue;
     }
@@ -257,14 +259,18 @@ Result<void> Catalog::load_columns(TrackedTable& table) const {
     column.id = static_cast<std::uint16_t>(info.column_int(4));
     column.name = name;
     SL_TRY(column.rule, merge_rule_from_name(info.column_text(5)));
+    column.type = info.column_text(6);
+    column.not_null = info.column_int(3) != 0;
+    column.default_sql = info.column_text(7);
     if (column.id >= table.positions.size()) {
       table.positions.resize(column.id + std::size_t{1}, -1);
     }
     table.positions[column.id] = static_cast<int>(table.columns.size());
     table.columns.push_back(std::move(column));
   }
-  for (auto& [position, name] : key) {
-    table.key.push_back(name);
+  for (auto& [position, column] : key) {
+    table.key.push_back(column.first);
+    table.key_types.push_back(column.second);
   }
   if (table.key.empty()) {
     return cannot_track(table.name, "the table or its primary key is gone");

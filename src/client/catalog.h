@@ -18,6 +18,11 @@ struct TrackedColumn {
   std::uint16_t id = 0;
   std::string name;
   MergeRule rule = MergeRule::lww;
+  // As declared; for the schema's fingerprint.
+  std::string type;
+  bool not_null = false;
+  // SQL of the default; empty when there is none.
+  std::string default_sql;
 };
 
 // One synced table as this connection sees it.
@@ -27,6 +32,7 @@ struct TrackedTable {
   MergeRule rule = MergeRule::lww;
   // In key order.
   std::vector<std::string> key;
+  std::vector<std::string> key_types;
   // A key column that may hold NULL; a row that does is refused.
   bool key_nullable = false;
   // Outside the key, generated ones left out, in the table's order. The order of trigger arguments.
@@ -53,6 +59,8 @@ struct TrackedTable {
   }
   int position_of(std::string_view column) const;
   bool has_rule(MergeRule wanted) const;
+  // Some column's edits say more than its value does (counter, json).
+  bool has_rich() const { return has_rule(MergeRule::counter) || has_rule(MergeRule::json); }
   // All present columns.
   ColumnSet all_columns() const;
 

@@ -107,7 +107,9 @@ class Clocks {
 
   Result<Chunk*> chunk(TableClocks& clocks, TableId table, ChunkId id);
   Result<void> enter_part(const LogRow& row, Bytes part, Writer* replaced);
-  Result<void> enter_put(TableId table, RowId first, std::uint64_t count, const ClockTime& time);
+  Result<void> enter_rows(TableId table, RowId first, std::uint64_t count, const RowClock& clock);
+  Result<void> enter_over(TableId table, const LogRun& run, const ClockTime& time,
+                          Writer* replaced);
   Result<void> enter_set(TableId table, const LogRun& run, const ClockTime& time, Writer* replaced);
   Result<ClockTime> enter_erase(TableId table, RowId row);
   Result<void> store_chunks(TableId table, TableClocks& clocks);
@@ -140,6 +142,10 @@ class Clocks {
 
 void write_clock(Writer& out, const ClockTime& time);
 Result<ClockTime> read_clock(Reader& in);
+void write_row_clock(Writer& out, const RowClock& clock);
+Result<RowClock> read_row_clock(Reader& in);
+void write_tomb(Writer& out, const Tomb& tomb);
+Result<Tomb> read_tomb(Reader& in);
 
 // Reads what Clocks noted of a change's replaced stamps, in step with its runs.
 class ReplacedReader {

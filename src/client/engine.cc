@@ -1,5 +1,6 @@
 #include "client/engine.h"
 
+#include "client/change_file.h"
 #include "sqlite/savepoint.h"
 
 namespace syncline {
@@ -11,11 +12,21 @@ Engine::Engine(const Parts& parts)
       log_(parts.connection),
       origins_(parts.connection),
       clocks_(parts.connection, log_, origins_),
-      capture_(parts.connection, catalog_, log_, clock_) {
+      capture_(parts.connection, catalog_, log_, clock_),
+      tables_(parts.connection, catalog_),
+      rows_(parts.connection, clocks_, origins_, capture_),
+      held_(parts.connection),
+      seen_(parts.connection),
+      extract_(parts.connection, catalog_, log_, clocks_, origins_, tables_, rows_),
+      apply_({parts.connection, catalog_, log_, clocks_, origins_, capture_, tables_, extract_,
+              rows_, held_, seen_, clock_}) {
   capture_.set_listener(this);
 }
 
-Engine::~Engine() = default;
+Engine::~Engine() {
+  capture_.set_listener(nullptr);
+  release();
+}
 
 Result<std::unique_ptr<Engine>> Engine::attach(const Parts& parts) {
   std::unique_ptr<Engine> engine(new Engine(parts));
@@ -72,7 +83,90 @@ Result<void> Engine::untrack(const std::string& table) {
   return savepoint.release();
 }
 
-void Engine::release_statements() {
+Result<void> Engine::require_replica() {
+  SL_TRY(const bool initialised, catalog_.is_initialised());
+  if (!initialised) {
+    return Error(ErrorCode::not_found,
+                 "this database does not sync yet: SELECT syncline_track('your_table') first");
+  }
+  SL_TRY(replica());
+  return {};
+}
+
+Result<LocalVersion> Engine::version() {
+  SL_TRY(require_replica());
+  SL_TRY(const LogHead head, log_.head());
+  return head.version;
+}
+
+Result<ByteVector> Engine::changes_since(LocalVersion since) {
+  SL_TRY(require_replica());
+  // One snapshot for log, clocks and tables.
+  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(clocks_.catch_up());
+  SL_TRY(const LogHead head, log_.head());
+  Extract::Range range;
+  range.after = since;
+  range.through = head.version;
+  ChangeFileWriter file;
+  SL_TRY(extract_.changes(range, [&](const LogRow&, const PartHeader&, Bytes part) -> Result<bool> {
+    file.part(part);
+    return true;
+  }));
+  SL_TRY(savepoint.release());
+  end_call();
+  return file.finish();
+}
+
+Result<ApplyReport> Engine::apply_file(Bytes file) {
+  SL_TRY(require_replica());
+  const bool nested = !parts_.connection.autocommit();
+  ApplyReport report;
+  const auto run = [&]() -> Result<void> {
+    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(apply_.begin(file.size()));
+    SL_TRY(read_change_file(file,
+                            [&](Bytes part) -> Result<void> { return apply_.part(part, report); }));
+    SL_TRY(apply_.finish(report));
+    return savepoint.release();
+  };
+  auto done = run();
+  end_call();
+  if (!done) {
+    apply_.abandon();
+    forget_all();
+    return std::move(done).error();
+  }
+  if (nested) {
+    // The application may still roll its transaction back.
+    forget_all();
+  }
+  return report;
+}
+
+void Engine::forget_all() {
+  clocks_.forget();
+  origins_.forget();
+  extract_.forget();
+  seen_.forget();
+  held_.forget();
+  log_.forget();
+}
+
+void Engine::end_call() {
+  if (!parts_.keep_statements) {
+    tables_.release();
+    if (!capture_.has_sinks()) {
+      release();
+    }
+  }
+}
+
+void Engine::release() {
+  tables_.release();
+  rows_.release();
+  held_.release();
+  seen_.release();
   capture_.release();
   origins_.release();
   clocks_.release();
@@ -81,16 +175,13 @@ void Engine::release_statements() {
 void Engine::on_captured(LocalVersion /*version*/, ChangeSequence /*sequence*/,
                          std::span<const TableId> /*tables*/) {}
 
-void Engine::on_rolled_back() {
-  clocks_.forget();
-  origins_.forget();
-}
+void Engine::on_rolled_back() { forget_all(); }
 
 Result<void> Engine::describe_rich(const TrackedTable& /*table*/, const LogRun& /*run*/,
                                    const Stamp& /*stamp*/, LogBodyWriter& /*out*/) {
   return {};
 }
 
-void Engine::on_disconnected() { release_statements(); }
+void Engine::on_disconnected() { release(); }
 
 }  // namespace syncline

@@ -56,7 +56,9 @@ Result<void> Extract::changes(const Range& range, const Sink& sink) {
         if (range.own_only && !own) {
           return true;
         }
-        SL_TRY(const Stamp stamp, origins_.stamp_of({row.time, row.origin}));
+        // Our own bookkeeping (a held row installed, a snapshot) is nobody's change.
+        const OriginId author = row.origin == 0 ? first_own_origin : row.origin;
+        SL_TRY(const Stamp stamp, origins_.stamp_of({row.time, author}));
         if (row.form == LogForm::frozen || row.form == LogForm::frozen_parts) {
           for (const Bytes part : parts) {
             Reader in(part);
@@ -175,7 +177,12 @@ Result<void> Extract::one_run(Running& running, TableAccess& access, const LogRu
       return set_rows(running, access, run);
     case OpKind::erase:
       return erase_row(running, access, run);
+    case OpKind::install:
+      return install_rows(running, access, run);
+    case OpKind::bury:
+      return bury_row(running, run);
     case OpKind::rich:
+    case OpKind::leave:
       return {};
   }
   return {};
@@ -418,6 +425,90 @@ Result<void> Extract::erase_row(Running& running, TableAccess& access, const Log
     SL_TRY(flush(running, false));
   }
   return {};
+}
+
+Result<void> Extract::install_rows(Running& running, TableAccess& access, const LogRun& run) {
+  const TrackedTable& table = access.table();
+  for (std::uint64_t i = 0; i < run.count; ++i) {
+    SL_TRY(const StoredRow* stored, access.read(plus(run.first, i)));
+    if (stored == nullptr) {
+      continue;
+    }
+    Writer key;
+    for (std::size_t k = 0; k < table.key.size(); ++k) {
+      write_value(key, stored->values[k]);
+    }
+    access.end_range();
+    SL_TRY(const LoadedRow row, rows_.load(access, key.bytes()));
+    write_state_row(running.rows, table, key.bytes(), row.state);
+    if (running.rows.size() >= limits::part_bytes_target) {
+      SL_TRY(flush(running, false));
+    }
+  }
+  return {};
+}
+
+Result<void> Extract::bury_row(Running& running, const LogRun& run) {
+  Reader encoded(run.clock);
+  SL_TRY(const Tomb tomb, read_tomb(encoded));
+  SL_TRY(const Stamp death, origins_.stamp_of(tomb.death));
+  Writer& out = running.rows.begin_state(false, death, {});
+  out.raw(run.key);
+  running.rows.begin_newer_cells(0);
+  return {};
+}
+
+Result<std::optional<Value>> Extract::value_before(TableId table, RowId row, std::uint16_t column,
+                                                   const ClockTime& time) {
+  SL_TRY(const auto version,
+         connection_.query_int(
+             "SELECT version FROM syncline_log WHERE origin = " + std::to_string(time.origin) +
+             " AND time = " + std::to_string(static_cast<std::int64_t>(time.time))));
+  if (!version.has_value()) {
+    return std::optional<Value>();
+  }
+  const LocalVersion before(static_cast<std::uint64_t>(*version) - 1);
+  SL_TRY(const LogHead head, log_.head());
+  OldValues values(connection_, log_);
+  SL_TRY(values.cover(before, head.version));
+  SL_TRY(const OldValues::Past past, values.past(table, row, before));
+  const ByteVector* found = past.find(column);
+  if (found == nullptr) {
+    return std::optional<Value>();
+  }
+  Reader in(*found);
+  DecodedValue value;
+  SL_TRY(value.read(in));
+  return std::optional<Value>(Value(value.view()));
+}
+
+void write_state_row(RowWriter& rows, const TrackedTable& table, Bytes key, const RowState& state) {
+  std::vector<std::uint16_t> at_life;
+  std::vector<std::uint16_t> newer;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    const CellState* cell = state.find(table.columns[i].name);
+    if (cell != nullptr) {
+      (state.alive && cell->stamp == state.life ? at_life : newer)
+          .push_back(static_cast<std::uint16_t>(i));
+    }
+  }
+  Writer& out = rows.begin_state(state.alive, state.life, at_life);
+  out.raw(key);
+  const auto write_content = [&](Writer& into, const CellState& cell) {
+    if (cell.form == CellForm::plain) {
+      write_value(into, cell.value.view());
+    } else {
+      RowWriter::write_formed(into, cell.form, cell.value.view().data);
+    }
+  };
+  for (const std::uint16_t position : at_life) {
+    write_content(out, *state.find(table.columns[position].name));
+  }
+  rows.begin_newer_cells(newer.size());
+  for (const std::uint16_t position : newer) {
+    const CellState* cell = state.find(table.columns[position].name);
+    write_content(rows.newer_cell(position, cell->stamp), *cell);
+  }
 }
 
 }  // namespace syncline

@@ -9,6 +9,7 @@
 #include "client/local_log.h"
 #include "client/old_values.h"
 #include "client/origins.h"
+#include "client/row_store.h"
 #include "client/table_access.h"
 #include "wire/change_codec.h"
 
@@ -19,7 +20,9 @@ class TableSet {
  public:
   TableSet(Connection connection, Catalog& catalog) : connection_(connection), catalog_(catalog) {}
   Result<TableAccess*> access(TableId id);
-  void release() { tables_.clear(); }
+  // Statements that write a tracked table keep its capture table connected, so that they must go
+  // before the connection can close. Letting go may call back here: the members go first.
+  void release() { const auto doomed = std::move(tables_); }
 
  private:
   Connection connection_;
@@ -34,15 +37,19 @@ class TableSet {
 //    written since (P6).
 // 2. Of any other change only what still stands is told, under its own stamps: what was overwritten
 //    since travels with the change that overwrote it.
+// 3. Rows that came with clocks of their own (from a snapshot, or where a change met a newer edit)
+//    are told as states.
 class Extract {
  public:
   Extract(Connection connection, Catalog& catalog, LocalLog& log, Clocks& clocks, Origins& origins,
-          TableSet& tables)
-      : catalog_(catalog),
+          TableSet& tables, RowStore& rows)
+      : connection_(connection),
+        catalog_(catalog),
         log_(log),
         clocks_(clocks),
         origins_(origins),
         tables_(tables),
+        rows_(rows),
         old_values_(connection, log) {}
 
   // Takes one encoded part (wire/change_codec) after the other; false stops.
@@ -58,6 +65,10 @@ class Extract {
   };
   // Clocks must be caught up, in the same transaction.
   Result<void> changes(const Range& range, const Sink& sink);
+  // What a cell was before an own change wrote it, while the log still knows; the base of a
+  // three-way merge.
+  Result<std::optional<Value>> value_before(TableId table, RowId row, std::uint16_t column,
+                                            const ClockTime& time);
   void forget() { old_values_.forget(); }
 
  private:
@@ -72,6 +83,8 @@ class Extract {
   Result<void> set_row(Running& running, TableAccess& access, const LogRun& run, RowId row,
                        const StoredRow* stored, std::span<const ClockTime> replaced);
   Result<void> erase_row(Running& running, TableAccess& access, const LogRun& run);
+  Result<void> install_rows(Running& running, TableAccess& access, const LogRun& run);
+  Result<void> bury_row(Running& running, const LogRun& run);
   Result<void> past_row(Running& running, TableAccess& access, const LogRun& run, RowId row,
                         const StoredRow* stored, const ColumnSet& columns, RowKind kind,
                         std::span<const Stamp> replaced);
@@ -79,12 +92,18 @@ class Extract {
   Result<bool> flush(Running& running, bool last);
   Result<Stamp> put_replaced(const TrackedTable& table, Bytes key, const ClockTime& time);
 
+  Connection connection_;
   Catalog& catalog_;
   LocalLog& log_;
   Clocks& clocks_;
   Origins& origins_;
   TableSet& tables_;
+  RowStore& rows_;
   OldValues old_values_;
 };
+
+// Writes a row as a state. The table must have been begun with its columns in their own order.
+// Cells of columns that the table does not have are left out.
+void write_state_row(RowWriter& rows, const TrackedTable& table, Bytes key, const RowState& state);
 
 }  // namespace syncline

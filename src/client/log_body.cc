@@ -52,6 +52,30 @@ void LogBodyWriter::run(const LogRun& run) {
         out_.blob(run.old_values);
       }
       return;
+    case OpKind::install:
+      out_.varint(run.count);
+      out_.blob(run.clock);
+      if (run.has_old) {
+        run.columns.write(out_);
+        out_.blob(run.old_values);
+      }
+      return;
+    case OpKind::leave:
+      out_.blob(run.key);
+      if (run.has_old) {
+        run.columns.write(out_);
+        out_.blob(run.old_values);
+      }
+      return;
+    case OpKind::bury:
+      out_.u8(run.had_row ? 1 : 0);
+      out_.blob(run.key);
+      out_.blob(run.clock);
+      if (run.has_old) {
+        run.columns.write(out_);
+        out_.blob(run.old_values);
+      }
+      return;
     case OpKind::rich:
       out_.varint(run.column);
       out_.u8(run.form);
@@ -95,7 +119,7 @@ Result<bool> LogBodyReader::read(LogRun& run) {
       continue;
     }
     const unsigned kind = mark & 0x0FU;
-    if (kind < 1 || kind > 5 || table_ == 0) {
+    if (kind < 1 || kind > 8 || table_ == 0) {
       return Error(ErrorCode::malformed, "unknown mark " + std::to_string(mark));
     }
     run.kind = static_cast<OpKind>(kind);
@@ -128,6 +152,25 @@ Result<bool> LogBodyReader::read(LogRun& run) {
     }
     case OpKind::erase: {
       SL_TRY(run.key, in_.blob());
+      SL_TRY(read_old(run));
+      break;
+    }
+    case OpKind::install: {
+      SL_TRY(run.count, in_.varint());
+      SL_TRY(run.clock, in_.blob());
+      SL_TRY(read_old(run));
+      break;
+    }
+    case OpKind::leave: {
+      SL_TRY(run.key, in_.blob());
+      SL_TRY(read_old(run));
+      break;
+    }
+    case OpKind::bury: {
+      SL_TRY(const std::uint8_t had_row, in_.u8());
+      run.had_row = had_row != 0;
+      SL_TRY(run.key, in_.blob());
+      SL_TRY(run.clock, in_.blob());
       SL_TRY(read_old(run));
       break;
     }

@@ -127,7 +127,7 @@ Result<void> OldValues::add_ref(const Ref& ref, Past& past) {
     }
   });
   SL_TRY(std::move(failed));
-  if (run.kind == OpKind::erase || run.kind == OpKind::over) {
+  if (run.kind != OpKind::set && run.kind != OpKind::install) {
     past.key = to_vector(run.key);
     past.complete = true;
   }

@@ -52,19 +52,15 @@ Result<Bytes> TableAccess::stored_key(RowId row) {
 }
 
 Result<int> TableAccess::bind_key(Statement& statement, int first_parameter, Bytes key) {
-  auto values = key_values(key);
-  if (!values) {
-    return std::move(values).error();
+  Reader in(key);
+  for (std::size_t i = 0; i < table_.key.size(); ++i) {
+    if (i == key_values_.size()) {
+      key_values_.emplace_back();
+    }
+    SL_TRY(key_values_[i].read(in));
+    statement.bind(first_parameter++, key_values_[i].view());
   }
-  if (values->size() != table_.key.size()) {
-    return Error(ErrorCode::schema_mismatch,
-                 "table '" + table_.name + "' has a key of " + std::to_string(table_.key.size()) +
-                     " columns, the change's key has " + std::to_string(values->size()));
-  }
-  key_values_ = std::move(*values);
-  for (const Value& value : key_values_) {
-    statement.bind(first_parameter++, value.view());
-  }
+  SL_TRY(in.expect_end("the key of table '" + table_.name + "'"));
   return first_parameter;
 }
 
@@ -263,6 +259,15 @@ Result<void> TableAccess::erase(RowId row) {
   }
   SL_TRY(bind_row(erase_, row));
   return erase_.run();
+}
+
+Result<Value> TableAccess::default_value(const TrackedColumn& column) const {
+  if (column.default_sql.empty()) {
+    return Value();
+  }
+  SL_TRY(Statement select, connection_.prepare("SELECT " + column.default_sql));
+  SL_TRY(select.step());
+  return Value(select.column(0));
 }
 
 }  // namespace syncline

@@ -1,11 +1,13 @@
 #pragma once
 
-#include <map>
+#include <deque>
 #include <memory>
 #include <vector>
 
 #include "client/catalog.h"
 #include "client/column_set.h"
+#include "model/value.h"
+#include "model/value_codec.h"
 #include "sqlite/connection.h"
 
 namespace syncline {
@@ -43,6 +45,9 @@ class TableAccess {
   Result<void> update(RowId row, const ColumnSet& columns, std::span<const ValueView> values);
   Result<void> erase(RowId row);
 
+  // What the schema gives a column that an INSERT does not name.
+  Result<Value> default_value(const TrackedColumn& column) const;
+
   // The value of a column in a stored row.
   const ValueView& value(const StoredRow& row, std::uint16_t column_id) const {
     return row.values[table_.key.size() + static_cast<std::size_t>(table_.position_of(column_id))];
@@ -61,7 +66,7 @@ class TableAccess {
   const TrackedTable& table_;
   StoredRow row_;
   ByteVector key_;
-  std::vector<Value> key_values_;
+  std::deque<DecodedValue> key_values_;
   Writer scratch_;
   Statement read_;
   Statement range_;
