@@ -23,6 +23,8 @@ class DecodedValue {
   // Lives as long as this object and the bytes that were read, until the next read().
   const ValueView& view() const { return view_; }
   Result<void> read(Reader& in);
+  // Holds borrowed bytes that were read by other means.
+  void set_blob(Bytes blob) { view_ = ValueView::blob(blob); }
 
  private:
   ValueView view_;
