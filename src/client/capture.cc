@@ -1,0 +1,443 @@
+#include "client/capture.h"
+
+#include <cstdlib>
+
+#include "model/value_codec.h"
+
+namespace syncline {
+namespace {
+
+// A body is cut into parts of about this size, so that no blob grows with the transaction.
+constexpr std::size_t body_part_bytes = std::size_t{512} << 10U;
+
+std::size_t old_at(std::size_t index) { return tap_fixed_columns + 2 * index; }
+std::size_t new_at(std::size_t index) { return old_at(index) + 1; }
+
+}  // namespace
+
+// All of a connection's sinks feed one Capture: a transaction is one change, however many tables it
+// touched. SQLite reports begin, savepoints and the end to each; only the first report counts.
+class Capture::Sink final : public WriteSink {
+ public:
+  Sink(Capture& capture, TableId table) : capture_(capture), table_(table) {}
+
+  Result<void> on_row(std::span<sqlite3_value* const> values) override {
+    return capture_.on_row(table_, values);
+  }
+  Result<void> on_begin() override { return {}; }
+  Result<void> on_sync() override { return capture_.on_sync(); }
+  void on_commit() override { capture_.on_commit(); }
+  void on_rollback() override { capture_.on_rollback(); }
+  void on_savepoint(int level) override { capture_.buffer_.set_mark(level); }
+  void on_release(int level) override { capture_.buffer_.release_mark(level); }
+  void on_rollback_to(int level) override { capture_.buffer_.rollback_to_mark(level); }
+
+ private:
+  Capture& capture_;
+  TableId table_;
+};
+
+Capture::~Capture() = default;
+
+Result<std::unique_ptr<WriteSink>> Capture::connect(std::span<const std::string> arguments,
+                                                    int& column_count) {
+  if (arguments.size() != 2) {
+    return Error(ErrorCode::invalid_argument,
+                 "tables of this module are made by syncline_track(), not by hand");
+  }
+  const TableId table = std::strtoll(arguments[0].c_str(), nullptr, 10);
+  const long columns = std::strtol(arguments[1].c_str(), nullptr, 10);
+  if (table <= 0 || columns < tap_fixed_columns || columns > 2000) {
+    return Error(ErrorCode::invalid_argument, "bad arguments for a capture table");
+  }
+  column_count = static_cast<int>(columns);
+  // The schema has just been read anew: what is cached about tables may be old.
+  catalog_.drop_cache();
+  last_table_ = nullptr;
+  all_columns_.clear();
+  ++sinks_;
+  return std::unique_ptr<WriteSink>(std::make_unique<Sink>(*this, table));
+}
+
+void Capture::disconnected() {
+  --sinks_;
+  last_table_ = nullptr;
+  if (sinks_ == 0) {
+    release();
+    if (listener_ != nullptr) {
+      listener_->on_disconnected();
+    }
+  }
+}
+
+void Capture::release() {
+  key_statements_.clear();
+  rid_statements_.clear();
+  log_.release();
+}
+
+std::optional<RowId> Capture::expected_row() {
+  expecting_ = false;
+  if (!expected_seen_) {
+    return std::nullopt;
+  }
+  expected_seen_ = false;
+  return expected_row_;
+}
+
+Result<void> Capture::on_row(TableId table_id, std::span<sqlite3_value* const> values) {
+  if (synced_) {
+    SL_TRY(reopen());
+  }
+  if (last_table_ == nullptr || last_table_->id != table_id) {
+    SL_TRY(last_table_, catalog_.table(table_id));
+    if (static_cast<std::size_t>(tap_column_count(*last_table_)) != values.size()) {
+      last_table_ = nullptr;
+      return Error(ErrorCode::schema_mismatch,
+                   "a tracked table's columns were changed without notice; run SELECT "
+                   "syncline_alter_commit() to adapt");
+    }
+  }
+  const TrackedTable& table = *last_table_;
+  const auto kind = static_cast<TapKind>(read_value(values[0]).integer);
+  if (expecting_ && kind == expected_kind_ && table_id == expected_table_) {
+    expecting_ = false;
+    expected_seen_ = true;
+    SL_TRY(expected_row_, row_of(table, values, kind != TapKind::deleted));
+    return {};
+  }
+  switch (kind) {
+    case TapKind::inserted:
+      return on_inserted(table, values);
+    case TapKind::updated:
+      return on_updated(table, values);
+    case TapKind::deleted:
+      return on_deleted(table, values);
+    case TapKind::may_vanish:
+      return on_may_vanish(table, values);
+  }
+  return Error(ErrorCode::invalid_argument, "capture tables are written by triggers only");
+}
+
+// A COMMIT may fail and leave its transaction open (the file was busy), and the application may
+// write more before it tries again: the log row that was written for the commit is taken back.
+Result<void> Capture::reopen() {
+  if (connection_.autocommit()) {
+    return Error(ErrorCode::unsupported,
+                 "a tracked table was written while its transaction was being committed");
+  }
+  const std::string version = std::to_string(row_.version.get());
+  SL_TRY(connection_.execute("DELETE FROM syncline_log_parts WHERE version = " + version));
+  SL_TRY(connection_.execute("DELETE FROM syncline_log WHERE version = " + version));
+  log_.forget();
+  synced_ = false;
+  return {};
+}
+
+Result<void> Capture::encode_key(const TrackedTable& table, std::span<sqlite3_value* const> values,
+                                 bool is_new) {
+  key_.clear();
+  for (std::size_t i = 0; i < table.key.size(); ++i) {
+    const ValueView value = read_value(values[is_new ? new_at(i) : old_at(i)]);
+    if (value.is_null()) {
+      return Error(ErrorCode::constraint, "table '" + table.name + "': column '" + table.key[i] +
+                                              "' of the primary key is NULL, and a synced row "
+                                              "needs a key");
+    }
+    write_value(key_, value);
+  }
+  return {};
+}
+
+void Capture::encode_old(const TrackedTable& table, std::span<sqlite3_value* const> values) {
+  old_.clear();
+  // Column ids rise with time, not always with the table's order.
+  for (const int position : table.positions) {
+    if (position >= 0) {
+      write_value(
+          old_, read_value(values[old_at(table.key.size() + static_cast<std::size_t>(position))]));
+    }
+  }
+}
+
+Result<RowId> Capture::row_of(const TrackedTable& table, std::span<sqlite3_value* const> values,
+                              bool is_new) {
+  if (!table.without_rowid) {
+    return read_value(values[is_new ? 2 : 1]).integer;
+  }
+  SL_TRY(encode_key(table, values, is_new));
+  return rowid_of_key(table, key_.bytes());
+}
+
+Result<void> Capture::on_inserted(const TrackedTable& table,
+                                  std::span<sqlite3_value* const> values) {
+  if (table.key_nullable && !table.without_rowid) {
+    for (std::size_t i = 0; i < table.key.size(); ++i) {
+      // An INTEGER PRIMARY KEY is never NULL once the row is there.
+      if (read_value(values[new_at(i)]).is_null()) {
+        return encode_key(table, values, true);
+      }
+    }
+  }
+  SL_TRY(const RowId row, row_of(table, values, true));
+  if (!candidates_.empty()) {
+    SL_TRY(settle_candidates(table, row));
+  }
+  buffer_.put(table, row);
+  return {};
+}
+
+Result<void> Capture::on_updated(const TrackedTable& table,
+                                 std::span<sqlite3_value* const> values) {
+  bool key_changed = false;
+  for (std::size_t i = 0; i < table.key.size() && !key_changed; ++i) {
+    key_changed = !same_value(read_value(values[old_at(i)]), read_value(values[new_at(i)]));
+  }
+  SL_TRY(const RowId old_row, row_of(table, values, false));
+  SL_TRY(const RowId new_row, row_of(table, values, true));
+  if (!candidates_.empty()) {
+    SL_TRY(settle_candidates(table, new_row));
+  }
+  if (key_changed || old_row != new_row) {
+    SL_TRY(encode_key(table, values, true));
+    SL_TRY(encode_key(table, values, false));
+    encode_old(table, values);
+    ColumnSet& all = all_columns_[table.id];
+    if (all.empty()) {
+      all = table.all_columns();
+    }
+    buffer_.erase(table, old_row, key_.bytes(), all, true, old_.bytes());
+    buffer_.put(table, new_row);
+    return {};
+  }
+  changed_.clear();
+  old_.clear();
+  for (std::size_t id = 0; id < table.positions.size(); ++id) {
+    if (table.positions[id] < 0) {
+      continue;
+    }
+    const std::size_t index = table.key.size() + static_cast<std::size_t>(table.positions[id]);
+    const ValueView before = read_value(values[old_at(index)]);
+    if (!same_value(before, read_value(values[new_at(index)]))) {
+      changed_.insert(id);
+      write_value(old_, before);
+    }
+  }
+  if (changed_.empty()) {
+    return {};
+  }
+  if (table.rule == MergeRule::row) {
+    encode_old(table, values);
+    buffer_.over(table, new_row, old_row, table.all_columns(), true, old_.bytes());
+    return {};
+  }
+  buffer_.set(table, new_row, changed_, true, old_.bytes());
+  return {};
+}
+
+Result<void> Capture::on_deleted(const TrackedTable& table,
+                                 std::span<sqlite3_value* const> values) {
+  SL_TRY(const RowId row, row_of(table, values, false));
+  SL_TRY(encode_key(table, values, false));
+  encode_old(table, values);
+  ColumnSet& all = all_columns_[table.id];
+  if (all.empty()) {
+    all = table.all_columns();
+  }
+  buffer_.erase(table, row, key_.bytes(), all, true, old_.bytes());
+  return {};
+}
+
+Result<void> Capture::on_may_vanish(const TrackedTable& table,
+                                    std::span<sqlite3_value* const> values) {
+  Candidate candidate;
+  candidate.table = table.id;
+  SL_TRY(candidate.row, row_of(table, values, false));
+  SL_TRY(encode_key(table, values, false));
+  encode_old(table, values);
+  candidate.key = to_vector(key_.bytes());
+  candidate.old_values = to_vector(old_.bytes());
+  for (const Candidate& known : candidates_) {
+    if (known.table == candidate.table && known.row == candidate.row) {
+      return {};
+    }
+  }
+  candidates_.push_back(std::move(candidate));
+  return {};
+}
+
+Result<void> Capture::settle_candidates(const TrackedTable& table, RowId written) {
+  std::vector<Candidate> others;
+  std::vector<Candidate> ours;
+  for (Candidate& candidate : candidates_) {
+    (candidate.table == table.id ? ours : others).push_back(std::move(candidate));
+  }
+  candidates_ = std::move(others);
+  for (const Candidate& candidate : ours) {
+    bool gone = candidate.row == written;
+    if (!gone) {
+      SL_TRY(const ByteVector key, key_of_row(table, candidate.row));
+      gone = key != candidate.key;
+    }
+    if (gone) {
+      buffer_.erase(table, candidate.row, candidate.key, table.all_columns(), true,
+                    candidate.old_values);
+    }
+  }
+  return {};
+}
+
+Result<ByteVector> Capture::key_of_row(const TrackedTable& table, RowId row) {
+  Statement& statement = key_statements_[table.id];
+  if (!statement) {
+    std::string sql = "SELECT ";
+    for (std::size_t i = 0; i < table.key.size(); ++i) {
+      sql += (i == 0 ? "t." : ",t.") + quote_identifier(table.key[i]);
+    }
+    if (table.without_rowid) {
+      sql = "SELECT key FROM syncline_keys_" + std::to_string(table.id) + " WHERE rid = ?1";
+    } else {
+      sql +=
+          " FROM main." + quote_identifier(table.name) + " t WHERE t." + table.rowid_name + " = ?1";
+    }
+    SL_TRY(statement, connection_.prepare_kept(sql));
+  }
+  const ResetGuard guard(statement);
+  statement.bind(1, row);
+  SL_TRY(const bool found, statement.step());
+  if (!found) {
+    return ByteVector();
+  }
+  if (!table.without_rowid) {
+    Writer key;
+    for (int i = 0; i < static_cast<int>(table.key.size()); ++i) {
+      write_value(key, statement.column(i));
+    }
+    return key.take();
+  }
+  // The key is remembered for ever; whether the row is there is another question.
+  ByteVector key = to_vector(statement.column_blob(0));
+  SL_TRY(const std::vector<Value> values, key_values(key));
+  std::string sql = "SELECT 1 FROM main." + quote_identifier(table.name) + " WHERE ";
+  for (std::size_t i = 0; i < table.key.size(); ++i) {
+    sql +=
+        (i == 0 ? "" : " AND ") + quote_identifier(table.key[i]) + " = ?" + std::to_string(i + 1);
+  }
+  SL_TRY(Statement exists, connection_.prepare(sql));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    exists.bind(static_cast<int>(i) + 1, values[i].view());
+  }
+  SL_TRY(const bool there, exists.step());
+  return there ? key : ByteVector();
+}
+
+Result<RowId> Capture::rowid_of_key(const TrackedTable& table, Bytes key) {
+  Statement& statement = rid_statements_[table.id];
+  if (!statement) {
+    // RETURNING answers for a key that is known, too.
+    SL_TRY(statement,
+           connection_.prepare_kept(
+               "INSERT INTO syncline_keys_" + std::to_string(table.id) +
+               "(key) VALUES(?1) ON CONFLICT(key) DO UPDATE SET key = key RETURNING rid"));
+  }
+  const std::int64_t last_rowid = connection_.last_insert_rowid();
+  const ResetGuard guard(statement);
+  statement.bind_blob(1, key);
+  SL_TRY(const bool row, statement.step());
+  SL_CHECK(row);
+  const RowId rid = statement.column_int(0);
+  SL_TRY(statement.step());
+  connection_.set_last_insert_rowid(last_rowid);
+  return rid;
+}
+
+Result<void> Capture::on_sync() {
+  if (synced_ || buffer_.empty()) {
+    return {};
+  }
+  SL_TRY(head_, log_.head());
+  clock_.advance_to(head_.hlc);
+  row_ = LogRow();
+  row_.version = head_.version.next();
+  row_.sequence = head_.own_sequence.next();
+  row_.time = clock_.tick();
+  parts_ = 0;
+  // The application reads last_insert_rowid() after its own insert, not after ours.
+  const std::int64_t last_rowid = connection_.last_insert_rowid();
+  written_tables_ = buffer_.tables();
+  for (const TableId id : written_tables_) {
+    SL_TRY(const TrackedTable* table, catalog_.table(id));
+    SL_TRY(write_table(*table, Stamp{row_.time, replica_}));
+  }
+  if (!body_.empty() || parts_ > 0) {
+    SL_TRY(flush_part(false));
+    synced_ = true;
+  }
+  connection_.set_last_insert_rowid(last_rowid);
+  return {};
+}
+
+Result<void> Capture::write_table(const TrackedTable& table, const Stamp& stamp) {
+  bool begun = false;
+  const bool rich = table.has_rule(MergeRule::counter) || table.has_rule(MergeRule::json);
+  return buffer_.for_each_run(
+      table.id, [&](RowId row) { return key_of_row(table, row); },
+      [&](const LogRun& run) -> Result<void> {
+        if (body_.size() >= body_part_bytes) {
+          SL_TRY(flush_part(true));
+          begun = false;
+        }
+        if (!begun) {
+          body_.begin_table(table.id);
+          begun = true;
+        }
+        body_.run(run);
+        if (rich && listener_ != nullptr) {
+          SL_TRY(listener_->describe_rich(table, run, stamp, body_));
+        }
+        return {};
+      });
+}
+
+Result<void> Capture::flush_part(bool more) {
+  const ByteVector part = body_.finish();
+  if (parts_ == 0) {
+    row_.form = more ? LogForm::runs_parts : LogForm::runs;
+    SL_TRY(log_.append(head_, row_, part, {}));
+  } else if (!part.empty()) {
+    SL_TRY(log_.append_part(row_.version, parts_, part));
+  }
+  ++parts_;
+  return {};
+}
+
+void Capture::on_commit() {
+  if (synced_) {
+    synced_ = false;
+    buffer_.clear();
+    candidates_.clear();
+    log_.committed();
+    if (listener_ != nullptr) {
+      listener_->on_captured(row_.version, row_.sequence, written_tables_);
+    }
+    return;
+  }
+  buffer_.clear();
+  candidates_.clear();
+}
+
+void Capture::on_rollback() {
+  const bool had_any = synced_ || !buffer_.empty();
+  synced_ = false;
+  buffer_.clear();
+  candidates_.clear();
+  body_.finish();
+  expecting_ = false;
+  expected_seen_ = false;
+  log_.forget();
+  if (had_any && listener_ != nullptr) {
+    listener_->on_rolled_back();
+  }
+}
+
+}  // namespace syncline

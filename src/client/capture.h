@@ -1,0 +1,139 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "client/capture_buffer.h"
+#include "client/catalog.h"
+#include "client/local_log.h"
+#include "client/triggers.h"
+#include "model/hlc.h"
+#include "sqlite/write_sink.h"
+
+namespace syncline {
+
+// Turns an application's writes into log rows, inside the transaction that makes them (P1).
+//
+// Invariants:
+// 1. A transaction that changed tracked rows has exactly one own log row, written in its commit; if
+//    that cannot be written, the commit fails.
+// 2. What was rolled back, to a savepoint or wholly, is not in the log.
+// 3. Writes that the engine makes to install remote changes are not captured; what the
+// application's
+//    triggers write then is.
+class Capture final : public WriteSinkFactory {
+ public:
+  Capture(Connection connection, Catalog& catalog, LocalLog& log, HybridClock& clock)
+      : connection_(connection), catalog_(catalog), log_(log), clock_(clock) {}
+  ~Capture() override;
+
+  // The next write to this table is the engine's own: see invariant 3.
+  void expect(TapKind kind, const TrackedTable& table) {
+    expected_kind_ = kind;
+    expected_table_ = table.id;
+    expecting_ = true;
+  }
+  // The row of the write that was expected, once it has happened; nothing when it has not, because
+  // the statement did nothing.
+  std::optional<RowId> expected_row();
+
+  // Puts rows of a table that capture has not seen (its first tracking, a rescan) into the running
+  // transaction's change.
+  void put_row(const TrackedTable& table, RowId row) { buffer_.put(table, row); }
+
+  // Called after each commit that wrote a log row of our own, and after rollbacks.
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    virtual void on_captured(LocalVersion version, ChangeSequence sequence,
+                             std::span<const TableId> tables) = 0;
+    virtual void on_rolled_back() = 0;
+    // A column with a rule of its own (counter, json) changed in this run of the change that is
+    // being written: adds what others must know.
+    virtual Result<void> describe_rich(const TrackedTable& table, const LogRun& run,
+                                       const Stamp& stamp, LogBodyWriter& out) = 0;
+    // The last of our tables was disconnected; the connection may be closing.
+    virtual void on_disconnected() = 0;
+  };
+  void set_listener(Listener* listener) { listener_ = listener; }
+  void set_replica(const ReplicaId& replica) { replica_ = replica; }
+
+  bool has_sinks() const { return sinks_ > 0; }
+  bool has_pending() const { return !buffer_.empty(); }
+  void release();
+
+  // The number under which a key of a WITHOUT ROWID table is known here; given at first use.
+  Result<RowId> rowid_of_key(const TrackedTable& table, Bytes key);
+  // The encoded key of a row that is in the table; empty when there is none.
+  Result<ByteVector> key_of_row(const TrackedTable& table, RowId row);
+
+  // WriteSinkFactory
+  Result<std::unique_ptr<WriteSink>> connect(std::span<const std::string> arguments,
+                                             int& column_count) override;
+  void disconnected() override;
+
+ private:
+  class Sink;
+  struct Candidate {
+    TableId table = 0;
+    RowId row = 0;
+    ByteVector key;
+    ByteVector old_values;
+  };
+
+  Result<void> reopen();
+  Result<void> on_row(TableId table, std::span<sqlite3_value* const> values);
+  Result<void> on_inserted(const TrackedTable& table, std::span<sqlite3_value* const> values);
+  Result<void> on_updated(const TrackedTable& table, std::span<sqlite3_value* const> values);
+  Result<void> on_deleted(const TrackedTable& table, std::span<sqlite3_value* const> values);
+  Result<void> on_may_vanish(const TrackedTable& table, std::span<sqlite3_value* const> values);
+  Result<void> settle_candidates(const TrackedTable& table, RowId written);
+  Result<RowId> row_of(const TrackedTable& table, std::span<sqlite3_value* const> values,
+                       bool is_new);
+  // Encodes the key (old or new half) into key_, checking for NULL.
+  Result<void> encode_key(const TrackedTable& table, std::span<sqlite3_value* const> values,
+                          bool is_new);
+  void encode_old(const TrackedTable& table, std::span<sqlite3_value* const> values);
+
+  Result<void> on_sync();
+  Result<void> write_table(const TrackedTable& table, const Stamp& stamp);
+  Result<void> flush_part(bool more);
+  void on_commit();
+  void on_rollback();
+
+  Connection connection_;
+  Catalog& catalog_;
+  LocalLog& log_;
+  HybridClock& clock_;
+  Listener* listener_ = nullptr;
+  ReplicaId replica_;
+  int sinks_ = 0;
+
+  CaptureBuffer buffer_;
+  std::vector<Candidate> candidates_;
+  const TrackedTable* last_table_ = nullptr;
+  ColumnSet changed_;
+  Writer key_;
+  Writer old_;
+  std::map<TableId, ColumnSet> all_columns_;
+
+  bool expecting_ = false;
+  bool expected_seen_ = false;
+  RowId expected_row_ = 0;
+  TapKind expected_kind_ = TapKind::inserted;
+  TableId expected_table_ = 0;
+
+  // The change being written, between on_sync and on_commit.
+  bool synced_ = false;
+  LogHead head_;
+  LogRow row_;
+  LogBodyWriter body_;
+  std::uint64_t parts_ = 0;
+  std::vector<TableId> written_tables_;
+
+  std::map<TableId, Statement> key_statements_;
+  std::map<TableId, Statement> rid_statements_;
+};
+
+}  // namespace syncline

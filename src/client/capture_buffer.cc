@@ -1,0 +1,453 @@
+#include "client/capture_buffer.h"
+
+#include <algorithm>
+#include <map>
+
+#include "model/value_codec.h"
+
+namespace syncline {
+namespace {
+
+// Runs with old values are cut here, so that no part of a log body grows far beyond its target.
+constexpr std::uint64_t run_old_bytes_max = std::uint64_t{128} << 10U;
+
+RowId after(RowId first, std::uint64_t count) {
+  return static_cast<RowId>(static_cast<std::uint64_t>(first) + count);
+}
+
+// Old values as a map from column id to the encoded value.
+std::map<std::size_t, Bytes> split_values(const ColumnSet& columns, Bytes values) {
+  std::map<std::size_t, Bytes> out;
+  Reader in(values);
+  columns.for_each([&](std::size_t column) {
+    const std::size_t start = in.position();
+    SL_CHECK(skip_value(in).has_value());
+    out[column] = in.since(start);
+  });
+  return out;
+}
+
+}  // namespace
+
+// What happened to one rowid, all operations taken together.
+struct CaptureBuffer::Net {
+  RowId row = 0;
+  bool was_there = false;  // before the transaction
+  bool is_there = false;   // now
+  bool reborn = false;     // erased and put again in between
+  RowId old_row = 0;
+  bool has_old = false;
+  ByteVector key;  // of the row that was there
+  std::map<std::size_t, ByteVector> old_values;
+  ColumnSet columns;  // that changed, when it was there and still is
+
+  void keep_old(const LogRun& run) {
+    if (!run.has_old) {
+      return;
+    }
+    has_old = true;
+    // The first value a column had in this transaction is the one that others know.
+    for (const auto& [column, value] : split_values(run.columns, run.old_values)) {
+      old_values.try_emplace(column, to_vector(value));
+    }
+  }
+};
+
+std::vector<TableId> CaptureBuffer::tables() const {
+  std::vector<TableId> out;
+  for (std::size_t i = 0; i < table_count_; ++i) {
+    if (!tables_[i].ops.empty()) {
+      out.push_back(tables_[i].id);
+    }
+  }
+  return out;
+}
+
+CaptureBuffer::TableOps& CaptureBuffer::ops_of(const TrackedTable& table) {
+  for (std::size_t i = 0; i < table_count_; ++i) {
+    if (tables_[i].id == table.id) {
+      return tables_[i];
+    }
+  }
+  if (table_count_ == tables_.size()) {
+    tables_.emplace_back();
+  }
+  TableOps& ops = tables_[table_count_++];
+  ops.id = table.id;
+  ops.ops.clear();
+  ops.rising = true;
+  ops.highest = INT64_MIN;
+  ops.has_ends = false;
+  ops.has_births = false;
+  return ops;
+}
+
+void CaptureBuffer::note_rows(TableOps& ops, RowId first, RowId last) {
+  if (first <= ops.highest && ops.highest != INT64_MIN) {
+    ops.rising = false;
+  }
+  ops.highest = std::max(ops.highest, last);
+  ++op_count_;
+}
+
+std::uint32_t CaptureBuffer::column_set_index(TableOps& ops, const ColumnSet& columns) {
+  for (std::size_t i = ops.column_sets.size(); i-- > 0;) {
+    if (ops.column_sets[i] == columns) {
+      return static_cast<std::uint32_t>(i);
+    }
+  }
+  ops.column_sets.push_back(columns);
+  return static_cast<std::uint32_t>(ops.column_sets.size() - 1);
+}
+
+void CaptureBuffer::put(const TrackedTable& table, RowId row) {
+  TableOps& ops = ops_of(table);
+  ops.has_births = true;
+  note_rows(ops, row, row);
+  if (!ops.ops.empty()) {
+    Op& last = ops.ops.back();
+    if (last.kind == OpKind::put && after(last.first, last.count) == row) {
+      ++last.count;
+      return;
+    }
+  }
+  Op op;
+  op.first = row;
+  ops.ops.push_back(op);
+}
+
+void CaptureBuffer::set(const TrackedTable& table, RowId row, const ColumnSet& columns,
+                        bool has_old, Bytes old_values) {
+  TableOps& ops = ops_of(table);
+  note_rows(ops, row, row);
+  const std::uint32_t set_index = column_set_index(ops, columns);
+  if (!ops.ops.empty()) {
+    Op& last = ops.ops.back();
+    const bool follows = last.kind == OpKind::set && after(last.first, last.count) == row &&
+                         last.columns == set_index && last.has_old == has_old &&
+                         last.bytes < run_old_bytes_max &&
+                         last.bytes_at + last.bytes == arena_.size();
+    if (follows && (!has_old || arena_.extend(old_values))) {
+      ++last.count;
+      last.bytes += old_values.size();
+      return;
+    }
+  }
+  Op op;
+  op.kind = OpKind::set;
+  op.first = row;
+  op.columns = set_index;
+  op.has_old = has_old;
+  op.bytes_at = arena_.append(old_values);
+  op.bytes = old_values.size();
+  ops.ops.push_back(op);
+}
+
+void CaptureBuffer::erase(const TrackedTable& table, RowId row, Bytes key, const ColumnSet& columns,
+                          bool has_old, Bytes old_values) {
+  TableOps& ops = ops_of(table);
+  ops.has_ends = true;
+  note_rows(ops, row, row);
+  scratch_.clear();
+  scratch_.raw(key);
+  scratch_.raw(old_values);
+  Op op;
+  op.kind = OpKind::erase;
+  op.first = row;
+  op.columns = column_set_index(ops, columns);
+  op.has_old = has_old;
+  op.bytes_at = arena_.append(scratch_.bytes());
+  op.key_bytes = static_cast<std::uint32_t>(key.size());
+  op.bytes = scratch_.size();
+  ops.ops.push_back(op);
+}
+
+void CaptureBuffer::over(const TrackedTable& table, RowId row, RowId old_row,
+                         const ColumnSet& columns, bool has_old, Bytes old_values) {
+  TableOps& ops = ops_of(table);
+  note_rows(ops, row, row);
+  Op op;
+  op.kind = OpKind::over;
+  op.first = row;
+  op.old_row = old_row;
+  op.columns = column_set_index(ops, columns);
+  op.has_old = has_old;
+  op.bytes_at = arena_.append(old_values);
+  op.bytes = old_values.size();
+  ops.ops.push_back(op);
+}
+
+void CaptureBuffer::set_mark(int level) {
+  if (mark_count_ > 0 && marks_[mark_count_ - 1].level >= level) {
+    return;
+  }
+  if (mark_count_ == marks_.size()) {
+    marks_.emplace_back();
+  }
+  Mark& mark = marks_[mark_count_++];
+  mark.level = level;
+  mark.arena = arena_.size();
+  mark.tables = table_count_;
+  mark.op_count = op_count_;
+  mark.table_marks.clear();
+  for (std::size_t i = 0; i < table_count_; ++i) {
+    const TableOps& ops = tables_[i];
+    TableMark of_table;
+    of_table.ops = ops.ops.size();
+    if (!ops.ops.empty()) {
+      of_table.last_count = ops.ops.back().count;
+      of_table.last_bytes = ops.ops.back().bytes;
+    }
+    of_table.rising = ops.rising;
+    of_table.highest = ops.highest;
+    mark.table_marks.push_back(of_table);
+  }
+}
+
+void CaptureBuffer::release_mark(int level) {
+  while (mark_count_ > 0 && marks_[mark_count_ - 1].level >= level) {
+    --mark_count_;
+  }
+}
+
+void CaptureBuffer::rollback_to_mark(int level) {
+  // A level that we were not told of began before anything was captured under the next one.
+  std::size_t found = mark_count_;
+  while (found > 0 && marks_[found - 1].level >= level) {
+    --found;
+  }
+  if (found == mark_count_) {
+    return;
+  }
+  const Mark& mark = marks_[found];
+  table_count_ = mark.tables;
+  op_count_ = mark.op_count;
+  for (std::size_t i = 0; i < table_count_; ++i) {
+    TableOps& ops = tables_[i];
+    const TableMark& of_table = mark.table_marks[i];
+    ops.ops.resize(of_table.ops);
+    if (!ops.ops.empty()) {
+      ops.ops.back().count = of_table.last_count;
+      ops.ops.back().bytes = of_table.last_bytes;
+    }
+    ops.rising = of_table.rising;
+    ops.highest = of_table.highest;
+  }
+  arena_.truncate(mark.arena);
+  // The savepoint itself stays open after ROLLBACK TO.
+  mark_count_ = found + 1;
+}
+
+void CaptureBuffer::clear() {
+  // Room that one large transaction needed is not kept for ever.
+  constexpr std::size_t ops_kept = 4096;
+  for (TableOps& ops : tables_) {
+    if (ops.ops.capacity() > ops_kept) {
+      ops.ops = {};
+    }
+  }
+  table_count_ = 0;
+  op_count_ = 0;
+  mark_count_ = 0;
+  arena_.clear();
+  for (TableOps& ops : tables_) {
+    ops.column_sets.clear();
+  }
+}
+
+LogRun CaptureBuffer::run_of(const TableOps& ops, const Op& op) const {
+  LogRun run;
+  run.kind = op.kind;
+  run.first = op.first;
+  run.count = op.count;
+  run.has_old = op.has_old;
+  run.old_rowid = op.old_row;
+  if (op.kind != OpKind::put) {
+    run.columns = ops.column_sets[op.columns];
+    const Bytes bytes = arena_.at(op.bytes_at, op.bytes);
+    run.key = bytes.subspan(0, op.key_bytes);
+    run.old_values = bytes.subspan(op.key_bytes);
+  }
+  return run;
+}
+
+void CaptureBuffer::fold(const TableOps& ops, const Op& op,
+                         std::unordered_map<RowId, std::size_t>& index,
+                         std::vector<Net>& nets) const {
+  const LogRun whole = run_of(ops, op);
+  Reader values(whole.old_values);
+  for (std::uint64_t i = 0; i < op.count; ++i) {
+    const RowId row = after(op.first, i);
+    LogRun run = whole;
+    if (op.kind == OpKind::set && op.has_old) {
+      const std::size_t start = values.position();
+      run.columns.for_each([&](std::size_t) { SL_CHECK(skip_value(values).has_value()); });
+      run.old_values = values.since(start);
+    }
+    const auto [found, is_new] = index.try_emplace(row, nets.size());
+    if (is_new) {
+      nets.emplace_back();
+      nets.back().row = row;
+      nets.back().old_row = row;
+      nets.back().was_there = op.kind == OpKind::set || op.kind == OpKind::erase;
+      nets.back().is_there = nets.back().was_there;
+    }
+    Net& net = nets[found->second];
+    switch (op.kind) {
+      case OpKind::put:
+        net.reborn = net.was_there;
+        net.is_there = true;
+        break;
+      case OpKind::over:
+        if (!net.was_there && !net.is_there) {
+          net.was_there = true;
+          net.old_row = run.old_rowid;
+          net.keep_old(run);
+        }
+        net.reborn = net.was_there;
+        net.is_there = true;
+        break;
+      case OpKind::set:
+        if (net.was_there && !net.reborn) {
+          net.columns.insert_all(run.columns);
+          net.keep_old(run);
+        }
+        break;
+      case OpKind::erase:
+        if (net.was_there && !net.reborn) {
+          net.keep_old(run);
+          net.key = to_vector(run.key);
+        }
+        net.is_there = false;
+        break;
+      case OpKind::rich:
+        break;
+    }
+  }
+}
+
+Result<std::vector<CaptureBuffer::Net>> CaptureBuffer::net_effect(const TableOps& ops,
+                                                                  const KeyOf& key_of) {
+  std::unordered_map<RowId, std::size_t> index;
+  std::vector<Net> nets;
+  for (const Op& op : ops.ops) {
+    fold(ops, op, index, nets);
+  }
+  // A key that was erased at one rowid and put at another is one row with a new life.
+  std::map<ByteVector, std::size_t> erased;
+  for (std::size_t i = 0; i < nets.size(); ++i) {
+    if (nets[i].was_there && !nets[i].key.empty()) {
+      erased.emplace(nets[i].key, i);
+    }
+  }
+  if (erased.empty()) {
+    return nets;
+  }
+  for (std::size_t i = 0; i < nets.size(); ++i) {
+    if (!nets[i].is_there || (nets[i].was_there && !nets[i].reborn)) {
+      continue;
+    }
+    SL_TRY(const ByteVector key, key_of(nets[i].row));
+    const auto found = erased.find(key);
+    if (found == erased.end()) {
+      if (nets[i].reborn && !nets[i].key.empty()) {
+        // The rowid was given to another key: the old row's end stands on its own.
+        Net ended = nets[i];
+        ended.is_there = false;
+        ended.reborn = false;
+        nets[i].was_there = false;
+        nets[i].reborn = false;
+        nets[i].has_old = false;
+        nets[i].old_values.clear();
+        erased[ended.key] = nets.size();
+        nets.push_back(std::move(ended));
+      }
+      continue;
+    }
+    if (found->second != i) {
+      Net& source = nets[found->second];
+      Net split;
+      const bool source_lives = source.is_there;
+      Net moved = source;
+      if (nets[i].was_there && nets[i].reborn && !nets[i].key.empty()) {
+        split = nets[i];
+        split.is_there = false;
+        split.reborn = false;
+      }
+      nets[i].was_there = true;
+      nets[i].reborn = true;
+      nets[i].old_row = moved.old_row;
+      nets[i].has_old = moved.has_old;
+      nets[i].old_values = moved.old_values;
+      nets[i].key.clear();
+      source.was_there = false;
+      source.reborn = false;
+      source.has_old = false;
+      source.key.clear();
+      source.is_there = source_lives;
+      erased.erase(found);
+      if (split.was_there) {
+        erased[split.key] = nets.size();
+        nets.push_back(std::move(split));
+      }
+    }
+  }
+  return nets;
+}
+
+Result<void> CaptureBuffer::for_each_run(
+    TableId table, const KeyOf& key_of,
+    const std::function<Result<void>(const LogRun& run)>& visit) {
+  const auto found =
+      std::find_if(tables_.begin(), tables_.begin() + static_cast<std::ptrdiff_t>(table_count_),
+                   [&](const TableOps& ops) { return ops.id == table; });
+  SL_CHECK(found != tables_.begin() + static_cast<std::ptrdiff_t>(table_count_));
+  if (found->rising && !(found->has_ends && found->has_births)) {
+    for (const Op& op : found->ops) {
+      SL_TRY(visit(run_of(*found, op)));
+    }
+    return {};
+  }
+  SL_TRY(std::vector<Net> nets, net_effect(*found, key_of));
+  // Ends come first: a rowid may have been given to another key since.
+  std::stable_sort(nets.begin(), nets.end(), [](const Net& a, const Net& b) {
+    return a.is_there != b.is_there ? !a.is_there : a.row < b.row;
+  });
+  Writer values;
+  for (const Net& net : nets) {
+    if (!net.was_there && !net.is_there) {
+      continue;
+    }
+    LogRun run;
+    run.first = net.row;
+    run.old_rowid = net.old_row;
+    run.kind = !net.is_there   ? OpKind::erase
+               : net.reborn    ? OpKind::over
+               : net.was_there ? OpKind::set
+                               : OpKind::put;
+    values.clear();
+    if (run.kind == OpKind::set) {
+      run.columns = net.columns;
+      run.has_old = net.has_old;
+    } else if (net.has_old && run.kind != OpKind::put) {
+      run.has_old = true;
+      for (const auto& [column, value] : net.old_values) {
+        run.columns.insert(column);
+      }
+    }
+    if (run.has_old) {
+      run.columns.for_each([&](std::size_t column) {
+        const auto value = net.old_values.find(column);
+        if (value != net.old_values.end()) {
+          values.raw(value->second);
+        }
+      });
+    }
+    run.old_values = values.bytes();
+    run.key = net.key;
+    SL_TRY(visit(run));
+  }
+  return {};
+}
+
+}  // namespace syncline

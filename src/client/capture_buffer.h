@@ -1,0 +1,101 @@
+#pragma once
+
+#include <functional>
+#include <unordered_map>
+#include <vector>
+
+#include "client/byte_arena.h"
+#include "client/catalog.h"
+#include "client/log_body.h"
+
+namespace syncline {
+
+// What the running transaction has done to tracked tables so far, in memory until the commit.
+// Rolls back to any open savepoint. Bytes are kept once, and sequential inserts cost nothing.
+class CaptureBuffer {
+ public:
+  bool empty() const { return op_count_ == 0; }
+  // Tables with operations, in the order in which they were first written.
+  std::vector<TableId> tables() const;
+
+  void put(const TrackedTable& table, RowId row);
+  // `old_values`: encoded values of `columns` in rising column id; has_old says that they are
+  // given.
+  void set(const TrackedTable& table, RowId row, const ColumnSet& columns, bool has_old,
+           Bytes old_values);
+  void erase(const TrackedTable& table, RowId row, Bytes key, const ColumnSet& columns,
+             bool has_old, Bytes old_values);
+  // A put in place of a living row of the same key, which stood at old_row.
+  void over(const TrackedTable& table, RowId row, RowId old_row, const ColumnSet& columns,
+            bool has_old, Bytes old_values);
+
+  // Savepoints, by SQLite's level. Setting a level that is set does nothing: several tables report
+  // the same savepoint.
+  void set_mark(int level);
+  void release_mark(int level);
+  void rollback_to_mark(int level);
+  void clear();
+
+  // The net effect on one table, each row once, in an order that LogBodyWriter can take: visit() is
+  // called for each run. `key_of` tells the encoded key of a row that is in the table now.
+  using KeyOf = std::function<Result<ByteVector>(RowId row)>;
+  Result<void> for_each_run(TableId table, const KeyOf& key_of,
+                            const std::function<Result<void>(const LogRun& run)>& visit);
+
+ private:
+  struct Op {
+    OpKind kind = OpKind::put;
+    bool has_old = false;
+    std::uint32_t columns = 0;  // index into TableOps::column_sets
+    RowId first = 0;
+    RowId old_row = 0;
+    std::uint64_t count = 1;
+    std::uint64_t bytes_at = 0;
+    std::uint32_t key_bytes = 0;  // the key comes first in the bytes
+    std::uint64_t bytes = 0;
+  };
+  struct TableOps {
+    TableId id = 0;
+    std::vector<Op> ops;
+    std::vector<ColumnSet> column_sets;
+    // Every row so far was above the one before: nothing can stand in the buffer twice.
+    bool rising = true;
+    RowId highest = INT64_MIN;
+    // With both, a key may have ended at one rowid and begun anew at another.
+    bool has_ends = false;
+    bool has_births = false;
+  };
+  struct TableMark {
+    std::size_t ops = 0;
+    std::uint64_t last_count = 0;
+    std::uint64_t last_bytes = 0;
+    bool rising = true;
+    RowId highest = INT64_MIN;
+  };
+  struct Mark {
+    int level = 0;
+    std::uint64_t arena = 0;
+    std::size_t tables = 0;
+    std::uint64_t op_count = 0;
+    std::vector<TableMark> table_marks;
+  };
+  struct Net;
+
+  TableOps& ops_of(const TrackedTable& table);
+  void note_rows(TableOps& ops, RowId first, RowId last);
+  std::uint32_t column_set_index(TableOps& ops, const ColumnSet& columns);
+  LogRun run_of(const TableOps& ops, const Op& op) const;
+  Result<std::vector<Net>> net_effect(const TableOps& ops, const KeyOf& key_of);
+  void fold(const TableOps& ops, const Op& op, std::unordered_map<RowId, std::size_t>& index,
+            std::vector<Net>& nets) const;
+
+  std::vector<TableOps> tables_;
+  std::size_t table_count_ = 0;  // tables_ beyond are kept for their capacity
+  ByteArena arena_;
+  std::uint64_t op_count_ = 0;
+  std::vector<Mark> marks_;
+  std::size_t mark_count_ = 0;  // marks_ beyond are kept for their capacity
+  Writer scratch_;
+};
+
+}  // namespace syncline

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/column_set.h"
+#include "client/log_body.h"
+#include "model/change.h"
+#include "sqlite/connection.h"
+
+namespace syncline {
+
+struct TrackedColumn {
+  // Stable for the table's whole life, also across other columns' coming and going.
+  std::uint16_t id = 0;
+  std::string name;
+  MergeRule rule = MergeRule::lww;
+};
+
+// One synced table as this connection sees it.
+struct TrackedTable {
+  TableId id = 0;
+  std::string name;
+  MergeRule rule = MergeRule::lww;
+  // In key order.
+  std::vector<std::string> key;
+  // A key column that may hold NULL; a row that does is refused.
+  bool key_nullable = false;
+  // Outside the key, generated ones left out, in the table's order. The order of trigger arguments.
+  std::vector<TrackedColumn> columns;
+  bool without_rowid = false;
+  // The name under which the rowid can be reached; "rowid" unless a column hides it.
+  std::string rowid_name;
+  // Unique constraints beside the key: each a list of (column, collation).
+  struct UniqueColumn {
+    std::string name;
+    std::string collation;
+  };
+  std::vector<std::vector<UniqueColumn>> unique;
+  // The application has triggers of its own on the table.
+  bool has_triggers = false;
+  // The table takes part in foreign keys, on either side.
+  bool has_foreign_keys = false;
+  // Highest column id ever given.
+  std::uint16_t last_column_id = 0;
+
+  // Position in `columns` of a column id; -1 when the column is gone.
+  int position_of(std::uint16_t column_id) const {
+    return column_id < positions.size() ? positions[column_id] : -1;
+  }
+  int position_of(std::string_view column) const;
+  bool has_rule(MergeRule wanted) const;
+  // All present columns.
+  ColumnSet all_columns() const;
+
+  std::vector<int> positions;  // by column id
+};
+
+struct TrackOptions {
+  MergeRule rule = MergeRule::lww;
+  std::map<std::string, MergeRule> column_rules;
+};
+// "manual" or "column=json", as syncline_track() takes them.
+Result<TrackOptions> parse_track_options(std::span<const std::string> texts);
+
+// Our own tables in the application's file, and which of the application's tables are synced.
+//
+// Invariants:
+// 1. The application's tables gain no columns and their SQL answers do not change.
+// 2. A table is tracked exactly when its row in syncline_tables and its triggers exist; both come
+//    and go in one transaction.
+class Catalog {
+ public:
+  explicit Catalog(Connection connection) : connection_(connection) {}
+
+  // Creates our tables when they are missing. Fails with `unsupported` when a newer version made
+  // them.
+  Result<void> create_own_tables();
+  // True once the database has our tables.
+  Result<bool> is_initialised() const;
+
+  // Starts syncing a table. Does not look at its rows: the engine captures those.
+  Result<TableId> track(const std::string& table, const TrackOptions& options);
+  // Removes triggers and the entry; the application's table is as it was before.
+  Result<void> untrack(const std::string& table);
+  // Adapts triggers and columns after the application changed a tracked table's schema.
+  Result<void> refresh(TableId table);
+
+  // The table as it stands, read once and kept until drop_cache(). The pointer stays valid until
+  // then. Fails with `not_found`.
+  Result<const TrackedTable*> table(TableId id);
+  // Null when no such table is tracked.
+  Result<const TrackedTable*> find(std::string_view name);
+  Result<std::vector<const TrackedTable*>> all();
+  void drop_cache() { tables_.clear(); }
+
+ private:
+  Result<std::unique_ptr<TrackedTable>> load(TableId id) const;
+  Result<void> load_columns(TrackedTable& table) const;
+  Result<void> load_unique(TrackedTable& table) const;
+  Result<void> load_surroundings(TrackedTable& table) const;
+  Result<void> store_columns(TrackedTable& table, const TrackOptions& options) const;
+  Result<void> install_triggers(const TrackedTable& table) const;
+  Result<void> drop_triggers(TableId table) const;
+
+  Connection connection_;
+  std::map<TableId, std::unique_ptr<TrackedTable>> tables_;
+};
+
+// The module that capture's tables name; what a program without the extension is told is missing:
+// "no such module: syncline_extension".
+inline constexpr const char* capture_module = "syncline_extension";
+
+}  // namespace syncline

@@ -1,0 +1,506 @@
+#include "client/clocks.h"
+
+#include <algorithm>
+
+namespace syncline {
+namespace {
+
+RowId plus(RowId row, std::uint64_t count) {
+  return static_cast<RowId>(static_cast<std::uint64_t>(row) + count);
+}
+
+Error damaged(const char* what, const Error& error) {
+  return Error(ErrorCode::corrupt,
+               std::string("stored ") + what + " are damaged: " + error.message());
+}
+
+}  // namespace
+
+void write_clock(Writer& out, const ClockTime& time) {
+  out.varint(static_cast<std::uint64_t>(time.origin));
+  if (time.origin != 0) {
+    out.varint(time.time);
+  }
+}
+
+Result<ClockTime> read_clock(Reader& in) {
+  ClockTime out;
+  SL_TRY(const std::uint64_t origin, in.varint_at_most(INT64_MAX));
+  out.origin = static_cast<OriginId>(origin);
+  if (origin != 0) {
+    SL_TRY(out.time, in.varint());
+  }
+  return out;
+}
+
+ClockTime RowClock::of(std::uint16_t column) const {
+  for (const CellClock& cell : cells) {
+    if (cell.column == column) {
+      return cell.time;
+    }
+  }
+  return life;
+}
+
+ClockTime RowClock::newest() const {
+  ClockTime newest = life;
+  for (const CellClock& cell : cells) {
+    if (cell.time.time > newest.time) {
+      newest = cell.time;
+    }
+  }
+  return newest;
+}
+
+std::uint16_t Clocks::Chunk::intern(const RowClock& clock) {
+  // Neighbours mostly share their clock, and the newest clocks are the likely ones.
+  for (std::size_t i = clocks.size(); i-- > 0 && clocks.size() - i <= 4;) {
+    if (clocks[i] == clock) {
+      return static_cast<std::uint16_t>(i);
+    }
+  }
+  if (clocks.size() >= 2 * chunk_rows) {
+    compact();
+  }
+  clocks.push_back(clock);
+  return static_cast<std::uint16_t>(clocks.size() - 1);
+}
+
+void Clocks::Chunk::compact() {
+  std::vector<RowClock> kept;
+  std::vector<std::uint16_t> moved(clocks.size(), no_clock);
+  for (std::uint16_t& index : clock_of) {
+    if (index == no_clock) {
+      continue;
+    }
+    if (moved[index] == no_clock) {
+      moved[index] = static_cast<std::uint16_t>(kept.size());
+      kept.push_back(std::move(clocks[index]));
+    }
+    index = moved[index];
+  }
+  clocks = std::move(kept);
+}
+
+void Clocks::Chunk::write(Writer& out) const {
+  // Clocks in order of first use, then runs of rows: (clock or none, length).
+  std::vector<std::size_t> order;
+  std::vector<std::size_t> place(clocks.size(), 0);
+  for (const std::uint16_t index : clock_of) {
+    if (index != no_clock && place[index] == 0) {
+      order.push_back(index);
+      place[index] = order.size();
+    }
+  }
+  out.varint(order.size());
+  for (const std::size_t index : order) {
+    const RowClock& clock = clocks[index];
+    write_clock(out, clock.life);
+    out.varint(clock.cells.size());
+    for (const CellClock& cell : clock.cells) {
+      out.varint(cell.column);
+      write_clock(out, cell.time);
+    }
+  }
+  for (std::size_t i = 0; i < chunk_rows;) {
+    std::size_t end = i + 1;
+    while (end < chunk_rows && clock_of[end] == clock_of[i]) {
+      ++end;
+    }
+    out.varint(clock_of[i] == no_clock ? 0 : place[clock_of[i]]);
+    out.varint(end - i);
+    i = end;
+  }
+}
+
+Result<void> Clocks::Chunk::read(Bytes bytes) {
+  Reader in(bytes);
+  SL_TRY(const std::uint64_t count, in.varint_at_most(chunk_rows));
+  for (std::uint64_t i = 0; i < count; ++i) {
+    RowClock clock;
+    SL_TRY(clock.life, read_clock(in));
+    SL_TRY(const std::uint64_t cells, in.varint_at_most(in.remaining()));
+    for (std::uint64_t c = 0; c < cells; ++c) {
+      CellClock cell;
+      SL_TRY(const std::uint64_t column, in.varint_at_most(UINT16_MAX));
+      cell.column = static_cast<std::uint16_t>(column);
+      SL_TRY(cell.time, read_clock(in));
+      clock.cells.push_back(cell);
+    }
+    clocks.push_back(std::move(clock));
+  }
+  for (std::size_t row = 0; row < chunk_rows;) {
+    SL_TRY(const std::uint64_t clock, in.varint_at_most(count));
+    SL_TRY(const std::uint64_t length, in.varint_at_most(chunk_rows - row));
+    if (length == 0) {
+      return Error(ErrorCode::malformed, "an empty run of clocks");
+    }
+    for (std::uint64_t i = 0; i < length; ++i) {
+      clock_of[row++] = clock == 0 ? no_clock : static_cast<std::uint16_t>(clock - 1);
+    }
+  }
+  return in.expect_end("a chunk of clocks");
+}
+
+Result<Clocks::Chunk*> Clocks::chunk(TableClocks& clocks, TableId table, ChunkId id) {
+  if (clocks.last != nullptr && clocks.last_id == id) {
+    return clocks.last;
+  }
+  std::unique_ptr<Chunk>& slot = clocks.chunks[id];
+  if (slot == nullptr) {
+    auto loaded = std::make_unique<Chunk>();
+    SL_TRY(Statement * read, read_chunk_.get(connection_));
+    const ResetGuard guard(*read);
+    read->bind(1, table).bind(2, id);
+    SL_TRY(const bool row, read->step());
+    if (row) {
+      auto decoded = loaded->read(read->column_blob(0));
+      if (!decoded) {
+        return damaged("clocks", decoded.error());
+      }
+    }
+    slot = std::move(loaded);
+  }
+  clocks.last_id = id;
+  clocks.last = slot.get();
+  return clocks.last;
+}
+
+Result<void> Clocks::catch_up() {
+  SL_TRY(Statement * read, read_folded_.get(connection_));
+  LocalVersion folded;
+  {
+    const ResetGuard guard(*read);
+    SL_TRY(const bool row, read->step());
+    folded = LocalVersion(row ? static_cast<std::uint64_t>(read->column_int(0)) : 0);
+  }
+  if (!loaded_ || folded != folded_) {
+    forget();
+    folded_ = folded;
+    seen_ = folded;
+    loaded_ = true;
+  }
+  SL_TRY(const LogHead head, log_.head());
+  if (head.version < seen_) {
+    // The log is shorter than what we saw: a rollback that nobody told us of.
+    forget();
+    return catch_up();
+  }
+  if (head.version == seen_) {
+    return {};
+  }
+  return log_.for_each(
+      seen_, head.version,
+      [&](const LogRow& row, std::span<const Bytes> parts, Bytes stored) -> Result<bool> {
+        const bool wanted = row.origin == first_own_origin && stored.empty();
+        Writer replaced;
+        if (row.form == LogForm::runs || row.form == LogForm::runs_parts) {
+          for (const Bytes part : parts) {
+            SL_TRY(enter_part(row, part, wanted ? &replaced : nullptr));
+          }
+        }
+        if (!replaced.empty()) {
+          replaced_[row.version] = replaced.take();
+        }
+        seen_ = row.version;
+        return true;
+      });
+}
+
+Result<void> Clocks::enter(const LogRow& row, std::span<const Bytes> parts) {
+  for (const Bytes part : parts) {
+    SL_TRY(enter_part(row, part, nullptr));
+  }
+  seen_ = row.version;
+  return {};
+}
+
+Result<void> Clocks::enter_part(const LogRow& row, Bytes part, Writer* replaced) {
+  LogBodyReader body(part);
+  LogRun run;
+  const ClockTime time{row.time, row.origin};
+  for (;;) {
+    SL_TRY(const bool more, body.next(run));
+    if (!more) {
+      return {};
+    }
+    switch (run.kind) {
+      case OpKind::put:
+        SL_TRY(enter_put(body.table(), run.first, run.count, time));
+        break;
+      case OpKind::set:
+        SL_TRY(enter_set(body.table(), run, time, replaced));
+        break;
+      case OpKind::over: {
+        SL_TRY(const ClockTime seen, enter_erase(body.table(), run.old_rowid));
+        SL_TRY(enter_put(body.table(), run.first, 1, time));
+        if (replaced != nullptr) {
+          write_clock(*replaced, seen);
+        }
+        break;
+      }
+      case OpKind::erase: {
+        SL_TRY(const ClockTime seen, enter_erase(body.table(), run.first));
+        tables_[body.table()].tombs[to_vector(run.key)] = Tomb{time, seen};
+        if (replaced != nullptr) {
+          write_clock(*replaced, seen);
+        }
+        break;
+      }
+      case OpKind::rich:
+        break;
+    }
+  }
+}
+
+Result<void> Clocks::enter_put(TableId table, RowId first, std::uint64_t count,
+                               const ClockTime& time) {
+  TableClocks& clocks = tables_[table];
+  RowClock born;
+  born.life = time;
+  while (count > 0) {
+    SL_TRY(Chunk * target, chunk(clocks, table, first >> chunk_bits));
+    const std::uint16_t index = target->intern(born);
+    const std::size_t start = static_cast<std::size_t>(first & (chunk_rows - 1));
+    const std::size_t span = std::min<std::uint64_t>(count, chunk_rows - start);
+    for (std::size_t i = 0; i < span; ++i) {
+      target->clock_of[start + i] = index;
+    }
+    target->dirty = true;
+    first = plus(first, span);
+    count -= span;
+  }
+  return {};
+}
+
+Result<void> Clocks::enter_set(TableId table, const LogRun& run, const ClockTime& time,
+                               Writer* replaced) {
+  TableClocks& clocks = tables_[table];
+  // Rows that had the same clock before have the same one after: computed once.
+  std::uint16_t before_index = no_clock;
+  std::uint16_t after_index = no_clock;
+  const Chunk* memo_chunk = nullptr;
+  std::uint64_t same = 0;
+  std::vector<ClockTime> seen;
+  std::vector<ClockTime> previous;
+  const auto flush = [&] {
+    if (replaced != nullptr && same > 0) {
+      replaced->varint(same);
+      for (const ClockTime& clock : previous) {
+        write_clock(*replaced, clock);
+      }
+    }
+    same = 0;
+  };
+  for (std::uint64_t i = 0; i < run.count; ++i) {
+    const RowId row = plus(run.first, i);
+    SL_TRY(Chunk * target, chunk(clocks, table, row >> chunk_bits));
+    const std::size_t slot = static_cast<std::size_t>(row & (chunk_rows - 1));
+    const std::uint16_t old_index = target->clock_of[slot];
+    if (target != memo_chunk || old_index != before_index) {
+      RowClock clock = old_index == no_clock ? RowClock() : target->clocks[old_index];
+      seen.clear();
+      run.columns.for_each([&](std::size_t column) {
+        const auto id = static_cast<std::uint16_t>(column);
+        seen.push_back(clock.of(id));
+        const auto at = std::lower_bound(
+            clock.cells.begin(), clock.cells.end(), id,
+            [](const CellClock& cell, std::uint16_t wanted) { return cell.column < wanted; });
+        if (at != clock.cells.end() && at->column == id) {
+          at->time = time;
+        } else {
+          clock.cells.insert(at, CellClock{id, time});
+        }
+      });
+      const std::size_t size_before = target->clocks.size();
+      after_index = target->intern(clock);
+      // Interning may have packed the chunk and moved every index.
+      before_index = target->clocks.size() < size_before ? no_clock : old_index;
+      memo_chunk = target->clocks.size() < size_before ? nullptr : target;
+    }
+    if (replaced != nullptr) {
+      if (same > 0 && seen != previous) {
+        flush();
+      }
+      previous = seen;
+      ++same;
+    }
+    target->clock_of[slot] = after_index;
+    target->dirty = true;
+  }
+  flush();
+  return {};
+}
+
+Result<ClockTime> Clocks::enter_erase(TableId table, RowId row) {
+  SL_TRY(Chunk * target, chunk(tables_[table], table, row >> chunk_bits));
+  std::uint16_t& slot = target->clock_of[static_cast<std::size_t>(row & (chunk_rows - 1))];
+  const ClockTime seen = slot == no_clock ? ClockTime() : target->clocks[slot].newest();
+  slot = no_clock;
+  target->dirty = true;
+  return seen;
+}
+
+Result<const RowClock*> Clocks::find(TableId table, RowId row) {
+  SL_TRY(const Chunk* target, chunk(tables_[table], table, row >> chunk_bits));
+  const std::uint16_t index = target->clock_of[static_cast<std::size_t>(row & (chunk_rows - 1))];
+  return index == no_clock ? nullptr : &target->clocks[index];
+}
+
+Result<bool> Clocks::may_have_tombs(TableId table) {
+  TableClocks& clocks = tables_[table];
+  if (!clocks.tombs.empty()) {
+    return true;
+  }
+  if (!clocks.stored_tombs.has_value()) {
+    SL_TRY(Statement * any, any_tomb_.get(connection_));
+    const ResetGuard guard(*any);
+    any->bind(1, table);
+    SL_TRY(const bool row, any->step());
+    clocks.stored_tombs = row;
+  }
+  return *clocks.stored_tombs;
+}
+
+Result<std::optional<Tomb>> Clocks::find_tomb(TableId table, Bytes key) {
+  SL_TRY(const bool possible, may_have_tombs(table));
+  if (!possible) {
+    return std::optional<Tomb>();
+  }
+  const TableClocks& clocks = tables_[table];
+  const auto found = clocks.tombs.find(to_vector(key));
+  if (found != clocks.tombs.end()) {
+    return std::optional<Tomb>(found->second);
+  }
+  SL_TRY(Statement * read, read_tomb_.get(connection_));
+  const ResetGuard guard(*read);
+  read->bind(1, table).bind_blob(2, key);
+  SL_TRY(const bool row, read->step());
+  if (!row) {
+    return std::optional<Tomb>();
+  }
+  Reader in(read->column_blob(0));
+  Tomb tomb;
+  auto death = read_clock(in);
+  auto replaced = death ? read_clock(in) : Result<ClockTime>(ClockTime());
+  if (!death || !replaced) {
+    return damaged("tombs", death ? replaced.error() : death.error());
+  }
+  tomb.death = *death;
+  tomb.replaced = *replaced;
+  return std::optional<Tomb>(tomb);
+}
+
+Bytes Clocks::replaced_by(LocalVersion version, Bytes stored) const {
+  if (!stored.empty()) {
+    return stored;
+  }
+  const auto found = replaced_.find(version);
+  return found == replaced_.end() ? Bytes() : Bytes(found->second);
+}
+
+Result<void> Clocks::fold() {
+  SL_TRY(catch_up());
+  if (seen_ == folded_) {
+    return {};
+  }
+  for (auto& [table, clocks] : tables_) {
+    SL_TRY(store_chunks(table, clocks));
+    SL_TRY(store_tombs(table, clocks));
+  }
+  SL_TRY(store_replaced());
+  SL_TRY(Statement * write, write_folded_.get(connection_));
+  write->bind(1, static_cast<std::int64_t>(seen_.get()));
+  SL_TRY(write->run());
+  folded_ = seen_;
+  return {};
+}
+
+Result<void> Clocks::store_chunks(TableId table, TableClocks& clocks) {
+  std::vector<ChunkId> ids;
+  for (const auto& [id, stored] : clocks.chunks) {
+    if (stored->dirty) {
+      ids.push_back(id);
+    }
+  }
+  std::sort(ids.begin(), ids.end());
+  SL_TRY(Statement * write, write_chunk_.get(connection_));
+  Writer body;
+  for (const ChunkId id : ids) {
+    Chunk& dirty = *clocks.chunks[id];
+    body.clear();
+    dirty.write(body);
+    write->bind(1, table).bind(2, id).bind_blob(3, body.bytes());
+    SL_TRY(write->run());
+    dirty.dirty = false;
+  }
+  // Clean chunks can be read again; memory does not grow with the table.
+  constexpr std::size_t chunks_kept = 4096;
+  if (clocks.chunks.size() > chunks_kept) {
+    clocks.chunks.clear();
+    clocks.last = nullptr;
+  }
+  return {};
+}
+
+Result<void> Clocks::store_tombs(TableId table, TableClocks& clocks) {
+  if (clocks.tombs.empty()) {
+    return {};
+  }
+  SL_TRY(Statement * write, write_tomb_.get(connection_));
+  Writer body;
+  for (const auto& [key, tomb] : clocks.tombs) {
+    body.clear();
+    write_clock(body, tomb.death);
+    write_clock(body, tomb.replaced);
+    write->bind(1, table).bind_blob(2, key).bind_blob(3, body.bytes());
+    SL_TRY(write->run());
+  }
+  clocks.tombs.clear();
+  clocks.stored_tombs = true;
+  return {};
+}
+
+Result<void> Clocks::store_replaced() {
+  SL_TRY(Statement * write, write_replaced_.get(connection_));
+  for (const auto& [version, bytes] : replaced_) {
+    write->bind(1, static_cast<std::int64_t>(version.get())).bind_blob(2, bytes);
+    SL_TRY(write->run());
+  }
+  replaced_.clear();
+  return {};
+}
+
+void Clocks::forget() {
+  tables_.clear();
+  replaced_.clear();
+  loaded_ = false;
+}
+
+void Clocks::release() {
+  for (CachedStatement* statement : {&read_folded_, &write_folded_, &read_chunk_, &write_chunk_,
+                                     &read_tomb_, &any_tomb_, &write_tomb_, &write_replaced_}) {
+    statement->release();
+  }
+}
+
+Result<ClockTime> ReplacedReader::row() { return read_clock(in_); }
+
+Result<void> ReplacedReader::cells(std::size_t columns, std::vector<ClockTime>& out) {
+  if (same_left_ == 0) {
+    SL_TRY(same_left_, in_.varint());
+    if (same_left_ == 0) {
+      return Error(ErrorCode::corrupt, "an empty run of replaced stamps");
+    }
+    same_.clear();
+    for (std::size_t i = 0; i < columns; ++i) {
+      SL_TRY(const ClockTime clock, read_clock(in_));
+      same_.push_back(clock);
+    }
+  }
+  --same_left_;
+  out = same_;
+  return {};
+}
+
+}  // namespace syncline

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/bytes.h"
+#include "client/column_set.h"
+
+namespace syncline {
+
+// What one transaction did, as the replica's log keeps it (docs/storage.md, "Log"): which rows and
+// columns, run-length coded, and old values while somebody may still need them. New values stand in
+// the application's table. Rows are named by rowid, or by a number of ours for tables without one.
+//
+// Invariants:
+// 1. A body is a list of parts; each decodes alone, and a run never crosses two parts.
+// 2. Within one transaction a rowid stands in at most one put or set, and after an erase of the
+// same
+//    rowid only in a put.
+
+using TableId = std::int64_t;
+using RowId = std::int64_t;
+
+enum class OpKind : std::uint8_t {
+  put = 1,    // rows [first, first + count) began a life
+  set = 2,    // rows [first, first + count) changed in `columns`
+  erase = 3,  // one row ended
+  over = 4,   // one row began a life in place of a living row of the same key
+  rich = 5,   // what a counter, json or document column's edit says to others
+};
+
+// One run of a body.
+struct LogRun {
+  OpKind kind = OpKind::put;
+  RowId first = 0;
+  std::uint64_t count = 1;
+  // set: the columns that changed. erase and over with old values: the columns these are for.
+  ColumnSet columns;
+  bool has_old = false;
+  // Old values, `columns` in rising order, row by row; encoded as model/value_codec does.
+  Bytes old_values;
+  // erase: the row's key, encoded.
+  Bytes key;
+  // over: where the row that was replaced stood.
+  RowId old_rowid = 0;
+  // rich: which column, and the edit.
+  std::uint16_t column = 0;
+  std::uint8_t form = 0;
+  Bytes edit;
+};
+
+class LogBodyWriter {
+ public:
+  void begin_table(TableId table);
+  void run(const LogRun& run);
+  std::size_t size() const { return out_.size(); }
+  bool empty() const { return out_.empty(); }
+  // The part so far; the next one begins empty.
+  ByteVector finish();
+
+ private:
+  Writer out_;
+  RowId last_ = 0;
+};
+
+// Reads our own log; damage on disk still must not crash, so faults are Errors of code corrupt.
+class LogBodyReader {
+ public:
+  explicit LogBodyReader(Bytes part) : in_(part) {}
+  // Moves to the next run; false at the end of the part. `run` borrows from the part.
+  Result<bool> next(LogRun& run);
+  TableId table() const { return table_; }
+
+ private:
+  Result<bool> read(LogRun& run);
+  Result<void> read_old(LogRun& run);
+
+  Reader in_;
+  TableId table_ = 0;
+  RowId last_ = 0;
+};
+
+}  // namespace syncline

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+
+#include "client/catalog.h"
+
+namespace syncline {
+
+// The SQL that taps a tracked table. AFTER triggers insert into a virtual table whose buffer joins
+// the transaction (client/capture). What the columns of such a row mean:
+//
+//   c0  what happened (TapKind)     c1  old rowid     c2  new rowid
+//   then for each key column, and after these for each other column: old value, new value
+//
+// Triggers fill only the columns that their kind needs; the others arrive as NULL.
+enum class TapKind : int {
+  inserted = 1,
+  updated = 2,
+  deleted = 3,
+  // A row that an INSERT OR REPLACE or UPDATE OR REPLACE may be about to remove: SQLite fires no
+  // delete trigger for it unless recursive triggers are on. It is a deletion only if the row is
+  // gone afterwards, because the statement may still be ignored or become an upsert.
+  may_vanish = 4,
+};
+
+inline constexpr int tap_fixed_columns = 3;
+inline int tap_column_count(const TrackedTable& table) {
+  return tap_fixed_columns + 2 * static_cast<int>(table.key.size() + table.columns.size());
+}
+
+std::string capture_triggers_sql(const TrackedTable& table);
+std::string drop_capture_sql(TableId table);
+
+// Views over our tables for people and programs to read.
+std::string own_views_sql();
+
+}  // namespace syncline

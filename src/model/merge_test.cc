@@ -1,0 +1,239 @@
+#include "model/merge.h"
+
+#include <doctest/doctest.h>
+
+#include <initializer_list>
+#include <utility>
+
+using namespace syncline;
+
+namespace {
+
+// Replicas and times small enough to read: at(3, 'b') is the third tick, on replica b.
+Stamp at(std::uint64_t time, char replica = 'a') {
+  Stamp stamp;
+  stamp.time = time;
+  stamp.replica.bytes[0] = static_cast<std::uint8_t>(replica);
+  return stamp;
+}
+
+CellEdit cell(const char* column, const char* text, const Stamp& replaced = {}) {
+  return {column, CellForm::plain, Value::text(text), replaced};
+}
+
+RowEdit put(std::vector<CellEdit> cells, const Stamp& replaced = {}) {
+  return {EditKind::put, "t", {}, replaced, std::move(cells)};
+}
+RowEdit set(std::vector<CellEdit> cells) { return {EditKind::set, "t", {}, {}, std::move(cells)}; }
+RowEdit erase(const Stamp& replaced = {}) { return {EditKind::erase, "t", {}, replaced, {}}; }
+
+RowState after(std::initializer_list<std::pair<RowEdit, Stamp>> edits) {
+  RowState row;
+  for (const auto& [edit, stamp] : edits) {
+    merge_edit(row, edit, stamp);
+  }
+  return row;
+}
+
+std::string text_of(const RowState& row, const char* column) {
+  const CellState* found = row.find(column);
+  return found == nullptr ? "(none)" : std::string(found->value.view().text());
+}
+
+}  // namespace
+
+TEST_CASE("a put begins a life with the cells it names") {
+  const RowState row = after({{put({cell("a", "1"), cell("b", "2")}), at(5)}});
+  CHECK(row.alive);
+  CHECK(row.life == at(5));
+  CHECK(text_of(row, "a") == "1");
+  CHECK(text_of(row, "b") == "2");
+}
+
+TEST_CASE("a set changes only the cells it names, whichever comes first") {
+  const RowEdit born = put({cell("a", "1"), cell("b", "2")});
+  const RowEdit later = set({cell("b", "3", at(5))});
+  const RowState row = after({{born, at(5)}, {later, at(6)}});
+  CHECK(text_of(row, "a") == "1");
+  CHECK(text_of(row, "b") == "3");
+  CHECK(row == after({{later, at(6)}, {born, at(5)}}));
+}
+
+TEST_CASE("a cell keeps the edit of the greatest stamp") {
+  const RowState row = after({{put({cell("a", "1")}), at(1)},
+                              {set({cell("a", "late")}), at(9, 'b')},
+                              {set({cell("a", "early")}), at(4, 'c')}});
+  CHECK(text_of(row, "a") == "late");
+}
+
+TEST_CASE("at one time the greater replica wins") {
+  const RowState row = after({{put({cell("a", "0")}), at(1)},
+                              {set({cell("a", "of b")}), at(4, 'b')},
+                              {set({cell("a", "of a")}), at(4, 'a')}});
+  CHECK(text_of(row, "a") == "of b");
+}
+
+TEST_CASE("a cell older than the row's life is void") {
+  const RowState row = after(
+      {{put({cell("a", "new")}), at(5)}, {set({cell("a", "old"), cell("b", "old")}), at(3, 'b')}});
+  CHECK(text_of(row, "a") == "new");
+  CHECK(row.find("b") == nullptr);
+}
+
+TEST_CASE("a put over an older life starts clean but keeps newer cells") {
+  const RowState row = after({{put({cell("a", "1"), cell("b", "1")}), at(1)},
+                              {set({cell("b", "7")}), at(7, 'b')},
+                              {set({cell("c", "3")}), at(3, 'b')},
+                              {put({cell("a", "5"), cell("b", "5")}), at(5)}});
+  CHECK(row.life == at(5));
+  CHECK(text_of(row, "a") == "5");
+  CHECK(text_of(row, "b") == "7");
+  CHECK(row.find("c") == nullptr);
+}
+
+TEST_CASE("a dead row keeps only its life and the cells newer than it") {
+  const RowState row = after({{put({cell("a", "1"), cell("b", "1")}), at(1)},
+                              {set({cell("b", "9")}), at(9, 'b')},
+                              {erase(), at(5)}});
+  CHECK(!row.alive);
+  CHECK(row.life == at(5));
+  CHECK(row.cells.size() == 1);
+  CHECK(text_of(row, "b") == "9");
+}
+
+TEST_CASE("an edit made concurrently with a delete does not resurrect the row, a new put does") {
+  RowState row = after({{put({cell("a", "1")}), at(1)}, {erase(), at(5)}});
+  merge_edit(row, set({cell("a", "2", at(1))}), at(9, 'b'));
+  CHECK(!row.alive);
+  merge_edit(row, put({cell("a", "3"), cell("b", "3")}), at(7, 'c'));
+  CHECK(row.alive);
+  CHECK(text_of(row, "a") == "2");
+  CHECK(text_of(row, "b") == "3");
+}
+
+TEST_CASE("a put older than the death stays dead") {
+  const RowState row = after({{erase(), at(5)}, {put({cell("a", "1")}), at(3, 'b')}});
+  CHECK(!row.alive);
+  CHECK(row.cells.empty());
+}
+
+TEST_CASE("an erase older than the life is void") {
+  const RowEdit born = put({cell("a", "1")});
+  const RowState row = after({{born, at(5)}, {erase(), at(3, 'b')}});
+  CHECK(row == after({{born, at(5)}}));
+}
+
+TEST_CASE("a forged put and erase of one stamp end as a deletion in either order") {
+  const RowState row = after({{put({cell("a", "1")}), at(5)}, {erase(), at(5)}});
+  CHECK(!row.alive);
+  CHECK(row == after({{erase(), at(5)}, {put({cell("a", "1")}), at(5)}}));
+}
+
+TEST_CASE("an edit without a stamp changes nothing") {
+  RowState row;
+  CHECK(!merge_edit(row, put({cell("a", "1")}), Stamp()).changed);
+  CHECK(row == RowState());
+}
+
+TEST_CASE("a merge says whether the row changed") {
+  RowState row;
+  const RowEdit born = put({cell("a", "1")});
+  CHECK(merge_edit(row, born, at(5)).changed);
+  CHECK(!merge_edit(row, born, at(5)).changed);
+  CHECK(!merge_edit(row, set({cell("a", "0")}), at(4, 'b')).changed);
+  CHECK(merge_edit(row, set({cell("a", "2")}), at(6, 'b')).changed);
+  CHECK(merge_edit(row, erase(), at(7)).changed);
+  CHECK(!merge_state(row, RowState()).changed);
+}
+
+TEST_CASE("two sets of one cell that had not seen each other are concurrent, in either order") {
+  const RowEdit ours = set({cell("a", "ours", at(1))});
+  const RowEdit theirs = set({cell("a", "theirs", at(1))});
+  const Concurrency expected{Concurrency::Kind::cell, "a", at(3, 'a'), at(4, 'b'),
+                             Value::text("ours")};
+  RowState row = after({{put({cell("a", "0")}), at(1, 'c')}, {ours, at(3, 'a')}});
+  CHECK(merge_edit(row, theirs, at(4, 'b')).concurrent == std::vector{expected});
+  row = after({{put({cell("a", "0")}), at(1, 'c')}, {theirs, at(4, 'b')}});
+  CHECK(merge_edit(row, ours, at(3, 'a')).concurrent == std::vector{expected});
+}
+
+TEST_CASE("an edit that had seen the cell is not concurrent with it") {
+  RowState row = after({{put({cell("a", "0")}), at(1, 'c')}});
+  CHECK(merge_edit(row, set({cell("a", "1", at(1, 'c'))}), at(3)).concurrent.empty());
+  CHECK(merge_edit(row, set({cell("a", "2", at(3))}), at(4, 'b')).concurrent.empty());
+}
+
+TEST_CASE("edits of different cells are never concurrent") {
+  RowState row = after({{put({cell("a", "0"), cell("b", "0")}), at(1, 'c')},
+                        {set({cell("a", "1", at(1, 'c'))}), at(3)}});
+  CHECK(merge_edit(row, set({cell("b", "1", at(1, 'c'))}), at(4, 'b')).concurrent.empty());
+}
+
+TEST_CASE("a late edit is concurrent with a winner that was written over an earlier winner") {
+  // b wrote twice; a's edit lies before both, and b saw it at neither.
+  RowState row = after({{put({cell("a", "0")}), at(1, 'c')},
+                        {set({cell("a", "b1", at(1, 'c'))}), at(4, 'b')},
+                        {set({cell("a", "b2", at(4, 'b'))}), at(5, 'b')}});
+  const MergeEffect effect = merge_edit(row, set({cell("a", "a1", at(1, 'c'))}), at(3, 'a'));
+  REQUIRE(effect.concurrent.size() == 1);
+  CHECK(effect.concurrent[0].loser == at(3, 'a'));
+  CHECK(effect.concurrent[0].winner == at(5, 'b'));
+  CHECK(effect.concurrent[0].loser_value == Value::text("a1"));
+}
+
+TEST_CASE("two puts of one key that had not seen each other are concurrent, cell by cell too") {
+  RowState row = after({{put({cell("a", "1"), cell("b", "1")}), at(3, 'a')}});
+  const MergeEffect effect = merge_edit(row, put({cell("a", "2")}), at(4, 'b'));
+  REQUIRE(effect.concurrent.size() == 3);
+  CHECK(effect.concurrent[0].kind == Concurrency::Kind::life);
+  CHECK(effect.concurrent[1].column == "a");
+  CHECK(effect.concurrent[1].loser_value == Value::text("1"));
+  CHECK(effect.concurrent[2].column == "b");
+}
+
+TEST_CASE("a put that had seen the row is concurrent with nothing in it") {
+  RowState row = after({{put({cell("a", "1")}), at(3, 'a')}});
+  CHECK(merge_edit(row, put({cell("a", "2")}, at(3, 'a')), at(4, 'b')).concurrent.empty());
+}
+
+TEST_CASE("an edit of a row that somebody deleted is told, in either order") {
+  const RowEdit edit = set({cell("a", "2", at(1))});
+  for (const std::uint64_t time : {3U, 6U}) {
+    RowState row = after({{put({cell("a", "1")}), at(1)}, {erase(at(1)), at(5, 'b')}});
+    const MergeEffect late = merge_edit(row, edit, at(time, 'c'));
+    REQUIRE(late.concurrent.size() == 1);
+    CHECK(late.concurrent[0].kind == Concurrency::Kind::edit_erased);
+
+    row = after({{put({cell("a", "1")}), at(1)}, {edit, at(time, 'c')}});
+    CHECK(merge_edit(row, erase(at(1)), at(5, 'b')).concurrent == late.concurrent);
+  }
+}
+
+TEST_CASE("deleting what one has seen is no conflict, and neither are two deletions") {
+  RowState row = after({{put({cell("a", "1")}), at(1)}});
+  CHECK(merge_edit(row, erase(at(1)), at(5, 'b')).concurrent.empty());
+  CHECK(merge_edit(row, erase(at(1)), at(6, 'c')).concurrent.empty());
+}
+
+TEST_CASE("a set that a concurrent put made void is told with its value") {
+  RowState row = after(
+      {{put({cell("a", "1"), cell("b", "1")}), at(1)}, {put({cell("a", "5")}, at(1)), at(5, 'b')}});
+  const MergeEffect effect = merge_edit(row, set({cell("b", "3", at(1))}), at(3, 'c'));
+  REQUIRE(effect.concurrent.size() == 1);
+  CHECK(effect.concurrent[0].column == "b");
+  CHECK(effect.concurrent[0].winner == at(5, 'b'));
+  CHECK(effect.concurrent[0].loser_value == Value::text("3"));
+}
+
+TEST_CASE("merging states tells concurrent cells and lives as merging edits does") {
+  const RowState base = after({{put({cell("a", "0")}), at(1, 'c')}});
+  RowState ours = base;
+  merge_edit(ours, set({cell("a", "1", at(1, 'c'))}), at(3, 'a'));
+  RowState theirs = base;
+  const RowEdit edit = set({cell("a", "2", at(1, 'c'))});
+  RowState by_edit = ours;
+  const auto expected = merge_edit(by_edit, edit, at(4, 'b')).concurrent;
+  merge_edit(theirs, edit, at(4, 'b'));
+  CHECK(merge_state(ours, theirs).concurrent == expected);
+  CHECK(ours == by_edit);
+}

@@ -1,0 +1,44 @@
+#include "sqlite/database.h"
+
+#include "sqlite/api.h"
+
+namespace syncline {
+
+Result<Database> Database::open(const std::string& path, const OpenOptions& options) {
+  sqlite3* handle = nullptr;
+  const int flags = (options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) |
+                    (options.create && !options.read_only ? SQLITE_OPEN_CREATE : 0);
+  const int result = sqlite3_open_v2(path.c_str(), &handle, flags,
+                                     options.vfs.empty() ? nullptr : options.vfs.c_str());
+  Database database(handle);
+  if (result != SQLITE_OK) {
+    return sqlite_error(handle, result).in("cannot open " + path);
+  }
+  sqlite3_extended_result_codes(handle, 0);
+  sqlite3_busy_timeout(handle, options.busy_timeout_ms);
+  if (!options.read_only) {
+    SL_TRY(database->execute("PRAGMA journal_mode=wal"));
+    SL_TRY(database->execute(options.synchronous_full ? "PRAGMA synchronous=full"
+                                                      : "PRAGMA synchronous=normal"));
+  }
+  return database;
+}
+
+Result<Database> Database::open_memory() { return open(":memory:"); }
+
+Database::Database(Database&& other) noexcept : handle_(other.handle_) { other.handle_ = nullptr; }
+
+Database& Database::operator=(Database&& other) noexcept {
+  if (this != &other) {
+    sqlite3_close_v2(handle_);
+    handle_ = other.handle_;
+    other.handle_ = nullptr;
+  }
+  return *this;
+}
+
+// close_v2: a statement that outlives its database (a caller's mistake) delays the close instead of
+// leaking the file.
+Database::~Database() { sqlite3_close_v2(handle_); }
+
+}  // namespace syncline
