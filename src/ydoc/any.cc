@@ -206,8 +206,7 @@ void scan_integer(Decoder& in, bool& canonical) {
   const Decoder::Signed value = in.var_int();
   const std::uint8_t* const end = in.position();
   const bool padded = in.ok() && end - begin > 1 && end[-1] == 0;
-  canonical = canonical && !padded &&
-              static_cast<double>(value.magnitude) <= varint_magnitude_max;
+  canonical = canonical && !padded && static_cast<double>(value.magnitude) <= varint_magnitude_max;
 }
 
 bool scan_value(Decoder& in, int depth, bool& canonical) {

@@ -124,9 +124,9 @@ class Applier {
 
 // The next unread struct of the client; view_ then holds it.
 bool Applier::next_of(ClientId client, Head& out) {
-  auto section = std::lower_bound(
-      sections_.begin(), sections_.end(), client,
-      [](const Section& each, ClientId wanted) { return each.client < wanted; });
+  auto section =
+      std::lower_bound(sections_.begin(), sections_.end(), client,
+                       [](const Section& each, ClientId wanted) { return each.client < wanted; });
   for (; section != sections_.end() && section->client == client; ++section) {
     if (section->left > 0) {
       out = {client, section->clock, section->at};
@@ -192,9 +192,9 @@ Result<void> Applier::run() {
 void Applier::set_aside() {
   for (const Head& head : stack_) {
     aside_.push_back({head.client, head.clock, 1, head.at});
-    auto section = std::lower_bound(
-        sections_.begin(), sections_.end(), head.client,
-        [](const Section& each, ClientId wanted) { return each.client < wanted; });
+    auto section =
+        std::lower_bound(sections_.begin(), sections_.end(), head.client,
+                         [](const Section& each, ClientId wanted) { return each.client < wanted; });
     for (; section != sections_.end() && section->client == head.client; ++section) {
       if (section->left > 0) {
         aside_.push_back(*section);
@@ -303,8 +303,7 @@ Applier::Outcome Applier::integrate(std::uint64_t offset) {
     store_.append_gc(client, view_.length - offset);
     return Outcome::taken;
   }
-  Item* item =
-      store_.make_item(view_.kind, client, view_.clock + offset, view_.length - offset);
+  Item* item = store_.make_item(view_.kind, client, view_.clock + offset, view_.length - offset);
   item->parent = parent;
   item->key = key;
   item->left = left;
@@ -436,9 +435,9 @@ Result<void> Store::apply(Bytes update, std::string_view origin, Locality locali
   conflict_steps_left = limits.conflict_steps_max + update.size() * 64;
   Applier applier(*this, *checked);
   SL_TRY(applier.run());
-  const bool retry = std::any_of(
-      pending_missing.begin(), pending_missing.end(),
-      [this](const auto& waited) { return waited.second < state(waited.first); });
+  const bool retry =
+      std::any_of(pending_missing.begin(), pending_missing.end(),
+                  [this](const auto& waited) { return waited.second < state(waited.first); });
   keep_pending(applier.rest(), applier.missing());
   apply_deletes(checked->deletes);
   apply_ready_deletes();
@@ -478,24 +477,32 @@ void Store::keep_pending(ByteVector update, const std::map<ClientId, Clock>& mis
   constexpr std::size_t merged_at_once_bytes = 16384;
   if (pending_updates.size() > 1 &&
       (pending_bytes <= merged_at_once_bytes || pending_bytes > 2 * pending_first_bytes)) {
-    std::map<ClientId, Clock> waited = std::move(pending_missing);
-    Result<ByteVector> merged = take_pending();
+    const Result<Bytes> merged = merge_pending();
     SL_CHECK(merged.has_value());
-    pending_missing = std::move(waited);
-    pending_bytes = merged->size();
-    pending_first_bytes = merged->size();
-    pending_updates.push_back(std::move(*merged));
   }
 }
 
+// Brings everything that waits into one update, which stays.
+Result<Bytes> Store::merge_pending() {
+  if (pending_updates.size() > 1) {
+    const std::vector<Bytes> views(pending_updates.begin(), pending_updates.end());
+    SL_TRY(ByteVector merged, merge_updates(views));
+    pending_updates.clear();
+    pending_updates.push_back(std::move(merged));
+    pending_bytes = pending_updates.front().size();
+    pending_first_bytes = pending_bytes;
+  }
+  return Bytes(pending_updates.front());
+}
+
 Result<ByteVector> Store::take_pending() {
-  const std::vector<Bytes> views(pending_updates.begin(), pending_updates.end());
-  SL_TRY(ByteVector merged, merge_updates(views));
+  SL_TRY(const Bytes merged, merge_pending());
+  ByteVector out = to_vector(merged);
   pending_updates.clear();
   pending_missing.clear();
   pending_bytes = 0;
   pending_first_bytes = 0;
-  return merged;
+  return out;
 }
 
 namespace {

@@ -59,8 +59,8 @@ bool same_right_origin(const Item* a, const Item* b) {
 }
 
 bool mergeable_kind(ContentKind kind) {
-  return kind == ContentKind::deleted || kind == ContentKind::string ||
-         kind == ContentKind::any || kind == ContentKind::json;
+  return kind == ContentKind::deleted || kind == ContentKind::string || kind == ContentKind::any ||
+         kind == ContentKind::json;
 }
 
 void join_content(Store& store, Item* left, const Item* right) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <unordered_map>
 
 #include "ydoc/merge.h"
 #include "ydoc/store.h"
@@ -178,6 +179,22 @@ void Doc::refresh_hooks() {
   }
 }
 
+namespace {
+
+std::vector<Event> select(const std::vector<Event>& events, const std::vector<std::size_t>& which,
+                          Type from) {
+  std::vector<Event> out;
+  for (const std::size_t i : which) {
+    out.push_back(events[i]);
+    out.back().path = path_between(from, events[i].target);
+  }
+  std::stable_sort(out.begin(), out.end(),
+                   [](const Event& a, const Event& b) { return a.path.size() < b.path.size(); });
+  return out;
+}
+
+}  // namespace
+
 void Doc::after_transaction(Transaction& txn) {
   observers_->each([&txn](const Observers::One& one) {
     if (one.on_transaction) {
@@ -188,24 +205,32 @@ void Doc::after_transaction(Transaction& txn) {
     return;
   }
   const std::vector<Event> events = make_events(*store_, txn);
-  observers_->each([&events](const Observers::One& one) {
-    std::vector<Event> within;
-    for (const Event& event : events) {
+  // Each type that changed or holds one that did, in the order in which Yjs calls them.
+  std::vector<Type> holders;
+  std::unordered_map<Branch*, std::vector<std::size_t>> within;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    for (Type type = events[i].target; type; type = type.parent()) {
+      const auto [found, fresh] = within.try_emplace(type.branch());
+      if (fresh) {
+        holders.push_back(type);
+      }
+      found->second.push_back(i);
+    }
+  }
+  for (const Event& event : events) {
+    observers_->each([&event](const Observers::One& one) {
       if (one.on_event && event.target == one.type) {
         one.on_event(event);
       }
-      if (one.on_deep && is_within(event.target, one.type)) {
-        within.push_back(event);
-        within.back().path = path_between(one.type, event.target);
+    });
+  }
+  for (const Type holder : holders) {
+    observers_->each([&](const Observers::One& one) {
+      if (one.on_deep && one.type == holder) {
+        one.on_deep(select(events, within[holder.branch()], holder));
       }
-    }
-    if (!within.empty()) {
-      std::stable_sort(within.begin(), within.end(), [](const Event& a, const Event& b) {
-        return a.path.size() < b.path.size();
-      });
-      one.on_deep(within);
-    }
-  });
+    });
+  }
 }
 
 void Doc::after_cleanup(Transaction& txn) {

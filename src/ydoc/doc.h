@@ -71,8 +71,8 @@ class Doc {
   Array xml_fragment(std::string_view name) { return Array(root(name, TypeKind::xml_fragment)); }
   std::vector<std::string> root_names() const;
 
-  // Everything done until the returned object goes away is one transaction: one update, one round of
-  // events. Transactions inside it join it. Each edit outside any is one of its own.
+  // Everything done until the returned object goes away is one transaction: one update, one round
+  // of events. Transactions inside it join it. Each edit outside any is one of its own.
   class Batch {
    public:
     Batch(Store& store, std::string_view origin);

@@ -51,8 +51,7 @@ Item* insert_anys(Store& store, Branch* branch, Gap& gap, Key key,
   }
   auto* const stored = store.arena.array<std::uint8_t>(bytes.size());
   std::memcpy(stored, bytes.bytes().data(), bytes.size());
-  Item* item =
-      store.make_local(branch, gap.left, gap.right, key, ContentKind::any, run.size());
+  Item* item = store.make_local(branch, gap.left, gap.right, key, ContentKind::any, run.size());
   item->content.slots = store.append_slots(*item->client, run.size());
   for (std::size_t i = 0; i < begins.size(); ++i) {
     item->content.slots[i] = stored + begins[i];
@@ -151,8 +150,7 @@ Item* last_item(Branch* branch) {
 
 }  // namespace
 
-void list_insert(Store& store, Branch* branch, std::uint64_t index,
-                 std::span<const Input> values) {
+void list_insert(Store& store, Branch* branch, std::uint64_t index, std::span<const Input> values) {
   insert_run(store, branch, list_gap(store, branch, index), values);
 }
 

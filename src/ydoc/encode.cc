@@ -66,8 +66,8 @@ void write_item_content(Encoder& out, const Store& store, const Item* item, std:
       out.blob({item->content.blob->data, item->content.blob->size});
       break;
     case ContentKind::string:
-      write_text(out, {item->content.text + offset,
-                       static_cast<std::size_t>(item->length - offset)});
+      write_text(out,
+                 {item->content.text + offset, static_cast<std::size_t>(item->length - offset)});
       break;
     case ContentKind::embed:
       out.string(item->content.value->json);
@@ -94,9 +94,9 @@ void write_item(Encoder& out, const Store& store, const Item* item, std::uint64_
   }
   const bool origin = item->origin_client != nullptr || offset > 0;
   const bool right_origin = item->right_origin_client != nullptr;
-  out.u8(static_cast<std::uint8_t>(
-      static_cast<unsigned>(item->kind) | (origin ? info_origin : 0U) |
-      (right_origin ? info_right_origin : 0U) | (item->key != no_key ? info_key : 0U)));
+  out.u8(static_cast<std::uint8_t>(static_cast<unsigned>(item->kind) | (origin ? info_origin : 0U) |
+                                   (right_origin ? info_right_origin : 0U) |
+                                   (item->key != no_key ? info_key : 0U)));
   if (origin) {
     out.var_uint(offset > 0 ? item->client->id : item->origin_client->id);
     out.var_uint(offset > 0 ? item->clock + offset - 1 : item->origin_clock);
@@ -250,11 +250,8 @@ Result<ByteVector> Store::encode_with_pending(const StateVector& state) {
     parts.push_back(out.take());
   }
   if (has_pending_structs()) {
-    SL_TRY(ByteVector pending, take_pending());
+    SL_TRY(const Bytes pending, merge_pending());
     SL_TRY(ByteVector lacking, diff_update(pending, state));
-    pending_bytes = pending.size();
-    pending_first_bytes = pending.size();
-    pending_updates.push_back(std::move(pending));
     parts.push_back(std::move(lacking));
   }
   const std::vector<Bytes> views(parts.begin(), parts.end());

@@ -82,8 +82,8 @@ void DeleteSet::normalize() {
 }
 
 bool DeleteSet::contains(Id id) const {
-  auto found = std::upper_bound(ranges_.begin(), ranges_.end(),
-                                DeleteRange{id.client, id.clock, 1}, before);
+  auto found =
+      std::upper_bound(ranges_.begin(), ranges_.end(), DeleteRange{id.client, id.clock, 1}, before);
   if (found == ranges_.begin()) {
     return false;
   }
@@ -130,9 +130,8 @@ void DeleteSet::write(Encoder& out) const {
 }
 
 void DeleteSet::sort_clients() {
-  std::stable_sort(
-      ranges_.begin(), ranges_.end(),
-      [](const DeleteRange& a, const DeleteRange& b) { return a.client > b.client; });
+  std::stable_sort(ranges_.begin(), ranges_.end(),
+                   [](const DeleteRange& a, const DeleteRange& b) { return a.client > b.client; });
 }
 
 }  // namespace syncline::ydoc

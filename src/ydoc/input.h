@@ -26,8 +26,8 @@ struct SubdocInput {
   Any options = Any::object({});
 };
 
-// One element of an array, one value of a map, one child of an XML node: a plain value (bytes become
-// a binary element), a nested document, or a new shared type.
+// One element of an array, one value of a map, one child of an XML node: a plain value (bytes
+// become a binary element), a nested document, or a new shared type.
 struct Input {
   Input(Any value) : any(std::move(value)) {}  // NOLINT(google-explicit-constructor)
   Input(SubdocInput value)                     // NOLINT(google-explicit-constructor)

@@ -224,8 +224,9 @@ void Store::append_struct(Item* item) {
 }
 
 bool Store::integrate(Item* item) {
-  const bool placed = item->left != nullptr ? item->left->right == item->right
-                                            : item->right != nullptr && item->right->left == nullptr;
+  const bool placed = item->left != nullptr
+                          ? item->left->right == item->right
+                          : item->right != nullptr && item->right->left == nullptr;
   if (!placed && !find_place(item)) {
     return false;
   }

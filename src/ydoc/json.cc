@@ -112,8 +112,8 @@ void put_string(std::string& out, std::string_view text) {
         default:
           break;
       }
-      const bool pair = is_high_surrogate(unit) && k + 1 < units.size() &&
-                        is_low_surrogate(units[k + 1]);
+      const bool pair =
+          is_high_surrogate(unit) && k + 1 < units.size() && is_low_surrogate(units[k + 1]);
       if (pair) {
         append_code_point(out, 0x10000U + ((unit & 0x3ffU) << 10U) + (units[k + 1] & 0x3ffU));
         ++k;
@@ -215,8 +215,8 @@ class JsonReader {
 
  private:
   void skip_space() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' ||
-                                  text_[at_] == '\r')) {
+    while (at_ < text_.size() &&
+           (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r')) {
       ++at_;
     }
   }

@@ -87,9 +87,8 @@ void clean_mark_gap(Store& store, Item* start, const Item* end, const Marks& at_
     const Key key = item->format_key;
     const Value* value = item->content.value;
     const Value* before = at_start.find(key);
-    const bool is_last = std::any_of(last.begin(), last.end(), [item](const auto& each) {
-      return each.second == item;
-    });
+    const bool is_last = std::any_of(last.begin(), last.end(),
+                                     [item](const auto& each) { return each.second == item; });
     const bool changes_nothing = identical_marks(before, value);
     if (!is_last || changes_nothing) {
       store.delete_item(item);

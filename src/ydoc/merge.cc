@@ -258,16 +258,15 @@ Result<ByteVector> diff_update(Bytes update, const StateVector& state) {
   StructReader reader(update);
   SectionWriter writer;
   StructView view;
-  std::optional<ClientId> open;
+  ClientId current = 0;
+  bool open = false;
   while (reader.has_next()) {
     const ClientId client = reader.client();
     const Clock known = state.clock_of(client);
     if (!reader.read(view)) {
       return malformed_update();
     }
-    if (open != client) {
-      open.reset();
-    }
+    open = open && current == client;
     if (!open) {
       // A section never starts with a gap.
       if (view.kind == ContentKind::skip || view.end_clock() <= known) {
@@ -275,7 +274,8 @@ Result<ByteVector> diff_update(Bytes update, const StateVector& state) {
       }
       writer.close();
       writer.write(view, known > view.clock ? known - view.clock : 0);
-      open = client;
+      open = true;
+      current = client;
     } else {
       writer.write(view, 0);
     }
@@ -293,13 +293,15 @@ Result<ByteVector> state_vector_from_update(Bytes update) {
   StructReader reader(update);
   std::vector<StateVector::Entry> found;
   StructView view;
-  std::optional<ClientId> current;
+  ClientId current = 0;
+  bool first = true;
   bool counting = false;
   while (reader.has_next()) {
     if (!reader.read(view)) {
       return malformed_update();
     }
-    if (current != view.client) {
+    if (first || current != view.client) {
+      first = false;
       current = view.client;
       counting = view.clock == 0;
     }

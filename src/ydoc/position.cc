@@ -49,8 +49,8 @@ Result<std::optional<Id>> id_from(const Any& value, std::string_view member) {
   if (!whole(client) || !whole(clock)) {
     return Error(ErrorCode::malformed, "malformed relative position");
   }
-  return std::optional<Id>(Id{static_cast<ClientId>(client->as_number()),
-                              static_cast<Clock>(clock->as_number())});
+  return std::optional<Id>(
+      Id{static_cast<ClientId>(client->as_number()), static_cast<Clock>(clock->as_number())});
 }
 
 }  // namespace
@@ -101,8 +101,7 @@ std::optional<AbsolutePosition> absolute_position(Doc& doc, const RelativePositi
     }
     out.type = Type(item->parent);
     if (!out.type.deleted() && item->in_list()) {
-      const std::uint64_t inside =
-          id.clock - item->clock + (position.association < 0 ? 1U : 0U);
+      const std::uint64_t inside = id.clock - item->clock + (position.association < 0 ? 1U : 0U);
       out.index = units_before(item) + (item->visible() ? inside : 0);
     }
     return out;

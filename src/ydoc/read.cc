@@ -221,41 +221,34 @@ Result<Any> plain(Type type, int depth) {
   return Any{};
 }
 
-bool same_attributes(const Marks& a, const Marks& b) {
-  return a.size() == b.size() &&
-         std::all_of(a.entries().begin(), a.entries().end(), [&b](const auto& entry) {
-           const Value* other = b.find(entry.first);
-           return other != nullptr && Any::deep_equal(entry.second->any, other->any);
-         });
-}
-
 }  // namespace
 
 std::vector<DeltaOut> Text::to_delta() const {
   std::vector<DeltaOut> out;
   Marks marks;
-  Marks last_marks;
+  bool joins = false;
   for (const Item* item = branch_->start; item != nullptr; item = item->right) {
     if (item->deleted()) {
       continue;
     }
     if (item->kind == ContentKind::format) {
       marks.set(item->format_key, item->content.value);
+      joins = false;
     } else if (item->kind == ContentKind::string) {
       const std::u16string_view text(item->content.text, static_cast<std::size_t>(item->length));
-      if (!out.empty() && out.back().values.empty() && same_attributes(marks, last_marks)) {
+      if (joins) {
         out.back().text += text;
         continue;
       }
       out.emplace_back();
       out.back().text = text;
       out.back().attributes = to_attributes(*branch_->store, marks);
-      last_marks = marks;
+      joins = true;
     } else if (item->kind == ContentKind::embed || item->kind == ContentKind::type) {
       out.emplace_back();
       append_content(item, out.back().values);
       out.back().attributes = to_attributes(*branch_->store, marks);
-      last_marks = marks;
+      joins = false;
     }
   }
   return out;

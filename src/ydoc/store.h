@@ -21,7 +21,8 @@
 //  1. A client's structs cover its clocks from 0 to its state without gap or overlap.
 //  2. Every item that is not gc lies in exactly one list or key chain of its parent, with right
 //     links mirrored by left links; Branch::length is the sum of its visible list items.
-//  3. If a Branch has an index, the index holds exactly its list items, in order, with their visible
+//  3. If a Branch has an index, the index holds exactly its list items, in order, with their
+//  visible
 //     lengths.
 //  4. After a transaction no two neighbours around anything it touched could be merged.
 //  5. KeyMap::Entry::first has no left neighbour, last has no right one.
@@ -202,9 +203,7 @@ struct Store {
                    std::uint64_t length);
 
   // --- transactions (transaction.cc)
-  Transaction& transaction() {
-    return *current;
-  }
+  Transaction& transaction() { return *current; }
   void begin(std::string_view origin, Locality locality);
   void end();
   // The client's state when the transaction began.
@@ -236,6 +235,7 @@ struct Store {
   bool has_pending_structs() const { return !pending_updates.empty(); }
   bool has_pending_deletes() const { return pending_delete_clients > 0; }
   void keep_pending(ByteVector update, const std::map<ClientId, Clock>& missing);
+  Result<Bytes> merge_pending();
   Result<ByteVector> take_pending();
   void apply_deletes(const DeleteSet& deletes);
   void apply_ready_deletes();

@@ -244,12 +244,12 @@ bool read_struct(Decoder& in, ClientId client, Clock clock, StructView& out) {
   out.length = scan_content(in, out.kind, out.canonical);
   out.end = in.position();
   // Nothing has length zero, and an item never names its own or a later unit of its own client.
-  const bool looks_ahead = (out.has_origin() && out.origin.client == client &&
-                            out.origin.clock >= clock) ||
-                           (out.has_right_origin() && out.right_origin.client == client &&
-                            out.right_origin.clock >= clock) ||
-                           (out.is_item() && out.has_parent() && !out.root_parent &&
-                            out.parent.client == client && out.parent.clock >= clock);
+  const bool looks_ahead =
+      (out.has_origin() && out.origin.client == client && out.origin.clock >= clock) ||
+      (out.has_right_origin() && out.right_origin.client == client &&
+       out.right_origin.clock >= clock) ||
+      (out.is_item() && out.has_parent() && !out.root_parent && out.parent.client == client &&
+       out.parent.clock >= clock);
   if (out.length == 0 || clock + out.length > safe_integer_max || looks_ahead) {
     in.fail();
   }

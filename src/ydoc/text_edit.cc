@@ -40,8 +40,7 @@ void minimize(TextCursor& at, const MarkList& wanted) {
 }
 
 void insert_mark(Store& store, TextCursor& at, Key key, const Value* value) {
-  Item* item =
-      store.make_local(at.branch, at.left, at.right, no_key, ContentKind::format, 1);
+  Item* item = store.make_local(at.branch, at.left, at.right, no_key, ContentKind::format, 1);
   item->format_key = key;
   item->content.value = value;
   store.integrate(item);
@@ -104,18 +103,16 @@ bool extend_left(Store& store, const TextCursor& at, std::u16string_view text) {
       left->end() != left->client->state) {
     return false;
   }
-  const bool same_right =
-      at.right == nullptr ? left->right_origin_client == nullptr
-                          : left->right_origin_client == at.right->client &&
-                                left->right_origin_clock == at.right->clock;
+  const bool same_right = at.right == nullptr ? left->right_origin_client == nullptr
+                                              : left->right_origin_client == at.right->client &&
+                                                    left->right_origin_clock == at.right->clock;
   if (!same_right) {
     return false;
   }
   Client& client = *left->client;
   store.touch(&client);
-  const bool in_place =
-      left->content.text + left->length == client.text_tail &&
-      static_cast<std::size_t>(client.text_end - client.text_tail) >= text.size();
+  const bool in_place = left->content.text + left->length == client.text_tail &&
+                        static_cast<std::size_t>(client.text_end - client.text_tail) >= text.size();
   if (!in_place) {
     char16_t* const moved = store.append_text(client, left->length + text.size());
     std::copy_n(left->content.text, left->length, moved);
@@ -137,8 +134,8 @@ void insert_text(Store& store, TextCursor& at, std::u16string_view text) {
   if (extend_left(store, at, text)) {
     return;
   }
-  Item* item = store.make_local(at.branch, at.left, at.right, no_key, ContentKind::string,
-                                text.size());
+  Item* item =
+      store.make_local(at.branch, at.left, at.right, no_key, ContentKind::string, text.size());
   item->content.text = store.append_text(*item->client, text.size());
   std::copy_n(text.data(), text.size(), item->content.text);
   store.integrate(item);
@@ -152,8 +149,7 @@ void insert_object(Store& store, TextCursor& at, const DeltaInput& what) {
     insert_type(store, at.branch, gap, no_key, what.type.front());
     at.left = gap.left;
   } else {
-    Item* item =
-        store.make_local(at.branch, at.left, at.right, no_key, ContentKind::embed, 1);
+    Item* item = store.make_local(at.branch, at.left, at.right, no_key, ContentKind::embed, 1);
     item->content.value = store.make_value(what.embed);
     store.integrate(item);
     at.left = item;
@@ -161,8 +157,8 @@ void insert_object(Store& store, TextCursor& at, const DeltaInput& what) {
   at.right = at.left->right;
 }
 
-void insert_content(Store& store, TextCursor& at, const DeltaInput& what,
-                    std::u16string_view text, const MarkList& marks) {
+void insert_content(Store& store, TextCursor& at, const DeltaInput& what, std::u16string_view text,
+                    const MarkList& marks) {
   const MarkList wanted = complete(store, at, marks);
   minimize(at, wanted);
   Negated negated = start_marks(store, at, wanted);

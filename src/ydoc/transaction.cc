@@ -90,8 +90,7 @@ void Store::note_change(Branch* branch, Key key) {
   if (!record_changes && (current->locality == Locality::local || !branch->has_formatting)) {
     return;
   }
-  if (branch->item != nullptr &&
-      (branch->item->deleted() || added_in(*current, branch->item))) {
+  if (branch->item != nullptr && (branch->item->deleted() || added_in(*current, branch->item))) {
     return;
   }
   if (key == no_key) {
@@ -105,9 +104,8 @@ void Store::note_change(Branch* branch, Key key) {
 
 bool Store::has_content(const Transaction& txn) {
   return !txn.deletes.empty() ||
-         std::any_of(txn.touched.begin(), txn.touched.end(), [](const auto& touched) {
-           return touched.client->state != touched.before;
-         });
+         std::any_of(txn.touched.begin(), txn.touched.end(),
+                     [](const auto& touched) { return touched.client->state != touched.before; });
 }
 
 namespace {
@@ -126,8 +124,7 @@ void normalize(std::vector<Transaction::Deleted>& deletes) {
   for (std::size_t i = 1; i < deletes.size(); ++i) {
     Transaction::Deleted& last = deletes[kept];
     if (last.client == deletes[i].client && last.clock + last.length >= deletes[i].clock) {
-      last.length =
-          std::max(last.length, deletes[i].clock + deletes[i].length - last.clock);
+      last.length = std::max(last.length, deletes[i].clock + deletes[i].length - last.clock);
     } else {
       deletes[++kept] = deletes[i];
     }

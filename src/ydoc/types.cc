@@ -87,8 +87,7 @@ Content content_at(const Item* item, std::uint64_t offset) {
     case ContentKind::json:
       return json_slot(item->content.slots[offset]);
     case ContentKind::binary:
-      return Any::bytes(
-          to_vector({item->content.blob->data, item->content.blob->size}));
+      return Any::bytes(to_vector({item->content.blob->data, item->content.blob->size}));
     case ContentKind::string:
       return Any::string(to_wtf8({item->content.text + offset, 1}));
     case ContentKind::embed:

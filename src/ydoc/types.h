@@ -14,8 +14,9 @@
 #include "ydoc/ids.h"
 #include "ydoc/input.h"
 
-// Handles to the shared types of a document. A handle is a borrowed pointer: cheap to copy, valid as
-// long as its Doc. A type that was deleted stays readable and is empty; writing to it is an Error.
+// Handles to the shared types of a document. A handle is a borrowed pointer: cheap to copy, valid
+// as long as its Doc. A type that was deleted stays readable and is empty; writing to it is an
+// Error.
 //
 // Positions in lists and texts count visible elements and UTF-16 units.
 
@@ -121,7 +122,7 @@ class Text : public KeyedType {
   // The characters alone.
   std::u16string to_utf16() const;
   std::string to_string() const;
-  // Inserts with their attributes; neighbours with equal ones are one insert.
+  // Inserts with their attributes. A mark ends an insert even where it changes nothing.
   std::vector<DeltaOut> to_delta() const;
 };
 

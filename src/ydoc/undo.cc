@@ -117,9 +117,8 @@ class Redoer {
   }
 
   bool in_stack(const std::vector<UndoManager::Step>& stack, Id id) const {
-    return std::any_of(stack.begin(), stack.end(), [id](const UndoManager::Step& step) {
-      return step.deletions.contains(id);
-    });
+    return std::any_of(stack.begin(), stack.end(),
+                       [id](const UndoManager::Step& step) { return step.deletions.contains(id); });
   }
   bool will_vanish(const Item* item) const {
     const Id id{item->client->id, item->clock};
@@ -235,7 +234,8 @@ UndoManager::~UndoManager() { doc_.unsubscribe(subscription_); }
 bool UndoManager::in_scope(const Item* item) const {
   for (const Branch* at = item->parent; at != nullptr;
        at = at->item == nullptr ? nullptr : at->item->parent) {
-    if (std::any_of(scope_.begin(), scope_.end(), [at](Type type) { return type.branch() == at; })) {
+    if (std::any_of(scope_.begin(), scope_.end(),
+                    [at](Type type) { return type.branch() == at; })) {
       return true;
     }
   }
@@ -252,10 +252,9 @@ void UndoManager::after_transaction(Transaction& txn) {
         if (holder->item != nullptr && holder->item->deleted()) {
           return false;
         }
-        return std::any_of(scope_.begin(), scope_.end(),
-                           [holder](Type type) {
-                             return is_within(Type(const_cast<Branch*>(holder)), type);
-                           });
+        return std::any_of(scope_.begin(), scope_.end(), [holder](Type type) {
+          return is_within(Type(const_cast<Branch*>(holder)), type);
+        });
       });
   if (!touches) {
     return;

@@ -45,8 +45,7 @@ Scalar read_multibyte(const std::uint8_t* at, std::size_t size, Surrogates surro
     if (size < 3 || !is_continuation(at[1]) || !is_continuation(at[2])) {
       return {};
     }
-    const std::uint32_t value =
-        ((lead & 0x0fU) << 12U) | ((at[1] & 0x3fU) << 6U) | (at[2] & 0x3fU);
+    const std::uint32_t value = ((lead & 0x0fU) << 12U) | ((at[1] & 0x3fU) << 6U) | (at[2] & 0x3fU);
     const bool surrogate = value >= 0xd800U && value <= 0xdfffU;
     if (value < 0x800U || (surrogate && surrogates == Surrogates::refused)) {
       return {};
@@ -54,8 +53,7 @@ Scalar read_multibyte(const std::uint8_t* at, std::size_t size, Surrogates surro
     return {value, 3};
   }
   if (lead >= 0xf0U && lead <= 0xf4U) {
-    if (size < 4 || !is_continuation(at[1]) || !is_continuation(at[2]) ||
-        !is_continuation(at[3])) {
+    if (size < 4 || !is_continuation(at[1]) || !is_continuation(at[2]) || !is_continuation(at[3])) {
       return {};
     }
     const std::uint32_t value = ((lead & 0x07U) << 18U) | ((at[1] & 0x3fU) << 12U) |
@@ -99,8 +97,7 @@ std::optional<std::size_t> utf16_length(Bytes utf8) {
     if (i == utf8.size()) {
       break;
     }
-    const Scalar scalar =
-        read_multibyte(utf8.data() + i, utf8.size() - i, Surrogates::refused);
+    const Scalar scalar = read_multibyte(utf8.data() + i, utf8.size() - i, Surrogates::refused);
     if (scalar.size == 0) {
       return std::nullopt;
     }
@@ -140,8 +137,7 @@ std::u16string to_utf16(std::string_view text) {
     }
     const Scalar scalar = read_multibyte(bytes.data() + i, bytes.size() - i, Surrogates::kept);
     char16_t units[2];
-    const char16_t* end =
-        put_utf16(units, scalar.size == 0 ? replacement_unit : scalar.code_point);
+    const char16_t* end = put_utf16(units, scalar.size == 0 ? replacement_unit : scalar.code_point);
     out.append(units, static_cast<std::size_t>(end - units));
     i += scalar.size == 0 ? 1 : scalar.size;
   }
