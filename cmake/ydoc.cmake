@@ -7,3 +7,9 @@ target_link_libraries(ydoc_test_support PUBLIC syncline_core)
 
 add_executable(ydoc_vectors tests/ydoc/vectors_main.cc)
 target_link_libraries(ydoc_vectors PRIVATE ydoc_test_support)
+
+# The bench reads the allocator's own figures, which only glibc gives.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT SYNCLINE_SANITIZE)
+  add_executable(ydoc_traces EXCLUDE_FROM_ALL bench/ydoc_traces.cc)
+  target_link_libraries(ydoc_traces PRIVATE ydoc_test_support)
+endif()

@@ -107,7 +107,7 @@ Result<ByteVector> Doc::encode_state_as_update(const StateVector& state) {
 
 Result<ByteVector> Doc::encode_state_as_update_v2(const StateVector& state) {
   SL_TRY(const ByteVector v1, encode_state_as_update(state));
-  return convert_v1_to_v2(v1);
+  return convert_v1_to_v2(v1, InheritedKeys::marked);
 }
 
 StateVector Doc::state_vector() const { return store_->state_vector(); }

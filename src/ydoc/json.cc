@@ -48,21 +48,29 @@ std::string layout(const Decimal& decimal) {
   const int point = decimal.exponent;
   std::string out;
   if (count <= point && point <= 21) {
-    return decimal.digits + std::string(static_cast<std::size_t>(point - count), '0');
+    out = decimal.digits;
+    out.append(static_cast<std::size_t>(point - count), '0');
+    return out;
   }
   if (0 < point && point <= 21) {
     out = decimal.digits;
-    return out.insert(static_cast<std::size_t>(point), ".");
+    out.insert(out.begin() + point, '.');
+    return out;
   }
   if (-6 < point && point <= 0) {
-    return "0." + std::string(static_cast<std::size_t>(-point), '0') + decimal.digits;
+    out.push_back('0');
+    out.push_back('.');
+    out.append(static_cast<std::size_t>(-point), '0');
+    return out.append(decimal.digits);
   }
-  out = decimal.digits.substr(0, 1);
+  out.push_back(decimal.digits[0]);
   if (count > 1) {
-    out += "." + decimal.digits.substr(1);
+    out.push_back('.');
+    out.append(decimal.digits, 1);
   }
   const int power = point - 1;
-  return out + (power < 0 ? "e-" : "e+") + std::to_string(power < 0 ? -power : power);
+  out += power < 0 ? "e-" : "e+";
+  return out.append(std::to_string(power < 0 ? -power : power));
 }
 
 void put_escape(std::string& out, std::uint32_t unit) {
@@ -136,7 +144,10 @@ void put_bytes(std::string& out, const ByteVector& bytes) {
     if (i > 0) {
       out.push_back(',');
     }
-    out += '"' + std::to_string(i) + "\":" + std::to_string(bytes[i]);
+    out.push_back('"');
+    out += std::to_string(i);
+    out += "\":";
+    out += std::to_string(bytes[i]);
   }
   out.push_back('}');
 }
@@ -417,7 +428,7 @@ class JsonReader {
     std::string text(text_.substr(begin, at_ - begin));
     if (const std::size_t point = text.find('.'); point != std::string::npos) {
       // strtod follows the host program's locale, which may write the point otherwise.
-      text.replace(point, 1, std::localeconv()->decimal_point);
+      text[point] = std::localeconv()->decimal_point[0];
     }
     return Any::number(std::strtod(text.c_str(), nullptr));
   }
@@ -436,15 +447,18 @@ std::string number_to_text(double value) {
   if (value == 0) {
     return "0";
   }
-  const std::string sign = value < 0 ? "-" : "";
+  std::string out;
+  if (value < 0) {
+    out.push_back('-');
+  }
   const double magnitude = std::fabs(value);
   if (std::isinf(magnitude)) {
-    return sign + "Infinity";
+    return out.append("Infinity");
   }
   if (magnitude < 1e15 && std::trunc(magnitude) == magnitude) {
-    return sign + std::to_string(static_cast<std::uint64_t>(magnitude));
+    return out.append(std::to_string(static_cast<std::uint64_t>(magnitude)));
   }
-  return sign + layout(shortest_decimal(magnitude));
+  return out.append(layout(shortest_decimal(magnitude)));
 }
 
 std::string to_json(const Any& value) {

@@ -38,7 +38,8 @@ std::string to_text(const Any& value) {
     case Any::Kind::bytes: {
       std::string out;
       for (const std::uint8_t byte : value.as_bytes()) {
-        out += (out.empty() ? "" : ",") + std::to_string(byte);
+        out += out.empty() ? "" : ",";
+        out += std::to_string(byte);
       }
       return out;
     }
