@@ -279,11 +279,12 @@ int main(int argc, char** argv) {
     right = right && m.right;
     std::printf(
         "%s\"%s\":{\"apply_ms\":%.2f,\"load_ms\":%.2f,\"each_ms\":%.2f,\"batch_ms\":%.2f,"
-        "\"merge_ms\":%.2f,\"merge_some_ms\":%.2f,\"encode_ms\":%.2f,\"encoded_bytes\":%zu,\"update_bytes\":%zu,\"memory_bytes\":%zu,"
+        "\"merge_ms\":%.2f,\"merge_some_ms\":%.2f,\"encode_ms\":%.2f,\"encoded_bytes\":%zu,"
+        "\"update_bytes\":%zu,\"memory_bytes\":%zu,"
         "\"right\":%s}",
         first ? "" : ",", name, m.apply_ms, m.load_ms, m.each_ms, m.batch_ms, m.merge_ms,
-        m.merge_some_ms, m.encode_ms,
-        m.encoded_bytes, m.update_bytes, m.memory_bytes, m.right ? "true" : "false");
+        m.merge_some_ms, m.encode_ms, m.encoded_bytes, m.update_bytes, m.memory_bytes,
+        m.right ? "true" : "false");
     first = false;
   }
   std::printf("}\n");

@@ -13,3 +13,6 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT SYNCLINE_SANITIZE)
   add_executable(ydoc_traces EXCLUDE_FROM_ALL bench/ydoc_traces.cc)
   target_link_libraries(ydoc_traces PRIVATE ydoc_test_support)
 endif()
+
+add_executable(ydoc_peer tests/ydoc/peer_main.cc)
+target_link_libraries(ydoc_peer PRIVATE ydoc_test_support)

@@ -29,24 +29,6 @@ enum Tag : std::uint8_t {
 
 constexpr double varint_magnitude_max = 2147483647.0;
 
-// JavaScript orders keys that are array indexes by number, before all others.
-std::optional<std::uint32_t> array_index(std::string_view key) {
-  if (key.empty() || key.size() > 10 || (key[0] == '0' && key.size() > 1)) {
-    return std::nullopt;
-  }
-  std::uint64_t value = 0;
-  for (const char c : key) {
-    if (c < '0' || c > '9') {
-      return std::nullopt;
-    }
-    value = value * 10 + static_cast<std::uint64_t>(c - '0');
-  }
-  if (value > 0xfffffffeULL) {
-    return std::nullopt;
-  }
-  return static_cast<std::uint32_t>(value);
-}
-
 bool is_varint_number(double value) {
   return std::fabs(value) <= varint_magnitude_max && std::trunc(value) == value;
 }
@@ -261,6 +243,23 @@ bool scan_value(Decoder& in, int depth, bool& canonical) {
 }
 
 }  // namespace
+
+std::optional<std::uint32_t> array_index(std::string_view key) {
+  if (key.empty() || key.size() > 10 || (key[0] == '0' && key.size() > 1)) {
+    return std::nullopt;
+  }
+  std::uint64_t value = 0;
+  for (const char c : key) {
+    if (c < '0' || c > '9') {
+      return std::nullopt;
+    }
+    value = value * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  if (value > 0xfffffffeULL) {
+    return std::nullopt;
+  }
+  return static_cast<std::uint32_t>(value);
+}
 
 Any Any::object(Object value) {
   if (value.size() > 1) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -80,6 +81,10 @@ class Any {
 
   State state_;
 };
+
+// The number a key stands for if JavaScript takes it for an array index; such keys come first in
+// every object, by number.
+std::optional<std::uint32_t> array_index(std::string_view key);
 
 void write_any(Encoder& out, const Any& value);
 // Fails the decoder on malformed bytes and beyond value_depth_max.

@@ -216,6 +216,9 @@ void Store::finish_content(Item* item) {
 
 void Store::append_struct(Item* item) {
   touch(item->client);
+  if (item->client->state == 0) {
+    item->client->order = ++clients_seen;
+  }
   item->client->structs.append(item);
   item->client->state = item->end();
   if (item->client->pending_deletes != nullptr) {
@@ -266,44 +269,7 @@ Item* Store::make_local(Branch* parent, Item* left, Item* right, Key key, Conten
   return item;
 }
 
-// Nested types go on a list instead of the stack: a document may nest deeper than any stack.
-void Store::delete_children(Branch* branch, std::vector<Branch*>& nested) {
-  const auto visit = [this, &nested](Item* item) {
-    if (item->deleted()) {
-      if (item->clock < before(*current, item->client)) {
-        current->merge_places.push_back({item->client, item->clock});
-      }
-      return;
-    }
-    item->flags |= flag_deleted;
-    current->deletes.push_back({item->client, item->clock, item->length});
-    if (item->in_list()) {
-      item->parent->length -= item->countable() ? item->length : 0;
-      item->parent->format_marks -= item->kind == ContentKind::format ? 1 : 0;
-      if (item->leaf != nullptr) {
-        index_refresh(item);
-      }
-    }
-    if (item->kind == ContentKind::type) {
-      nested.push_back(item->content.branch);
-    } else if (item->kind == ContentKind::doc) {
-      current->subdocs_removed.push_back(item->content.subdoc);
-    }
-  };
-  for (Item* item = branch->start; item != nullptr; item = item->right) {
-    visit(item);
-  }
-  for (const KeyMap::Entry& entry : branch->map.entries()) {
-    if (entry.last != nullptr) {
-      visit(entry.last);
-    }
-  }
-}
-
-void Store::delete_item(Item* item) {
-  if (item->deleted()) {
-    return;
-  }
+void Store::mark_deleted(Item* item) {
   item->flags |= flag_deleted;
   current->deletes.push_back({item->client, item->clock, item->length});
   if (item->in_list()) {
@@ -313,16 +279,50 @@ void Store::delete_item(Item* item) {
       index_refresh(item);
     }
   }
+  if (item->kind == ContentKind::doc) {
+    current->subdocs_removed.push_back(item->content.subdoc);
+  }
+}
+
+// Deletes what lies in a deleted type, depth first, with a stack of its own: a document may nest
+// deeper than the program's stack goes.
+void Store::delete_children(Branch* branch) {
+  struct Frame {
+    Branch* branch;
+    Item* next;
+    std::size_t key;
+  };
+  std::vector<Frame> frames{{branch, branch->start, 0}};
+  while (!frames.empty()) {
+    Frame& frame = frames.back();
+    Item* item = frame.next;
+    if (item != nullptr) {
+      frame.next = item->right;
+    } else if (frame.key < frame.branch->map.entries().size()) {
+      item = frame.branch->map.entries()[frame.key++].last;
+    } else {
+      frames.pop_back();
+      continue;
+    }
+    if (!item->deleted()) {
+      mark_deleted(item);
+      if (item->kind == ContentKind::type) {
+        frames.push_back({item->content.branch, item->content.branch->start, 0});
+      }
+    } else if (item->clock < before(*current, item->client)) {
+      current->merge_places.push_back({item->client, item->clock});
+    }
+  }
+}
+
+void Store::delete_item(Item* item) {
+  if (item->deleted()) {
+    return;
+  }
+  mark_deleted(item);
   note_change(item->parent, item->key);
   if (item->kind == ContentKind::type) {
-    std::vector<Branch*> nested{item->content.branch};
-    while (!nested.empty()) {
-      Branch* branch = nested.back();
-      nested.pop_back();
-      delete_children(branch, nested);
-    }
-  } else if (item->kind == ContentKind::doc) {
-    current->subdocs_removed.push_back(item->content.subdoc);
+    delete_children(item->content.branch);
   }
 }
 

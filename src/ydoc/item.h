@@ -144,6 +144,7 @@ struct Client {
   char16_t* text_end = nullptr;
   const std::uint8_t** slot_tail = nullptr;
   const std::uint8_t** slot_end = nullptr;
+  std::uint64_t order = 0;        // the how-manieth client whose writing came
   std::uint64_t transaction = 0;  // the last transaction that wrote here
   Clock before = 0;               // the state when it began
   // Deletions of units not yet seen: begin to end, disjoint. Null when there are none.

@@ -114,7 +114,10 @@ struct Transaction {
   std::vector<Change> changes;
   std::vector<const Item*> subdocs_added;
   std::vector<const Subdoc*> subdocs_removed;
-  DeleteSet delete_set;  // `deletes`, normalized, from the end of the transaction on
+  // While somebody observes, from the end of the transaction on: `deletes`, normalized, and its
+  // clients in the order in which they first lost something.
+  DeleteSet delete_set;
+  std::vector<ClientId> delete_order;
 
   void reset();
 };
@@ -154,6 +157,7 @@ struct Store {
   std::vector<Branch*> root_order;
   std::map<std::pair<ClientId, Clock>, Id> redone;
   std::uint32_t scan_mark = 0;
+  std::uint64_t clients_seen = 0;
   std::uint64_t conflict_steps_left = 0;
 
   // --- names (store.cc)
@@ -259,7 +263,8 @@ struct Store {
 
  private:
   void finish(Transaction& txn);
-  void delete_children(Branch* branch, std::vector<Branch*>& nested);
+  void mark_deleted(Item* item);
+  void delete_children(Branch* branch);
   bool find_place(Item* item);
   void link(Item* item);
   void finish_content(Item* item);

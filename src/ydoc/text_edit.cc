@@ -82,6 +82,22 @@ void end_marks(Store& store, TextCursor& at, Negated& negated) {
   }
 }
 
+// Yjs goes through marks as members of an object, so whole-number names come first.
+void order_keys(const Store& store, MarkList& marks) {
+  const auto number_of = [&store](const Marks::Entry& mark) {
+    return array_index(store.key_text(mark.first));
+  };
+  if (std::none_of(marks.begin(), marks.end(),
+                   [&](const Marks::Entry& mark) { return number_of(mark).has_value(); })) {
+    return;
+  }
+  std::stable_sort(marks.begin(), marks.end(), [&](const auto& a, const auto& b) {
+    const auto left = number_of(a);
+    const auto right = number_of(b);
+    return left && (!right || *left < *right);
+  });
+}
+
 // The wanted marks, and a null for every mark in force that is not among them.
 MarkList complete(Store& store, const TextCursor& at, const MarkList& wanted) {
   MarkList out = wanted;
@@ -90,6 +106,7 @@ MarkList complete(Store& store, const TextCursor& at, const MarkList& wanted) {
       out.emplace_back(key, store.make_value(Any::null()));
     }
   }
+  order_keys(store, out);
   return out;
 }
 

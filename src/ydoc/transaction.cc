@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <unordered_set>
 
 #include "base/check.h"
 #include "ydoc/store.h"
@@ -16,6 +17,7 @@ void Transaction::reset() {
   subdocs_added.clear();
   subdocs_removed.clear();
   delete_set.clear();
+  delete_order.clear();
 }
 
 void Store::begin(std::string_view origin, Locality locality) {
@@ -135,6 +137,14 @@ void normalize(std::vector<Transaction::Deleted>& deletes) {
 }  // namespace
 
 void Store::finish(Transaction& txn) {
+  if (record_changes) {
+    std::unordered_set<const Client*> seen;
+    for (const Transaction::Deleted& range : txn.deletes) {
+      if (seen.insert(range.client).second) {
+        txn.delete_order.push_back(range.client->id);
+      }
+    }
+  }
   normalize(txn.deletes);
   if (record_changes) {
     for (const Transaction::Deleted& range : txn.deletes) {

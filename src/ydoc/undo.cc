@@ -10,26 +10,6 @@ namespace syncline::ydoc {
 
 namespace {
 
-// Visits the structs of a set, cut at its borders.
-template <typename Visit>
-void visit_ranges(Store& store, const DeleteSet& set, const Visit& visit) {
-  for (const DeleteRange& range : set.ranges()) {
-    Client* client = store.clients.find(range.client);
-    if (client == nullptr || range.clock >= client->state) {
-      continue;
-    }
-    const Clock end = std::min(client->state, range.clock + range.length);
-    for (Clock clock = range.clock; clock < end;) {
-      Item* item = store.clean_start(client, clock);
-      if (item->kind != ContentKind::gc && end < item->end()) {
-        store.split(item, end - item->clock);
-      }
-      clock = item->end();
-      visit(item);
-    }
-  }
-}
-
 void keep(Item* item) {
   while (item != nullptr && (item->flags & flag_keep) == 0) {
     item->flags |= flag_keep;
@@ -42,15 +22,6 @@ void release(Item* item) {
     item->flags = static_cast<std::uint8_t>(item->flags & ~flag_keep);
     item = item->parent->item;
   }
-}
-
-DeleteSet merged(const DeleteSet& a, const DeleteSet& b) {
-  DeleteSet out = a;
-  for (const DeleteRange& range : b.ranges()) {
-    out.add(range);
-  }
-  out.normalize();
-  return out;
 }
 
 // A transaction that is over lends its place in the queue to structural work after the fact.
@@ -85,6 +56,41 @@ Item* follow_redone(Store& store, Item* item) {
 
 }  // namespace
 
+// Visits the structs of some units, cut at their borders.
+template <typename Visit>
+void UndoManager::visit_units(Store& store, const Units& units, const Visit& visit) {
+  const std::vector<DeleteRange>& ranges = units.set.ranges();
+  for (const ClientId id : units.order) {
+    Client* client = store.clients.find(id);
+    auto range = std::lower_bound(
+        ranges.begin(), ranges.end(), id,
+        [](const DeleteRange& each, ClientId wanted) { return each.client > wanted; });
+    for (; client != nullptr && range != ranges.end() && range->client == id; ++range) {
+      const Clock end = std::min(client->state, range->clock + range->length);
+      for (Clock clock = range->clock; clock < end;) {
+        Item* item = store.clean_start(client, clock);
+        if (item->kind != ContentKind::gc && end < item->end()) {
+          store.split(item, end - item->clock);
+        }
+        clock = item->end();
+        visit(item);
+      }
+    }
+  }
+}
+
+void UndoManager::join(Units& units, const Units& more) {
+  for (const DeleteRange& range : more.set.ranges()) {
+    units.set.add(range);
+  }
+  units.set.normalize();
+  for (const ClientId id : more.order) {
+    if (std::find(units.order.begin(), units.order.end(), id) == units.order.end()) {
+      units.order.push_back(id);
+    }
+  }
+}
+
 // Brings deleted items back as copies, at the place where they were.
 class Redoer {
  public:
@@ -117,8 +123,9 @@ class Redoer {
   }
 
   bool in_stack(const std::vector<UndoManager::Step>& stack, Id id) const {
-    return std::any_of(stack.begin(), stack.end(),
-                       [id](const UndoManager::Step& step) { return step.deletions.contains(id); });
+    return std::any_of(stack.begin(), stack.end(), [id](const UndoManager::Step& step) {
+      return step.deletions.set.contains(id);
+    });
   }
   bool will_vanish(const Item* item) const {
     const Id id{item->client->id, item->clock};
@@ -266,20 +273,24 @@ void UndoManager::after_transaction(Transaction& txn) {
     clear_stack(redo_stack_);
   }
   Step step;
-  step.deletions = txn.delete_set;
-  for (const Transaction::Touched& touched : txn.touched) {
-    if (touched.client->state > touched.before) {
-      step.insertions.add(
-          {touched.client->id, touched.before, touched.client->state - touched.before});
+  step.deletions = {txn.delete_set, txn.delete_order};
+  const Units deleted = step.deletions;
+  std::vector<Transaction::Touched> touched = txn.touched;
+  std::sort(touched.begin(), touched.end(),
+            [](const auto& a, const auto& b) { return a.client->order < b.client->order; });
+  for (const Transaction::Touched& each : touched) {
+    if (each.client->state > each.before) {
+      step.insertions.set.add({each.client->id, each.before, each.client->state - each.before});
+      step.insertions.order.push_back(each.client->id);
     }
   }
-  step.insertions.normalize();
+  step.insertions.set.normalize();
   const std::int64_t now = options_.now_ms ? options_.now_ms() : 1;
   const bool joins = last_change_ms_ > 0 && now - last_change_ms_ < options_.capture_timeout_ms &&
                      !stack.empty() && running_ == Running::nothing;
   if (joins) {
-    stack.back().insertions = merged(stack.back().insertions, step.insertions);
-    stack.back().deletions = merged(stack.back().deletions, step.deletions);
+    join(stack.back().insertions, step.insertions);
+    join(stack.back().deletions, step.deletions);
   } else {
     stack.push_back(std::move(step));
   }
@@ -288,7 +299,7 @@ void UndoManager::after_transaction(Transaction& txn) {
   }
   Store& store = doc_.store();
   const Reopened reopened(store, txn);
-  visit_ranges(store, txn.delete_set, [this](Item* item) {
+  visit_units(store, deleted, [this](Item* item) {
     if (item->kind != ContentKind::gc && in_scope(item)) {
       keep(item);
     }
@@ -317,7 +328,7 @@ bool UndoManager::perform(const Step& step) {
   Store& store = doc_.store();
   std::vector<Item*> to_delete;
   std::vector<Item*> to_redo;
-  visit_ranges(store, step.insertions, [&](Item* item) {
+  visit_units(store, step.insertions, [&](Item* item) {
     if (item->kind == ContentKind::gc) {
       return;
     }
@@ -327,14 +338,14 @@ bool UndoManager::perform(const Step& step) {
     }
   });
   std::unordered_set<Item*> wanted;
-  visit_ranges(store, step.deletions, [&](Item* item) {
+  visit_units(store, step.deletions, [&](Item* item) {
     if (item->kind != ContentKind::gc && in_scope(item) &&
-        !step.insertions.contains({item->client->id, item->clock})) {
+        !step.insertions.set.contains({item->client->id, item->clock})) {
       to_redo.push_back(item);
       wanted.insert(item);
     }
   });
-  Redoer redoer(*this, store, wanted, step.insertions);
+  Redoer redoer(*this, store, wanted, step.insertions.set);
   bool changed = false;
   for (Item* item : to_redo) {
     changed = redoer.redo(item) != nullptr || changed;
@@ -353,7 +364,7 @@ void UndoManager::clear_stack(std::vector<Step>& stack) {
   Store& store = doc_.store();
   const TransactionScope scope(store, "");
   for (const Step& step : stack) {
-    visit_ranges(store, step.deletions, [this](Item* item) {
+    visit_units(store, step.deletions, [this](Item* item) {
       if (item->kind != ContentKind::gc && in_scope(item)) {
         release(item);
       }

@@ -38,14 +38,23 @@ class UndoManager {
   void clear();
 
  private:
+  // Which units a step made or deleted. The order of the clients decides in what order they come
+  // back, and so their new clocks.
+  struct Units {
+    DeleteSet set;
+    std::vector<ClientId> order;
+  };
   struct Step {
-    DeleteSet insertions;
-    DeleteSet deletions;
+    Units insertions;
+    Units deletions;
   };
   enum class Running : std::uint8_t { nothing, undo, redo };
   friend class Redoer;
 
   void after_transaction(struct Transaction& txn);
+  template <typename Visit>
+  static void visit_units(Store& store, const Units& units, const Visit& visit);
+  static void join(Units& units, const Units& more);
   bool in_scope(const Item* item) const;
   bool pop(std::vector<Step>& stack, Running running);
   bool perform(const Step& step);

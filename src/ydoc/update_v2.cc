@@ -356,8 +356,8 @@ class ByteReader {
 
 class StringReader {
  public:
-  explicit StringReader(Bytes bytes) : in_(bytes), text_(to_utf16(in_.string())),
-                                       lengths_(in_.raw(in_.remaining())) {}
+  explicit StringReader(Bytes bytes)
+      : in_(bytes), text_(to_utf16(in_.string())), lengths_(in_.raw(in_.remaining())) {}
   std::string read() {
     const std::uint64_t length = lengths_.read();
     if (length > text_.size() - at_) {

@@ -8,7 +8,8 @@
 
 namespace syncline::ydoc {
 
-// Run lengths can make a small update huge, so what comes out is bounded by limits.update_bytes_max.
+// Run lengths can make a small update huge, so what comes out is bounded by
+// limits.update_bytes_max.
 Result<ByteVector> convert_v2_to_v1(Bytes update, const Limits& limits = {});
 
 // Whether an item that inherits its key still says that it has one. Yjs says so for what it takes
