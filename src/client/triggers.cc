@@ -153,8 +153,8 @@ std::string before_update_trigger(const TrackedTable& table) {
          vanish_body(table, where);
 }
 
-// Two triggers a JSON column: what is not in the common spelling is rewritten at once. The rewritten
-// row fires capture's own trigger, and a second round finds nothing to do.
+// Two triggers a JSON column: what is not in the common spelling is rewritten at once. The
+// rewritten row fires capture's own trigger, and a second round finds nothing to do.
 std::string json_triggers(const TrackedTable& table) {
   std::string sql;
   std::size_t number = 0;
@@ -177,8 +177,8 @@ std::string json_triggers(const TrackedTable& table) {
                              quote_identifier(table.name) + " SET " + name + " = " + spelled +
                              " WHERE " + row + "; END;";
     const std::string suffix = "_" + std::to_string(number++);
-    sql += "CREATE TRIGGER " + trigger_name(table.id, "spell_new") + suffix +
-           " AFTER INSERT ON " + quote_identifier(table.name) + body;
+    sql += "CREATE TRIGGER " + trigger_name(table.id, "spell_new") + suffix + " AFTER INSERT ON " +
+           quote_identifier(table.name) + body;
     sql += "CREATE TRIGGER " + trigger_name(table.id, "spell") + suffix + " AFTER UPDATE OF " +
            name + " ON " + quote_identifier(table.name) + body;
   }
