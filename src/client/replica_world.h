@@ -81,6 +81,20 @@ inline std::string joined(const std::vector<std::string>& texts) {
   return out;
 }
 
+inline std::string text_of(const RowEdit& edit) {
+  static constexpr const char* kinds[] = {"?", "put", "set", "erase"};
+  std::string out = std::string(kinds[static_cast<unsigned>(edit.kind)]) + " " + edit.table + "[";
+  const auto key = key_values(edit.key.view());
+  for (std::size_t i = 0; key && i < key->size(); ++i) {
+    out += (i == 0 ? "" : ",") + exact_text((*key)[i].view());
+  }
+  out += "]";
+  for (const CellEdit& cell : edit.cells) {
+    out += " " + cell.column + "=" + exact_text(cell.value.view());
+  }
+  return out;
+}
+
 // A file of changes taken apart: whole changes, and apart from them the rows that travel as states.
 struct DecodedFile {
   std::vector<Change> changes;
@@ -95,6 +109,7 @@ inline DecodedFile decode_file(Bytes file) {
     Reader in(part);
     SL_TRY(const PartHeader header, read_part_header(in));
     RowReader rows(in.rest(), header.stamp.replica);
+    std::string told;
     bool has_state = header.sequence == ChangeSequence(0);
     for (;;) {
       SL_TRY(const bool table, rows.next_table());
@@ -107,6 +122,9 @@ inline DecodedFile decode_file(Bytes file) {
           break;
         }
         has_state = has_state || rows.kind() == RowKind::state;
+        if (rows.kind() != RowKind::state) {
+          told += "; " + text_of(read_edit(rows));
+        }
       }
     }
     if (has_state) {
@@ -119,7 +137,7 @@ inline DecodedFile decode_file(Bytes file) {
       auto change = decode_parts(views);
       parts.clear();
       if (!change) {
-        out.faults.push_back(change.error().message());
+        out.faults.push_back(change.error().message() + told);
       } else {
         out.changes.push_back(std::move(*change));
       }
@@ -128,20 +146,6 @@ inline DecodedFile decode_file(Bytes file) {
   });
   if (!read) {
     out.faults.push_back(read.error().message());
-  }
-  return out;
-}
-
-inline std::string text_of(const RowEdit& edit) {
-  static constexpr const char* kinds[] = {"?", "put", "set", "erase"};
-  std::string out = std::string(kinds[static_cast<unsigned>(edit.kind)]) + " " + edit.table + "[";
-  const auto key = key_values(edit.key.view());
-  for (std::size_t i = 0; key && i < key->size(); ++i) {
-    out += (i == 0 ? "" : ",") + exact_text((*key)[i].view());
-  }
-  out += "]";
-  for (const CellEdit& cell : edit.cells) {
-    out += " " + cell.column + "=" + exact_text(cell.value.view());
   }
   return out;
 }
