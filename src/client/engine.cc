@@ -1,6 +1,7 @@
 #include "client/engine.h"
 
 #include "client/change_file.h"
+#include "client/view_functions.h"
 #include "sqlite/savepoint.h"
 
 namespace syncline {
@@ -30,6 +31,7 @@ Engine::~Engine() {
 
 Result<std::unique_ptr<Engine>> Engine::attach(const Parts& parts) {
   std::unique_ptr<Engine> engine(new Engine(parts));
+  SL_TRY(register_view_functions(parts.connection));
   SL_TRY(register_sink_module(parts.connection, capture_module, &engine->capture_, nullptr));
   return engine;
 }
