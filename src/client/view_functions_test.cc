@@ -2,30 +2,12 @@
 
 #include <doctest/doctest.h>
 
-#include "client/engine.h"
-#include "sqlite/database.h"
+#include "client/test_replica.h"
 
 namespace syncline {
 namespace {
 
-struct StillClock final : WallClock {
-  std::int64_t now_ms() override { return 1'600'000'000'000; }
-};
-
-struct Replica {
-  StillClock wall;
-  SeededRandom random{7};
-  // Declared before the database: it must outlive the connection.
-  std::unique_ptr<Engine> engine;
-  Database database = *Database::open_memory();
-
-  Replica() { engine = *Engine::attach({*database.operator->(), &wall, &random, false}); }
-
-  std::string text(const std::string& sql) {
-    const auto found = database->query_text(sql);
-    return found ? found->value_or("(no row)") : found.error().message();
-  }
-};
+using Replica = TestReplica;
 
 TEST_CASE("syncline_changes shows a transaction's origin, time, state and tables") {
   Replica replica;
@@ -50,8 +32,7 @@ TEST_CASE("syncline_changes shows a transaction's origin, time, state and tables
 
 TEST_CASE("syncline_held shows the row that does not fit, and why") {
   Replica from;
-  Replica to;
-  to.random = SeededRandom(8);
+  Replica to(2);
   REQUIRE(from.database->execute("CREATE TABLE a(id PRIMARY KEY NOT NULL, v)"));
   REQUIRE(to.database->execute("CREATE TABLE a(id PRIMARY KEY NOT NULL, v CHECK(v < 5))"));
   REQUIRE(from.engine->track("a", {}));
