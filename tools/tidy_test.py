@@ -20,6 +20,7 @@ CLEAN = {
     "src/base/a.h": HEADER + "#include <vector>\n",
     "src/base/a.cc": '#include "base/a.h"\n\n#include <string>\n' + long_function(70),
     "src/base/a_test.cc": '#include "base/a.h"\n#include <doctest/doctest.h>\n',
+    "src/base/a_laws_test.cc": '#include "base/a.h"\n',
     "src/sqlite/db.h": HEADER + '#include <sqlite3.h>\n#include "base/a.h"\n',
     "src/client/engine.h": HEADER + '#include "sqlite/db.h"\n// time(0) in a comment\n',
     "src/net/socket.h": HEADER + "#include <boost/asio.hpp>\n#include <thread>\n"

@@ -72,6 +72,8 @@ class Apply {
   // Forgets a change whose parts have not all come.
   void abandon();
 
+  // Where whoever changes rows inside begin() and finish() notes what was done.
+  CaptureBuffer& ops() { return ops_; }
   // Tries held rows of the tables again, all when `table` is empty; returns how many were
   // installed.
   Result<std::uint64_t> retry_held(const std::string& table, ApplyReport& report);

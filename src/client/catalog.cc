@@ -410,6 +410,15 @@ Result<const TrackedTable*> Catalog::find(std::string_view name) {
 }
 
 Result<std::vector<const TrackedTable*>> Catalog::all() {
+  SL_TRY(std::vector<const TrackedTable*> tables, all_with_own());
+  tables.erase(std::remove_if(
+                   tables.begin(), tables.end(),
+                   [](const TrackedTable* table) { return starts_with(table->name, "syncline_"); }),
+               tables.end());
+  return tables;
+}
+
+Result<std::vector<const TrackedTable*>> Catalog::all_with_own() {
   std::vector<TableId> ids;
   {
     SL_TRY(Statement statement,
@@ -435,8 +444,12 @@ Result<void> Catalog::untrack(const std::string& name) {
   if (found == nullptr) {
     return Error(ErrorCode::not_found, "table '" + name + "' is not tracked");
   }
-  const std::string id = std::to_string(found->id);
-  SL_TRY(drop_triggers(found->id));
+  return untrack_gone(found->id);
+}
+
+Result<void> Catalog::untrack_gone(TableId table) {
+  const std::string id = std::to_string(table);
+  SL_TRY(drop_triggers(table));
   SL_TRY(connection_.execute("DROP TABLE IF EXISTS syncline_keys_" + id));
   for (const char* own :
        {"syncline_clocks", "syncline_tombs", "syncline_cells", "syncline_columns"}) {
@@ -483,11 +496,31 @@ Result<void> Catalog::refresh(TableId id) {
   return install_triggers(*loaded);
 }
 
+// SQL that drops the triggers of a table's JSON columns, of which there may be any number.
+Result<std::string> Catalog::spelling_triggers(TableId id) const {
+  SL_TRY(Statement select,
+         connection_.prepare("SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND (name "
+                             "GLOB ?1 OR name GLOB ?2)"));
+  const std::string on_update = "syncline_spell_" + std::to_string(id) + "_*";
+  const std::string on_insert = "syncline_spell_new_" + std::to_string(id) + "_*";
+  select.bind_text(1, on_update).bind_text(2, on_insert);
+  std::string sql;
+  for (;;) {
+    SL_TRY(const bool row, select.step());
+    if (!row) {
+      return sql;
+    }
+    sql += "DROP TRIGGER " + quote_identifier(select.column_text(0)) + ";";
+  }
+}
+
 Result<void> Catalog::install_triggers(const TrackedTable& table) const {
   return connection_.execute(capture_triggers_sql(table));
 }
 
 Result<void> Catalog::drop_triggers(TableId id) const {
+  SL_TRY(const std::string spelling, spelling_triggers(id));
+  SL_TRY(connection_.execute(spelling));
   return connection_.execute(drop_capture_sql(id));
 }
 

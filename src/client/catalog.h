@@ -92,8 +92,14 @@ class Catalog {
 
   // Starts syncing a table. Does not look at its rows: the engine captures those.
   Result<TableId> track(const std::string& table, const TrackOptions& options);
+  // Syncs one of our own tables like an application's.
+  Result<TableId> track_own(const std::string& table);
   // Removes triggers and the entry; the application's table is as it was before.
   Result<void> untrack(const std::string& table);
+  // The same for a table that was dropped.
+  Result<void> untrack_gone(TableId id);
+  // Takes capture off a table while its schema changes; refresh() puts it back.
+  Result<void> drop_triggers(TableId table) const;
   // Adapts triggers and columns after the application changed a tracked table's schema.
   Result<void> refresh(TableId table);
 
@@ -102,17 +108,21 @@ class Catalog {
   Result<const TrackedTable*> table(TableId id);
   // Null when no such table is tracked.
   Result<const TrackedTable*> find(std::string_view name);
+  // The application's tables, by name.
   Result<std::vector<const TrackedTable*>> all();
+  // These and our own that sync.
+  Result<std::vector<const TrackedTable*>> all_with_own();
   void drop_cache() { tables_.clear(); }
 
  private:
+  Result<TableId> enter_table(const std::string& name, const TrackOptions& options);
   Result<std::unique_ptr<TrackedTable>> load(TableId id) const;
   Result<void> load_columns(TrackedTable& table) const;
   Result<void> load_unique(TrackedTable& table) const;
   Result<void> load_surroundings(TrackedTable& table) const;
   Result<void> store_columns(TrackedTable& table, const TrackOptions& options) const;
   Result<void> install_triggers(const TrackedTable& table) const;
-  Result<void> drop_triggers(TableId table) const;
+  Result<std::string> spelling_triggers(TableId table) const;
 
   Connection connection_;
   std::map<TableId, std::unique_ptr<TrackedTable>> tables_;

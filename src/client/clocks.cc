@@ -526,6 +526,59 @@ Result<void> Clocks::store_replaced() {
   return {};
 }
 
+Result<void> Clocks::move_rows(TableId table, const std::vector<std::pair<RowId, RowId>>& moves) {
+  TableClocks moved;
+  for (const auto& [from, to] : moves) {
+    SL_TRY(const RowClock* clock, find(table, from));
+    if (clock == nullptr) {
+      continue;
+    }
+    const RowClock kept = *clock;
+    std::unique_ptr<Chunk>& slot = moved.chunks[to >> chunk_bits];
+    if (slot == nullptr) {
+      slot = std::make_unique<Chunk>();
+    }
+    slot->clock_of[static_cast<std::size_t>(to & (chunk_rows - 1))] = slot->intern(kept);
+    slot->dirty = true;
+  }
+  SL_TRY(connection_.execute("DELETE FROM syncline_clocks WHERE tbl = " + std::to_string(table)));
+  SL_TRY(store_chunks(table, moved));
+  tables_.erase(table);
+  return {};
+}
+
+Result<void> Clocks::drop_tombs(std::uint64_t time) {
+  SL_TRY(fold());
+  std::vector<std::pair<TableId, ByteVector>> old;
+  {
+    SL_TRY(Statement select, connection_.prepare("SELECT tbl, key, body FROM syncline_tombs"));
+    for (;;) {
+      SL_TRY(const bool row, select.step());
+      if (!row) {
+        break;
+      }
+      Reader in(select.column_blob(2));
+      auto tomb = syncline::read_tomb(in);
+      if (!tomb) {
+        return damaged("tombs", tomb.error());
+      }
+      if (tomb->death.time < time) {
+        old.emplace_back(select.column_int(0), to_vector(select.column_blob(1)));
+      }
+    }
+  }
+  SL_TRY(Statement drop,
+         connection_.prepare("DELETE FROM syncline_tombs WHERE tbl = ?1 AND key = ?2"));
+  for (const auto& [table, key] : old) {
+    drop.bind(1, table).bind_blob(2, key);
+    SL_TRY(drop.run());
+  }
+  for (auto& [table, clocks] : tables_) {
+    clocks.stored_tombs.reset();
+  }
+  return {};
+}
+
 void Clocks::forget() {
   tables_.clear();
   replaced_.clear();

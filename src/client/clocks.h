@@ -76,6 +76,11 @@ class Clocks {
   std::uint64_t unfolded() const { return seen_.get() - folded_.get(); }
   // Writes memory back. Runs in the caller's transaction.
   Result<void> fold();
+  // Rows of a rebuilt table stand elsewhere: (old, new) for each that is still there. Everything
+  // must be folded. Runs in the caller's transaction.
+  Result<void> move_rows(TableId table, const std::vector<std::pair<RowId, RowId>>& moves);
+  // Forgets tombs of deaths before `time`.
+  Result<void> drop_tombs(std::uint64_t time);
   // Drops memory: after a rollback, or when a table's chunks were changed otherwise.
   void forget();
   void release();

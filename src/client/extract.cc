@@ -265,6 +265,9 @@ Result<void> Extract::put_row(Running& running, TableAccess& access, const LogRu
   if (!stands && !running.exact) {
     return {};
   }
+  if (!running.exact && table.has_rich()) {
+    return state_row(running, access, *stored);
+  }
   // In a change that is not told exactly, a cell that was overwritten since travels with its
   // present value: the later change that wrote it follows and stamps it. Leaving it out would make
   // a row that NOT NULL columns refuse in between.
@@ -340,6 +343,10 @@ Result<void> Extract::set_row(Running& running, TableAccess& access, const LogRu
   SL_TRY(std::move(failed));
   if (columns.empty()) {
     return {};
+  }
+  if (!running.exact && table.has_rich()) {
+    // A counter's present value is no edit of its own.
+    return state_row(running, access, *stored);
   }
   std::sort(columns.begin(), columns.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -428,23 +435,25 @@ Result<void> Extract::erase_row(Running& running, TableAccess& access, const Log
 }
 
 Result<void> Extract::install_rows(Running& running, TableAccess& access, const LogRun& run) {
-  const TrackedTable& table = access.table();
   for (std::uint64_t i = 0; i < run.count; ++i) {
     SL_TRY(const StoredRow* stored, access.read(plus(run.first, i)));
-    if (stored == nullptr) {
-      continue;
+    if (stored != nullptr) {
+      SL_TRY(state_row(running, access, *stored));
     }
-    Writer key;
-    for (std::size_t k = 0; k < table.key.size(); ++k) {
-      write_value(key, stored->values[k]);
-    }
-    access.end_range();
-    SL_TRY(const LoadedRow row, rows_.load(access, key.bytes()));
-    write_state_row(running.rows, table, key.bytes(), row.state);
     if (running.rows.size() >= limits::part_bytes_target) {
       SL_TRY(flush(running, false));
     }
   }
+  return {};
+}
+
+Result<void> Extract::state_row(Running& running, TableAccess& access, const StoredRow& stored) {
+  Writer key;
+  for (std::size_t k = 0; k < access.table().key.size(); ++k) {
+    write_value(key, stored.values[k]);
+  }
+  SL_TRY(const LoadedRow row, rows_.load(access, key.bytes()));
+  write_state_row(running.rows, access.table(), key.bytes(), row.state);
   return {};
 }
 
@@ -456,6 +465,74 @@ Result<void> Extract::bury_row(Running& running, const LogRun& run) {
   out.raw(run.key);
   running.rows.begin_newer_cells(0);
   return {};
+}
+
+Result<void> Extract::snapshot(const Stamp& stamp,
+                               const std::function<Result<bool>(Bytes part)>& sink) {
+  RowWriter rows(stamp.replica);
+  const auto flush_rows = [&]() -> Result<void> {
+    Writer out;
+    write_part_header(out, {ChangeSequence(0), stamp, 0, 0, true});
+    const ByteVector body = rows.finish();
+    rows = RowWriter(stamp.replica);
+    out.raw(body);
+    SL_TRY(sink(out.bytes()));
+    return {};
+  };
+  SL_TRY(const std::vector<const TrackedTable*> tables, catalog_.all_with_own());
+  for (const TrackedTable* table : tables) {
+    std::vector<std::string> names;
+    for (const TrackedColumn& column : table->columns) {
+      names.push_back(column.name);
+    }
+    rows.begin_table(table->name, table->key.size(), names);
+    SL_TRY(TableAccess * access, tables_.access(table->id));
+    SL_TRY(Statement keys, connection_.prepare(access->select_keys_sql()));
+    for (;;) {
+      SL_TRY(const bool more, keys.step());
+      if (!more) {
+        break;
+      }
+      Writer key;
+      for (int i = 0; i < keys.column_count(); ++i) {
+        write_value(key, keys.column(i));
+      }
+      SL_TRY(const LoadedRow row, rows_.load(*access, key.bytes()));
+      write_state_row(rows, *table, key.bytes(), row.state);
+      if (rows.size() >= limits::part_bytes_target) {
+        SL_TRY(flush_rows());
+        rows.begin_table(table->name, table->key.size(), names);
+      }
+    }
+    SL_TRY(snapshot_tombs(*table, rows));
+  }
+  return flush_rows();
+}
+
+// Tombs of keys that no row has: a row that came again tells more than its tomb.
+Result<void> Extract::snapshot_tombs(const TrackedTable& table, RowWriter& rows) {
+  SL_TRY(clocks_.fold());
+  SL_TRY(Statement tombs,
+         connection_.prepare("SELECT key, body FROM syncline_tombs WHERE tbl = ?1 ORDER BY key"));
+  tombs.bind(1, table.id);
+  SL_TRY(TableAccess * access, tables_.access(table.id));
+  for (;;) {
+    SL_TRY(const bool more, tombs.step());
+    if (!more) {
+      return {};
+    }
+    SL_TRY(const StoredRow* standing, access->find(tombs.column_blob(0)));
+    access->end_range();
+    if (standing != nullptr) {
+      continue;
+    }
+    Reader in(tombs.column_blob(1));
+    SL_TRY(const Tomb tomb, read_tomb(in));
+    SL_TRY(const Stamp death, origins_.stamp_of(tomb.death));
+    Writer& out = rows.begin_state(false, death, {});
+    out.raw(tombs.column_blob(0));
+    rows.begin_newer_cells(0);
+  }
 }
 
 Result<std::optional<Value>> Extract::value_before(TableId table, RowId row, std::uint16_t column,

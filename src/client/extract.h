@@ -65,6 +65,8 @@ class Extract {
   };
   // Clocks must be caught up, in the same transaction.
   Result<void> changes(const Range& range, const Sink& sink);
+  // All rows of all tables as states, and the tombs: parts that are nobody's change.
+  Result<void> snapshot(const Stamp& stamp, const std::function<Result<bool>(Bytes part)>& sink);
   // What a cell was before an own change wrote it, while the log still knows; the base of a
   // three-way merge.
   Result<std::optional<Value>> value_before(TableId table, RowId row, std::uint16_t column,
@@ -82,8 +84,10 @@ class Extract {
   Result<void> set_rows(Running& running, TableAccess& access, const LogRun& run);
   Result<void> set_row(Running& running, TableAccess& access, const LogRun& run, RowId row,
                        const StoredRow* stored, std::span<const ClockTime> replaced);
+  Result<void> snapshot_tombs(const TrackedTable& table, RowWriter& rows);
   Result<void> erase_row(Running& running, TableAccess& access, const LogRun& run);
   Result<void> install_rows(Running& running, TableAccess& access, const LogRun& run);
+  Result<void> state_row(Running& running, TableAccess& access, const StoredRow& stored);
   Result<void> bury_row(Running& running, const LogRun& run);
   Result<void> past_row(Running& running, TableAccess& access, const LogRun& run, RowId row,
                         const StoredRow* stored, const ColumnSet& columns, RowKind kind,

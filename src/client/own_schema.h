@@ -38,12 +38,10 @@ CREATE TABLE IF NOT EXISTS syncline_held_rows(
   message TEXT NOT NULL, waits_for TEXT NOT NULL DEFAULT '', state BLOB NOT NULL,
   since INTEGER NOT NULL, UNIQUE(tbl, key));
 CREATE TABLE IF NOT EXISTS syncline_rejected_changes(
-  id INTEGER PRIMARY KEY, replica BLOB NOT NULL, sequence INTEGER NOT NULL, code TEXT NOT NULL,
+  id INTEGER PRIMARY KEY, replica BLOB NOT NULL, sequence INTEGER NOT NULL,
+  time INTEGER NOT NULL, code TEXT NOT NULL,
   message TEXT NOT NULL, change BLOB NOT NULL, at INTEGER NOT NULL,
   UNIQUE(replica, sequence));
-CREATE TABLE IF NOT EXISTS syncline_event_queue(
-  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, at INTEGER NOT NULL,
-  payload TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS syncline_conflict_rows(
   id TEXT PRIMARY KEY NOT NULL, tbl TEXT NOT NULL, key BLOB NOT NULL, col TEXT NOT NULL,
   base, winner, loser, winner_stamp TEXT NOT NULL, loser_stamp TEXT NOT NULL,

@@ -261,6 +261,14 @@ Result<void> TableAccess::erase(RowId row) {
   return erase_.run();
 }
 
+std::string TableAccess::select_keys_sql() const {
+  std::string keys;
+  for (const std::string& column : table_.key) {
+    keys += (keys.empty() ? "" : ",") + quote_identifier(column);
+  }
+  return "SELECT " + keys + " FROM main." + quote_identifier(table_.name) + " ORDER BY " + keys;
+}
+
 Result<Value> TableAccess::default_value(const TrackedColumn& column) const {
   if (column.default_sql.empty()) {
     return Value();

@@ -45,6 +45,8 @@ class TableAccess {
   Result<void> update(RowId row, const ColumnSet& columns, std::span<const ValueView> values);
   Result<void> erase(RowId row);
 
+  // SQL that lists every row's key, in key order.
+  std::string select_keys_sql() const;
   // What the schema gives a column that an INSERT does not name.
   Result<Value> default_value(const TrackedColumn& column) const;
 

@@ -153,13 +153,45 @@ std::string before_update_trigger(const TrackedTable& table) {
          vanish_body(table, where);
 }
 
+// Two triggers a JSON column: what is not in the common spelling is rewritten at once. The
+// rewritten row fires capture's own trigger, and a second round finds nothing to do.
+std::string json_triggers(const TrackedTable& table) {
+  std::string sql;
+  std::size_t number = 0;
+  for (const TrackedColumn& column : table.columns) {
+    if (column.rule != MergeRule::json) {
+      continue;
+    }
+    const std::string name = quote_identifier(column.name);
+    const std::string spelled = std::string(canonical_json_function) + "(new." + name + ")";
+    std::string row;
+    if (table.without_rowid) {
+      for (const std::string& key : table.key) {
+        const std::string quoted = quote_identifier(key);
+        row += (row.empty() ? "" : " AND ") + (quoted + " = new." + quoted);
+      }
+    } else {
+      row = table.rowid_name + " = new." + table.rowid_name;
+    }
+    const std::string body = " WHEN new." + name + " IS NOT " + spelled + " BEGIN UPDATE " +
+                             quote_identifier(table.name) + " SET " + name + " = " + spelled +
+                             " WHERE " + row + "; END;";
+    const std::string suffix = "_" + std::to_string(number++);
+    sql += "CREATE TRIGGER " + trigger_name(table.id, "spell_new") + suffix + " AFTER INSERT ON " +
+           quote_identifier(table.name) + body;
+    sql += "CREATE TRIGGER " + trigger_name(table.id, "spell") + suffix + " AFTER UPDATE OF " +
+           name + " ON " + quote_identifier(table.name) + body;
+  }
+  return sql;
+}
+
 }  // namespace
 
 std::string capture_triggers_sql(const TrackedTable& table) {
   return "CREATE VIRTUAL TABLE " + tap_name(table.id) + " USING " + capture_module + "(" +
          std::to_string(table.id) + "," + std::to_string(tap_column_count(table)) + ");" +
          before_insert_trigger(table) + before_update_trigger(table) + insert_trigger(table) +
-         update_trigger(table) + delete_trigger(table);
+         update_trigger(table) + delete_trigger(table) + json_triggers(table);
 }
 
 std::string drop_capture_sql(TableId table) {
@@ -180,6 +212,21 @@ std::string adopt_rows_sql(const TrackedTable& table) {
   }
   return insert_into(table, tap) + "SELECT " + tap.values + " FROM main." +
          quote_identifier(table.name) + " t";
+}
+
+std::string adopt_row_sql(const TrackedTable& table) {
+  if (!table.without_rowid) {
+    return adopt_rows_sql(table) + " WHERE t." + table.rowid_name + " = ?1";
+  }
+  // A row of such a table has no number before it was captured: 0 stands for all that have none.
+  return adopt_rows_sql(table) + " WHERE ?1 = 0";
+}
+
+std::string list_rows_sql(const TrackedTable& table) {
+  if (!table.without_rowid) {
+    return "SELECT " + table.rowid_name + " FROM main." + quote_identifier(table.name);
+  }
+  return "SELECT rid FROM syncline_keys_" + std::to_string(table.id);
 }
 
 std::string own_views_sql() {
@@ -218,6 +265,9 @@ SELECT c.id, c.tbl AS table_name, syncline_key_json(c.key) AS key, c.col AS colu
 FROM (SELECT *, substr(loser_stamp, 18) IN
     (SELECT lower(hex(replica)) FROM syncline_replicas WHERE own) AS loser_is_own
   FROM syncline_conflict_rows WHERE state = 'open') c;
+CREATE VIEW IF NOT EXISTS syncline_events AS
+SELECT value ->> 'name' AS name, value ->> 'at' AS at, value -> 'payload' AS payload
+FROM json_each(syncline_queued_events());
 )sql";
 }
 

@@ -51,7 +51,25 @@ Result<SqlValue> log_tables(std::span<const ValueView> arguments) {
 
 }  // namespace
 
-Result<void> register_view_functions(Connection connection) {
+std::string events_json(std::span<const Event> events) {
+  std::string out = "[";
+  for (const Event& event : events) {
+    out += out.size() == 1 ? "{\"name\":" : ",{\"name\":";
+    append_json_string(out, event.name);
+    out += ",\"at\":" + std::to_string(event.at_ms) + ",\"payload\":" + event.payload + "}";
+  }
+  out += "]";
+  return out;
+}
+
+Result<void> register_view_functions(Connection connection, Events& events) {
+  SL_TRY(register_function(connection, "syncline_queued_events", 0, Purity::pure,
+                           [&events](std::span<const ValueView>) -> Result<SqlValue> {
+                             events.start_queue();
+                             const std::vector<Event> queued(events.queued().begin(),
+                                                             events.queued().end());
+                             return events_json(queued);
+                           }));
   SL_TRY(register_function(connection, "syncline_key_json", 1, Purity::pure, key_json));
   SL_TRY(register_function(connection, "syncline_state_json", 1, Purity::pure, state_json));
   return register_function(connection, "syncline_log_tables", 2, Purity::pure, log_tables);

@@ -64,6 +64,19 @@ TEST_CASE("a conflict shows what this replica wrote as mine, whoever won") {
   CHECK(replica.text("SELECT mine || theirs FROM syncline_conflicts WHERE id = 'y'") == "lostwon");
 }
 
+TEST_CASE("syncline_events shows what waits, and draining empties it") {
+  Replica replica;
+  REQUIRE(replica.execute("CREATE TABLE a(id PRIMARY KEY NOT NULL)"));
+  REQUIRE(replica.engine->track("a", {}));
+  // The first look starts the queue.
+  CHECK(replica.text("SELECT count(*) FROM syncline_events") == "0");
+  REQUIRE(replica.execute("INSERT INTO a VALUES(1)"));
+  CHECK(replica.text("SELECT name FROM syncline_events") == "sync.op:action:captured");
+  CHECK(replica.text("SELECT json_type(payload) FROM syncline_events") == "object");
+  CHECK(replica.engine->events().drain(10).size() == 1);
+  CHECK(replica.text("SELECT count(*) FROM syncline_events") == "0");
+}
+
 TEST_CASE("damaged bytes make the views fail with a message, not crash") {
   Replica replica;
   const auto key = replica.database->query_text("SELECT syncline_key_json(x'ff')");

@@ -165,11 +165,11 @@ TEST_CASE("any order, grouping and repetition of increments gives the same row")
 }
 
 TEST_CASE("any order, grouping and repetition of document edits gives the same row") {
-  check_laws("documents", 4'000'000, 25'000,
+  check_laws("documents", 4'000'000, 20'000,
              [](Random& random) { return honest_history(random, {"j"}, 1 + random.below(5)); });
 }
 
 TEST_CASE("any order, grouping and repetition holds even where forms meet that never should") {
-  check_laws("forms that meet", 5'000'000, 40'000,
+  check_laws("forms that meet", 5'000'000, 30'000,
              [](Random& random) { return forged_history(random, Forms::any); });
 }

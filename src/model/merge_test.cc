@@ -126,6 +126,7 @@ TEST_CASE("an erase older than the life is void") {
 TEST_CASE("a forged put and erase of one stamp end as a deletion in either order") {
   const RowState row = after({{put({cell("a", "1")}), at(5)}, {erase(), at(5)}});
   CHECK(!row.alive);
+  CHECK(row.cells.empty());
   CHECK(row == after({{erase(), at(5)}, {put({cell("a", "1")}), at(5)}}));
 }
 
