@@ -29,6 +29,12 @@ inline bool equal_bytes(Bytes a, Bytes b) {
 // Lexicographic by unsigned byte; negative, zero or positive as memcmp.
 int compare_bytes(Bytes a, Bytes b);
 
+// Orders byte strings in maps, and finds them by borrowed bytes.
+struct BytesLess {
+  using is_transparent = void;
+  bool operator()(Bytes a, Bytes b) const { return compare_bytes(a, b) < 0; }
+};
+
 // Varints are LEB128: seven bits a byte, least first; at most ten bytes; the shortest form only, so
 // that equal values have equal bytes.
 inline constexpr std::size_t varint_bytes_max = 10;

@@ -115,8 +115,7 @@ TEST_CASE("text that is not JSON is malformed") {
                            "1 2",
                            "[] []",
                            "// x\n1",
-                           "\xEF\xBB\xBF"
-                           "1",
+                           "\xEF\xBB\xBF 1",
                            "\"\x80\"",
                            "\"\xED\xA0\x80\"",
                            "\"\xC3\""}) {

@@ -165,15 +165,16 @@ class [[nodiscard]] Result<void> {
 // SL_TRY(auto name, expression);   the same, and binds the value
 #define SL_TRY_PICK(_1, _2, NAME, ...) NAME
 #define SL_TRY(...) SL_TRY_PICK(__VA_ARGS__, SL_TRY_BIND, SL_TRY_VOID)(__VA_ARGS__)
-#define SL_TRY_VOID(expression)                    \
-  do {                                             \
-    auto sl_try_result = (expression);             \
-    if (!sl_try_result.has_value()) [[unlikely]] { \
-      return std::move(sl_try_result).error();     \
-    }                                              \
+#define SL_TRY_VOID(expression) SL_TRY_VOID_(SL_CONCAT(sl_try_result_, __COUNTER__), expression)
+#define SL_TRY_VOID_(temporary, expression)    \
+  do {                                         \
+    auto temporary = (expression);             \
+    if (!temporary.has_value()) [[unlikely]] { \
+      return std::move(temporary).error();     \
+    }                                          \
   } while (false)
 #define SL_TRY_BIND(declaration, expression) \
-  SL_TRY_BIND_(SL_CONCAT(sl_try_result_, __LINE__), declaration, expression)
+  SL_TRY_BIND_(SL_CONCAT(sl_try_result_, __COUNTER__), declaration, expression)
 #define SL_TRY_BIND_(temporary, declaration, expression) \
   auto temporary = (expression);                         \
   if (!temporary.has_value()) [[unlikely]] {             \

@@ -41,6 +41,8 @@ inline bool same_value(const ValueView& a, const ValueView& b) {
     case ValueType::integer:
       return a.integer == b.integer;
     case ValueType::real:
+      // By their bits, so that -0.0 and each NaN are themselves.
+      // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison)
       return std::memcmp(&a.real, &b.real, sizeof a.real) == 0;
     case ValueType::text:
     case ValueType::blob:

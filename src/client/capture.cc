@@ -89,6 +89,12 @@ Result<void> Capture::on_row(TableId table_id, std::span<sqlite3_value* const> v
   if (synced_) {
     SL_TRY(reopen());
   }
+  if (generation_ != catalog_.generation()) {
+    generation_ = catalog_.generation();
+    last_table_ = nullptr;
+    all_columns_.clear();
+    key_statements_.clear();
+  }
   if (last_table_ == nullptr || last_table_->id != table_id) {
     SL_TRY(last_table_, catalog_.table(table_id));
     if (static_cast<std::size_t>(tap_column_count(*last_table_)) != values.size()) {
@@ -227,8 +233,9 @@ Result<void> Capture::on_updated(const TrackedTable& table,
     return {};
   }
   if (table.rule == MergeRule::row) {
+    SL_TRY(encode_key(table, values, true));
     encode_old(table, values);
-    buffer_.over(table, new_row, old_row, table.all_columns(), true, old_.bytes());
+    buffer_.over(table, new_row, old_row, key_.bytes(), table.all_columns(), true, old_.bytes());
     return {};
   }
   buffer_.set(table, new_row, changed_, true, old_.bytes());

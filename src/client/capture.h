@@ -37,6 +37,9 @@ class Capture final : public WriteSinkFactory {
   // The row of the write that was expected, once it has happened; nothing when it has not, because
   // the statement did nothing.
   std::optional<RowId> expected_row();
+  // While triggers are off nothing arrives here: then only the engine writes.
+  void set_tapped(bool tapped) { tapped_ = tapped; }
+  bool is_tapped() const { return tapped_; }
 
   // Puts rows of a table that capture has not seen (its first tracking, a rescan) into the running
   // transaction's change.
@@ -112,12 +115,14 @@ class Capture final : public WriteSinkFactory {
 
   CaptureBuffer buffer_;
   std::vector<Candidate> candidates_;
+  std::uint64_t generation_ = 0;
   const TrackedTable* last_table_ = nullptr;
   ColumnSet changed_;
   Writer key_;
   Writer old_;
   std::map<TableId, ColumnSet> all_columns_;
 
+  bool tapped_ = true;
   bool expecting_ = false;
   bool expected_seen_ = false;
   RowId expected_row_ = 0;

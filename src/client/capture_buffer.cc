@@ -145,35 +145,59 @@ void CaptureBuffer::set(const TrackedTable& table, RowId row, const ColumnSet& c
 
 void CaptureBuffer::erase(const TrackedTable& table, RowId row, Bytes key, const ColumnSet& columns,
                           bool has_old, Bytes old_values) {
+  add_row_op(table, {OpKind::erase, row, row, key, {}, true}, columns, has_old, old_values);
+  ops_of(table).has_ends = true;
+}
+
+void CaptureBuffer::over(const TrackedTable& table, RowId row, RowId old_row, Bytes key,
+                         const ColumnSet& columns, bool has_old, Bytes old_values) {
+  add_row_op(table, {OpKind::over, row, old_row, key, {}, true}, columns, has_old, old_values);
+}
+
+void CaptureBuffer::install(const TrackedTable& table, RowId row, Bytes clock,
+                            const ColumnSet& columns, bool has_old, Bytes old_values) {
   TableOps& ops = ops_of(table);
-  ops.has_ends = true;
-  note_rows(ops, row, row);
+  if (!ops.ops.empty() && !has_old) {
+    Op& last = ops.ops.back();
+    if (last.kind == OpKind::install && !last.has_old && after(last.first, last.count) == row &&
+        equal_bytes(run_of(ops, last).clock, clock)) {
+      note_rows(ops, row, row);
+      ++last.count;
+      return;
+    }
+  }
+  add_row_op(table, {OpKind::install, row, row, {}, clock, true}, columns, has_old, old_values);
+}
+
+void CaptureBuffer::leave(const TrackedTable& table, RowId row, Bytes key, const ColumnSet& columns,
+                          bool has_old, Bytes old_values) {
+  add_row_op(table, {OpKind::leave, row, row, key, {}, true}, columns, has_old, old_values);
+}
+
+void CaptureBuffer::bury(const TrackedTable& table, RowId row, bool had_row, Bytes key, Bytes tomb,
+                         const ColumnSet& columns, bool has_old, Bytes old_values) {
+  add_row_op(table, {OpKind::bury, row, row, key, tomb, had_row}, columns, has_old, old_values);
+}
+
+void CaptureBuffer::add_row_op(const TrackedTable& table, const RowOp& row_op,
+                               const ColumnSet& columns, bool has_old, Bytes old_values) {
+  TableOps& ops = ops_of(table);
+  note_rows(ops, row_op.row, row_op.row);
   scratch_.clear();
-  scratch_.raw(key);
+  scratch_.raw(row_op.key);
+  scratch_.raw(row_op.clock);
   scratch_.raw(old_values);
   Op op;
-  op.kind = OpKind::erase;
-  op.first = row;
+  op.kind = row_op.kind;
+  op.first = row_op.row;
+  op.old_row = row_op.old_row;
+  op.had_row = row_op.had_row;
   op.columns = column_set_index(ops, columns);
   op.has_old = has_old;
   op.bytes_at = arena_.append(scratch_.bytes());
-  op.key_bytes = static_cast<std::uint32_t>(key.size());
+  op.key_bytes = static_cast<std::uint32_t>(row_op.key.size());
+  op.clock_bytes = static_cast<std::uint32_t>(row_op.clock.size());
   op.bytes = scratch_.size();
-  ops.ops.push_back(op);
-}
-
-void CaptureBuffer::over(const TrackedTable& table, RowId row, RowId old_row,
-                         const ColumnSet& columns, bool has_old, Bytes old_values) {
-  TableOps& ops = ops_of(table);
-  note_rows(ops, row, row);
-  Op op;
-  op.kind = OpKind::over;
-  op.first = row;
-  op.old_row = old_row;
-  op.columns = column_set_index(ops, columns);
-  op.has_old = has_old;
-  op.bytes_at = arena_.append(old_values);
-  op.bytes = old_values.size();
   ops.ops.push_back(op);
 }
 
@@ -262,11 +286,13 @@ LogRun CaptureBuffer::run_of(const TableOps& ops, const Op& op) const {
   run.count = op.count;
   run.has_old = op.has_old;
   run.old_rowid = op.old_row;
+  run.had_row = op.had_row;
   if (op.kind != OpKind::put) {
     run.columns = ops.column_sets[op.columns];
     const Bytes bytes = arena_.at(op.bytes_at, op.bytes);
     run.key = bytes.subspan(0, op.key_bytes);
-    run.old_values = bytes.subspan(op.key_bytes);
+    run.clock = bytes.subspan(op.key_bytes, op.clock_bytes);
+    run.old_values = bytes.subspan(std::size_t{op.key_bytes} + op.clock_bytes);
   }
   return run;
 }
@@ -302,6 +328,10 @@ void CaptureBuffer::fold(const TableOps& ops, const Op& op,
         if (!net.was_there && !net.is_there) {
           net.was_there = true;
           net.old_row = run.old_rowid;
+          net.key = to_vector(run.key);
+          net.keep_old(run);
+        } else if (net.was_there && !net.reborn) {
+          net.key = to_vector(run.key);
           net.keep_old(run);
         }
         net.reborn = net.was_there;
@@ -321,9 +351,30 @@ void CaptureBuffer::fold(const TableOps& ops, const Op& op,
         net.is_there = false;
         break;
       case OpKind::rich:
-        break;
+      case OpKind::install:
+      case OpKind::leave:
+      case OpKind::bury:
+        SL_CHECK(false);  // never the application's doing
     }
   }
+}
+
+// Rows that stand in the buffer more than once, sorted.
+std::vector<RowId> CaptureBuffer::repeated_rows(const TableOps& ops) {
+  std::vector<RowId> rows;
+  for (const Op& op : ops.ops) {
+    for (std::uint64_t i = 0; i < op.count; ++i) {
+      rows.push_back(after(op.first, i));
+    }
+  }
+  std::sort(rows.begin(), rows.end());
+  std::vector<RowId> repeated;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    if (rows[i] == rows[i - 1] && (repeated.empty() || repeated.back() != rows[i])) {
+      repeated.push_back(rows[i]);
+    }
+  }
+  return repeated;
 }
 
 Result<std::vector<CaptureBuffer::Net>> CaptureBuffer::net_effect(const TableOps& ops,
@@ -334,7 +385,7 @@ Result<std::vector<CaptureBuffer::Net>> CaptureBuffer::net_effect(const TableOps
     fold(ops, op, index, nets);
   }
   // A key that was erased at one rowid and put at another is one row with a new life.
-  std::map<ByteVector, std::size_t> erased;
+  std::map<ByteVector, std::size_t, BytesLess> erased;
   for (std::size_t i = 0; i < nets.size(); ++i) {
     if (nets[i].was_there && !nets[i].key.empty()) {
       erased.emplace(nets[i].key, i);
@@ -379,7 +430,7 @@ Result<std::vector<CaptureBuffer::Net>> CaptureBuffer::net_effect(const TableOps
       nets[i].old_row = moved.old_row;
       nets[i].has_old = moved.has_old;
       nets[i].old_values = moved.old_values;
-      nets[i].key.clear();
+      nets[i].key = moved.key;
       source.was_there = false;
       source.reborn = false;
       source.has_old = false;
@@ -395,6 +446,18 @@ Result<std::vector<CaptureBuffer::Net>> CaptureBuffer::net_effect(const TableOps
   return nets;
 }
 
+Result<void> CaptureBuffer::for_each_op(
+    TableId table, const std::function<Result<void>(const LogRun& run)>& visit) const {
+  for (std::size_t i = 0; i < table_count_; ++i) {
+    if (tables_[i].id == table) {
+      for (const Op& op : tables_[i].ops) {
+        SL_TRY(visit(run_of(tables_[i], op)));
+      }
+    }
+  }
+  return {};
+}
+
 Result<void> CaptureBuffer::for_each_run(
     TableId table, const KeyOf& key_of,
     const std::function<Result<void>(const LogRun& run)>& visit) {
@@ -402,7 +465,8 @@ Result<void> CaptureBuffer::for_each_run(
       std::find_if(tables_.begin(), tables_.begin() + static_cast<std::ptrdiff_t>(table_count_),
                    [&](const TableOps& ops) { return ops.id == table; });
   SL_CHECK(found != tables_.begin() + static_cast<std::ptrdiff_t>(table_count_));
-  if (found->rising && !(found->has_ends && found->has_births)) {
+  const bool keys_may_move = found->has_ends && found->has_births;
+  if (!keys_may_move && (found->rising || repeated_rows(*found).empty())) {
     for (const Op& op : found->ops) {
       SL_TRY(visit(run_of(*found, op)));
     }

@@ -26,8 +26,17 @@ class CaptureBuffer {
   void erase(const TrackedTable& table, RowId row, Bytes key, const ColumnSet& columns,
              bool has_old, Bytes old_values);
   // A put in place of a living row of the same key, which stood at old_row.
-  void over(const TrackedTable& table, RowId row, RowId old_row, const ColumnSet& columns,
-            bool has_old, Bytes old_values);
+  void over(const TrackedTable& table, RowId row, RowId old_row, Bytes key,
+            const ColumnSet& columns, bool has_old, Bytes old_values);
+
+  // A row that came with a clock of its own, encoded.
+  void install(const TrackedTable& table, RowId first, Bytes clock, const ColumnSet& columns,
+               bool has_old, Bytes old_values);
+  void leave(const TrackedTable& table, RowId row, Bytes key, const ColumnSet& columns,
+             bool has_old, Bytes old_values);
+  // A key that is dead with a tomb of its own, encoded.
+  void bury(const TrackedTable& table, RowId row, bool had_row, Bytes key, Bytes tomb,
+            const ColumnSet& columns, bool has_old, Bytes old_values);
 
   // Savepoints, by SQLite's level. Setting a level that is set does nothing: several tables report
   // the same savepoint.
@@ -41,6 +50,9 @@ class CaptureBuffer {
   using KeyOf = std::function<Result<ByteVector>(RowId row)>;
   Result<void> for_each_run(TableId table, const KeyOf& key_of,
                             const std::function<Result<void>(const LogRun& run)>& visit);
+  // The same for a buffer in which each row stands once: as it came.
+  Result<void> for_each_op(TableId table,
+                           const std::function<Result<void>(const LogRun& run)>& visit) const;
 
  private:
   struct Op {
@@ -51,7 +63,9 @@ class CaptureBuffer {
     RowId old_row = 0;
     std::uint64_t count = 1;
     std::uint64_t bytes_at = 0;
-    std::uint32_t key_bytes = 0;  // the key comes first in the bytes
+    std::uint32_t key_bytes = 0;    // the key comes first in the bytes,
+    std::uint32_t clock_bytes = 0;  // then a clock or tomb, then old values
+    bool had_row = false;
     std::uint64_t bytes = 0;
   };
   struct TableOps {
@@ -81,9 +95,20 @@ class CaptureBuffer {
   };
   struct Net;
 
+  struct RowOp {
+    OpKind kind = OpKind::erase;
+    RowId row = 0;
+    RowId old_row = 0;
+    Bytes key;
+    Bytes clock;
+    bool had_row = false;
+  };
+  void add_row_op(const TrackedTable& table, const RowOp& row_op, const ColumnSet& columns,
+                  bool has_old, Bytes old_values);
   TableOps& ops_of(const TrackedTable& table);
   void note_rows(TableOps& ops, RowId first, RowId last);
   std::uint32_t column_set_index(TableOps& ops, const ColumnSet& columns);
+  static std::vector<RowId> repeated_rows(const TableOps& ops);
   LogRun run_of(const TableOps& ops, const Op& op) const;
   Result<std::vector<Net>> net_effect(const TableOps& ops, const KeyOf& key_of);
   void fold(const TableOps& ops, const Op& op, std::unordered_map<RowId, std::size_t>& index,

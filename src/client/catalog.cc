@@ -138,6 +138,12 @@ Result<TableId> Catalog::track(const std::string& table, const TrackOptions& opt
                                                "' is not in this version");
     }
   }
+  return enter_table(name, options);
+}
+
+Result<TableId> Catalog::track_own(const std::string& table) { return enter_table(table, {}); }
+
+Result<TableId> Catalog::enter_table(const std::string& name, const TrackOptions& options) {
   SL_TRY(Statement insert,
          connection_.prepare("INSERT INTO syncline_tables(name, rule) VALUES(?1, ?2) "
                              "ON CONFLICT(name) DO UPDATE SET rule = excluded.rule RETURNING id"));
@@ -233,12 +239,14 @@ Result<void> Catalog::store_columns(TrackedTable& table, const TrackOptions& opt
 }
 
 Result<void> Catalog::load_columns(TrackedTable& table) const {
-  SL_TRY(Statement info,
-         connection_.prepare("SELECT x.name, x.pk, x.hidden, x.\"notnull\", c.id, c.rule FROM "
-                             "pragma_table_xinfo(?1, 'main') x LEFT JOIN syncline_columns c ON "
-                             "c.tbl = ?2 AND c.name = x.name AND NOT c.gone ORDER BY x.cid"));
+  SL_TRY(
+      Statement info,
+      connection_.prepare(
+          "SELECT x.name, x.pk, x.hidden, x.\"notnull\", c.id, c.rule, x.type, x.dflt_value FROM "
+          "pragma_table_xinfo(?1, 'main') x LEFT JOIN syncline_columns c ON "
+          "c.tbl = ?2 AND c.name = x.name AND NOT c.gone ORDER BY x.cid"));
   info.bind_text(1, table.name).bind(2, table.id);
-  std::map<std::int64_t, std::string> key;
+  std::map<std::int64_t, std::pair<std::string, std::string>> key;
   for (;;) {
     SL_TRY(const bool row, info.step());
     if (!row) {
@@ -246,7 +254,7 @@ Result<void> Catalog::load_columns(TrackedTable& table) const {
     }
     const std::string name(info.column_text(0));
     if (info.column_int(1) > 0) {
-      key[info.column_int(1)] = name;
+      key[info.column_int(1)] = {name, std::string(info.column_text(6))};
       table.key_nullable = table.key_nullable || info.column_int(3) == 0;
       continue;
     }
@@ -257,14 +265,18 @@ Result<void> Catalog::load_columns(TrackedTable& table) const {
     column.id = static_cast<std::uint16_t>(info.column_int(4));
     column.name = name;
     SL_TRY(column.rule, merge_rule_from_name(info.column_text(5)));
+    column.type = info.column_text(6);
+    column.not_null = info.column_int(3) != 0;
+    column.default_sql = info.column_text(7);
     if (column.id >= table.positions.size()) {
       table.positions.resize(column.id + std::size_t{1}, -1);
     }
     table.positions[column.id] = static_cast<int>(table.columns.size());
     table.columns.push_back(std::move(column));
   }
-  for (auto& [position, name] : key) {
-    table.key.push_back(name);
+  for (auto& [position, column] : key) {
+    table.key.push_back(column.first);
+    table.key_types.push_back(column.second);
   }
   if (table.key.empty()) {
     return cannot_track(table.name, "the table or its primary key is gone");
@@ -404,6 +416,15 @@ Result<const TrackedTable*> Catalog::find(std::string_view name) {
 }
 
 Result<std::vector<const TrackedTable*>> Catalog::all() {
+  SL_TRY(std::vector<const TrackedTable*> tables, all_with_own());
+  tables.erase(std::remove_if(
+                   tables.begin(), tables.end(),
+                   [](const TrackedTable* table) { return starts_with(table->name, "syncline_"); }),
+               tables.end());
+  return tables;
+}
+
+Result<std::vector<const TrackedTable*>> Catalog::all_with_own() {
   std::vector<TableId> ids;
   {
     SL_TRY(Statement statement,
@@ -429,8 +450,12 @@ Result<void> Catalog::untrack(const std::string& name) {
   if (found == nullptr) {
     return Error(ErrorCode::not_found, "table '" + name + "' is not tracked");
   }
-  const std::string id = std::to_string(found->id);
-  SL_TRY(drop_triggers(found->id));
+  return untrack_gone(found->id);
+}
+
+Result<void> Catalog::untrack_gone(TableId table) {
+  const std::string id = std::to_string(table);
+  SL_TRY(drop_triggers(table));
   SL_TRY(connection_.execute("DROP TABLE IF EXISTS syncline_keys_" + id));
   for (const char* own :
        {"syncline_clocks", "syncline_tombs", "syncline_cells", "syncline_columns"}) {
@@ -477,11 +502,31 @@ Result<void> Catalog::refresh(TableId id) {
   return install_triggers(*loaded);
 }
 
+// SQL that drops the triggers of a table's JSON columns, of which there may be any number.
+Result<std::string> Catalog::spelling_triggers(TableId id) const {
+  SL_TRY(Statement select,
+         connection_.prepare("SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND (name "
+                             "GLOB ?1 OR name GLOB ?2)"));
+  const std::string on_update = "syncline_spell_" + std::to_string(id) + "_*";
+  const std::string on_insert = "syncline_spell_new_" + std::to_string(id) + "_*";
+  select.bind_text(1, on_update).bind_text(2, on_insert);
+  std::string sql;
+  for (;;) {
+    SL_TRY(const bool row, select.step());
+    if (!row) {
+      return sql;
+    }
+    sql += "DROP TRIGGER " + quote_identifier(select.column_text(0)) + ";";
+  }
+}
+
 Result<void> Catalog::install_triggers(const TrackedTable& table) const {
   return connection_.execute(capture_triggers_sql(table));
 }
 
 Result<void> Catalog::drop_triggers(TableId id) const {
+  SL_TRY(const std::string spelling, spelling_triggers(id));
+  SL_TRY(connection_.execute(spelling));
   return connection_.execute(drop_capture_sql(id));
 }
 

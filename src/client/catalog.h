@@ -18,6 +18,11 @@ struct TrackedColumn {
   std::uint16_t id = 0;
   std::string name;
   MergeRule rule = MergeRule::lww;
+  // As declared; for the schema's fingerprint.
+  std::string type;
+  bool not_null = false;
+  // SQL of the default; empty when there is none.
+  std::string default_sql;
 };
 
 // One synced table as this connection sees it.
@@ -27,6 +32,7 @@ struct TrackedTable {
   MergeRule rule = MergeRule::lww;
   // In key order.
   std::vector<std::string> key;
+  std::vector<std::string> key_types;
   // A key column that may hold NULL; a row that does is refused.
   bool key_nullable = false;
   // Outside the key, generated ones left out, in the table's order. The order of trigger arguments.
@@ -53,6 +59,8 @@ struct TrackedTable {
   }
   int position_of(std::string_view column) const;
   bool has_rule(MergeRule wanted) const;
+  // Some column's edits say more than its value does (counter, json).
+  bool has_rich() const { return has_rule(MergeRule::counter) || has_rule(MergeRule::json); }
   // All present columns.
   ColumnSet all_columns() const;
 
@@ -84,8 +92,14 @@ class Catalog {
 
   // Starts syncing a table. Does not look at its rows: the engine captures those.
   Result<TableId> track(const std::string& table, const TrackOptions& options);
+  // Syncs one of our own tables like an application's.
+  Result<TableId> track_own(const std::string& table);
   // Removes triggers and the entry; the application's table is as it was before.
   Result<void> untrack(const std::string& table);
+  // The same for a table that was dropped.
+  Result<void> untrack_gone(TableId id);
+  // Takes capture off a table while its schema changes; refresh() puts it back.
+  Result<void> drop_triggers(TableId table) const;
   // Adapts triggers and columns after the application changed a tracked table's schema.
   Result<void> refresh(TableId table);
 
@@ -94,19 +108,29 @@ class Catalog {
   Result<const TrackedTable*> table(TableId id);
   // Null when no such table is tracked.
   Result<const TrackedTable*> find(std::string_view name);
+  // The application's tables, by name.
   Result<std::vector<const TrackedTable*>> all();
-  void drop_cache() { tables_.clear(); }
+  // These and our own that sync.
+  Result<std::vector<const TrackedTable*>> all_with_own();
+  void drop_cache() {
+    tables_.clear();
+    ++generation_;
+  }
+  // Moves whenever pointers from table(), find() and all() became invalid.
+  std::uint64_t generation() const { return generation_; }
 
  private:
+  Result<TableId> enter_table(const std::string& name, const TrackOptions& options);
   Result<std::unique_ptr<TrackedTable>> load(TableId id) const;
   Result<void> load_columns(TrackedTable& table) const;
   Result<void> load_unique(TrackedTable& table) const;
   Result<void> load_surroundings(TrackedTable& table) const;
   Result<void> store_columns(TrackedTable& table, const TrackOptions& options) const;
   Result<void> install_triggers(const TrackedTable& table) const;
-  Result<void> drop_triggers(TableId table) const;
+  Result<std::string> spelling_triggers(TableId table) const;
 
   Connection connection_;
+  std::uint64_t generation_ = 0;
   std::map<TableId, std::unique_ptr<TrackedTable>> tables_;
 };
 

@@ -33,6 +33,41 @@ Result<ClockTime> read_clock(Reader& in) {
   return out;
 }
 
+void write_row_clock(Writer& out, const RowClock& clock) {
+  write_clock(out, clock.life);
+  out.varint(clock.cells.size());
+  for (const CellClock& cell : clock.cells) {
+    out.varint(cell.column);
+    write_clock(out, cell.time);
+  }
+}
+
+Result<RowClock> read_row_clock(Reader& in) {
+  RowClock clock;
+  SL_TRY(clock.life, read_clock(in));
+  SL_TRY(const std::uint64_t cells, in.varint_at_most(in.remaining()));
+  for (std::uint64_t i = 0; i < cells; ++i) {
+    CellClock cell;
+    SL_TRY(const std::uint64_t column, in.varint_at_most(UINT16_MAX));
+    cell.column = static_cast<std::uint16_t>(column);
+    SL_TRY(cell.time, read_clock(in));
+    clock.cells.push_back(cell);
+  }
+  return clock;
+}
+
+void write_tomb(Writer& out, const Tomb& tomb) {
+  write_clock(out, tomb.death);
+  write_clock(out, tomb.replaced);
+}
+
+Result<Tomb> read_tomb(Reader& in) {
+  Tomb tomb;
+  SL_TRY(tomb.death, read_clock(in));
+  SL_TRY(tomb.replaced, read_clock(in));
+  return tomb;
+}
+
 ClockTime RowClock::of(std::uint16_t column) const {
   for (const CellClock& cell : cells) {
     if (cell.column == column) {
@@ -94,13 +129,7 @@ void Clocks::Chunk::write(Writer& out) const {
   }
   out.varint(order.size());
   for (const std::size_t index : order) {
-    const RowClock& clock = clocks[index];
-    write_clock(out, clock.life);
-    out.varint(clock.cells.size());
-    for (const CellClock& cell : clock.cells) {
-      out.varint(cell.column);
-      write_clock(out, cell.time);
-    }
+    write_row_clock(out, clocks[index]);
   }
   for (std::size_t i = 0; i < chunk_rows;) {
     std::size_t end = i + 1;
@@ -117,16 +146,7 @@ Result<void> Clocks::Chunk::read(Bytes bytes) {
   Reader in(bytes);
   SL_TRY(const std::uint64_t count, in.varint_at_most(chunk_rows));
   for (std::uint64_t i = 0; i < count; ++i) {
-    RowClock clock;
-    SL_TRY(clock.life, read_clock(in));
-    SL_TRY(const std::uint64_t cells, in.varint_at_most(in.remaining()));
-    for (std::uint64_t c = 0; c < cells; ++c) {
-      CellClock cell;
-      SL_TRY(const std::uint64_t column, in.varint_at_most(UINT16_MAX));
-      cell.column = static_cast<std::uint16_t>(column);
-      SL_TRY(cell.time, read_clock(in));
-      clock.cells.push_back(cell);
-    }
+    SL_TRY(RowClock clock, read_row_clock(in));
     clocks.push_back(std::move(clock));
   }
   for (std::size_t row = 0; row < chunk_rows;) {
@@ -226,19 +246,14 @@ Result<void> Clocks::enter_part(const LogRow& row, Bytes part, Writer* replaced)
     }
     switch (run.kind) {
       case OpKind::put:
-        SL_TRY(enter_put(body.table(), run.first, run.count, time));
+        SL_TRY(enter_rows(body.table(), run.first, run.count, RowClock{time, {}}));
         break;
       case OpKind::set:
         SL_TRY(enter_set(body.table(), run, time, replaced));
         break;
-      case OpKind::over: {
-        SL_TRY(const ClockTime seen, enter_erase(body.table(), run.old_rowid));
-        SL_TRY(enter_put(body.table(), run.first, 1, time));
-        if (replaced != nullptr) {
-          write_clock(*replaced, seen);
-        }
+      case OpKind::over:
+        SL_TRY(enter_over(body.table(), run, time, replaced));
         break;
-      }
       case OpKind::erase: {
         SL_TRY(const ClockTime seen, enter_erase(body.table(), run.first));
         tables_[body.table()].tombs[to_vector(run.key)] = Tomb{time, seen};
@@ -247,22 +262,67 @@ Result<void> Clocks::enter_part(const LogRow& row, Bytes part, Writer* replaced)
         }
         break;
       }
+      case OpKind::install: {
+        Reader encoded(run.clock);
+        auto clock = read_row_clock(encoded);
+        if (!clock) {
+          return damaged("clocks", clock.error());
+        }
+        SL_TRY(enter_rows(body.table(), run.first, run.count, *clock));
+        break;
+      }
+      case OpKind::leave:
+        SL_TRY(enter_erase(body.table(), run.first));
+        break;
+      case OpKind::bury: {
+        if (run.had_row) {
+          SL_TRY(enter_erase(body.table(), run.first));
+        }
+        Reader encoded(run.clock);
+        auto tomb = syncline::read_tomb(encoded);
+        if (!tomb) {
+          return damaged("tombs", tomb.error());
+        }
+        tables_[body.table()].tombs[to_vector(run.key)] = *tomb;
+        break;
+      }
       case OpKind::rich:
         break;
     }
   }
 }
 
-Result<void> Clocks::enter_put(TableId table, RowId first, std::uint64_t count,
-                               const ClockTime& time) {
+Result<void> Clocks::enter_over(TableId table, const LogRun& run, const ClockTime& time,
+                                Writer* replaced) {
+  RowClock clock;
+  SL_TRY(const RowClock* old, find(table, run.old_rowid));
+  ClockTime seen;
+  if (old != nullptr) {
+    seen = old->newest();
+    // A remote put may be older than some cells that it meets.
+    for (const CellClock& cell : old->cells) {
+      SL_TRY(const bool newer, origins_.is_newer(cell.time, time));
+      if (newer) {
+        clock.cells.push_back(cell);
+      }
+    }
+  }
+  clock.life = time;
+  SL_TRY(enter_erase(table, run.old_rowid));
+  if (replaced != nullptr) {
+    write_clock(*replaced, seen);
+  }
+  return enter_rows(table, run.first, 1, clock);
+}
+
+Result<void> Clocks::enter_rows(TableId table, RowId first, std::uint64_t count,
+                                const RowClock& clock) {
   TableClocks& clocks = tables_[table];
-  RowClock born;
-  born.life = time;
   while (count > 0) {
     SL_TRY(Chunk * target, chunk(clocks, table, first >> chunk_bits));
-    const std::uint16_t index = target->intern(born);
-    const std::size_t start = static_cast<std::size_t>(first & (chunk_rows - 1));
-    const std::size_t span = std::min<std::uint64_t>(count, chunk_rows - start);
+    const std::uint16_t index = target->intern(clock);
+    const std::size_t start = static_cast<std::size_t>(first) & (chunk_rows - 1);
+    const auto span = static_cast<std::size_t>(std::min<std::uint64_t>(count, chunk_rows - start));
     for (std::size_t i = 0; i < span; ++i) {
       target->clock_of[start + i] = index;
     }
@@ -295,7 +355,7 @@ Result<void> Clocks::enter_set(TableId table, const LogRun& run, const ClockTime
   for (std::uint64_t i = 0; i < run.count; ++i) {
     const RowId row = plus(run.first, i);
     SL_TRY(Chunk * target, chunk(clocks, table, row >> chunk_bits));
-    const std::size_t slot = static_cast<std::size_t>(row & (chunk_rows - 1));
+    const std::size_t slot = static_cast<std::size_t>(row) & (chunk_rows - 1);
     const std::uint16_t old_index = target->clock_of[slot];
     if (target != memo_chunk || old_index != before_index) {
       RowClock clock = old_index == no_clock ? RowClock() : target->clocks[old_index];
@@ -334,7 +394,7 @@ Result<void> Clocks::enter_set(TableId table, const LogRun& run, const ClockTime
 
 Result<ClockTime> Clocks::enter_erase(TableId table, RowId row) {
   SL_TRY(Chunk * target, chunk(tables_[table], table, row >> chunk_bits));
-  std::uint16_t& slot = target->clock_of[static_cast<std::size_t>(row & (chunk_rows - 1))];
+  std::uint16_t& slot = target->clock_of[static_cast<std::size_t>(row) & (chunk_rows - 1)];
   const ClockTime seen = slot == no_clock ? ClockTime() : target->clocks[slot].newest();
   slot = no_clock;
   target->dirty = true;
@@ -343,7 +403,7 @@ Result<ClockTime> Clocks::enter_erase(TableId table, RowId row) {
 
 Result<const RowClock*> Clocks::find(TableId table, RowId row) {
   SL_TRY(const Chunk* target, chunk(tables_[table], table, row >> chunk_bits));
-  const std::uint16_t index = target->clock_of[static_cast<std::size_t>(row & (chunk_rows - 1))];
+  const std::uint16_t index = target->clock_of[static_cast<std::size_t>(row) & (chunk_rows - 1)];
   return index == no_clock ? nullptr : &target->clocks[index];
 }
 
@@ -368,7 +428,7 @@ Result<std::optional<Tomb>> Clocks::find_tomb(TableId table, Bytes key) {
     return std::optional<Tomb>();
   }
   const TableClocks& clocks = tables_[table];
-  const auto found = clocks.tombs.find(to_vector(key));
+  const auto found = clocks.tombs.find(key);
   if (found != clocks.tombs.end()) {
     return std::optional<Tomb>(found->second);
   }
@@ -380,15 +440,11 @@ Result<std::optional<Tomb>> Clocks::find_tomb(TableId table, Bytes key) {
     return std::optional<Tomb>();
   }
   Reader in(read->column_blob(0));
-  Tomb tomb;
-  auto death = read_clock(in);
-  auto replaced = death ? read_clock(in) : Result<ClockTime>(ClockTime());
-  if (!death || !replaced) {
-    return damaged("tombs", death ? replaced.error() : death.error());
+  auto tomb = syncline::read_tomb(in);
+  if (!tomb) {
+    return damaged("tombs", tomb.error());
   }
-  tomb.death = *death;
-  tomb.replaced = *replaced;
-  return std::optional<Tomb>(tomb);
+  return std::optional<Tomb>(*tomb);
 }
 
 Bytes Clocks::replaced_by(LocalVersion version, Bytes stored) const {
@@ -451,8 +507,7 @@ Result<void> Clocks::store_tombs(TableId table, TableClocks& clocks) {
   Writer body;
   for (const auto& [key, tomb] : clocks.tombs) {
     body.clear();
-    write_clock(body, tomb.death);
-    write_clock(body, tomb.replaced);
+    write_tomb(body, tomb);
     write->bind(1, table).bind_blob(2, key).bind_blob(3, body.bytes());
     SL_TRY(write->run());
   }
@@ -468,6 +523,59 @@ Result<void> Clocks::store_replaced() {
     SL_TRY(write->run());
   }
   replaced_.clear();
+  return {};
+}
+
+Result<void> Clocks::move_rows(TableId table, const std::vector<std::pair<RowId, RowId>>& moves) {
+  TableClocks moved;
+  for (const auto& [from, to] : moves) {
+    SL_TRY(const RowClock* clock, find(table, from));
+    if (clock == nullptr) {
+      continue;
+    }
+    const RowClock kept = *clock;
+    std::unique_ptr<Chunk>& slot = moved.chunks[to >> chunk_bits];
+    if (slot == nullptr) {
+      slot = std::make_unique<Chunk>();
+    }
+    slot->clock_of[static_cast<std::size_t>(to) & (chunk_rows - 1)] = slot->intern(kept);
+    slot->dirty = true;
+  }
+  SL_TRY(connection_.execute("DELETE FROM syncline_clocks WHERE tbl = " + std::to_string(table)));
+  SL_TRY(store_chunks(table, moved));
+  tables_.erase(table);
+  return {};
+}
+
+Result<void> Clocks::drop_tombs(std::uint64_t time) {
+  SL_TRY(fold());
+  std::vector<std::pair<TableId, ByteVector>> old;
+  {
+    SL_TRY(Statement select, connection_.prepare("SELECT tbl, key, body FROM syncline_tombs"));
+    for (;;) {
+      SL_TRY(const bool row, select.step());
+      if (!row) {
+        break;
+      }
+      Reader in(select.column_blob(2));
+      auto tomb = syncline::read_tomb(in);
+      if (!tomb) {
+        return damaged("tombs", tomb.error());
+      }
+      if (tomb->death.time < time) {
+        old.emplace_back(select.column_int(0), to_vector(select.column_blob(1)));
+      }
+    }
+  }
+  SL_TRY(Statement drop,
+         connection_.prepare("DELETE FROM syncline_tombs WHERE tbl = ?1 AND key = ?2"));
+  for (const auto& [table, key] : old) {
+    drop.bind(1, table).bind_blob(2, key);
+    SL_TRY(drop.run());
+  }
+  for (auto& [table, clocks] : tables_) {
+    clocks.stored_tombs.reset();
+  }
   return {};
 }
 

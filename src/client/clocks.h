@@ -76,6 +76,11 @@ class Clocks {
   std::uint64_t unfolded() const { return seen_.get() - folded_.get(); }
   // Writes memory back. Runs in the caller's transaction.
   Result<void> fold();
+  // Rows of a rebuilt table stand elsewhere: (old, new) for each that is still there. Everything
+  // must be folded. Runs in the caller's transaction.
+  Result<void> move_rows(TableId table, const std::vector<std::pair<RowId, RowId>>& moves);
+  // Forgets tombs of deaths before `time`.
+  Result<void> drop_tombs(std::uint64_t time);
   // Drops memory: after a rollback, or when a table's chunks were changed otherwise.
   void forget();
   void release();
@@ -99,7 +104,7 @@ class Clocks {
   };
   struct TableClocks {
     std::unordered_map<ChunkId, std::unique_ptr<Chunk>> chunks;
-    std::map<ByteVector, Tomb> tombs;
+    std::map<ByteVector, Tomb, BytesLess> tombs;
     std::optional<bool> stored_tombs;
     ChunkId last_id = 0;
     Chunk* last = nullptr;
@@ -107,7 +112,9 @@ class Clocks {
 
   Result<Chunk*> chunk(TableClocks& clocks, TableId table, ChunkId id);
   Result<void> enter_part(const LogRow& row, Bytes part, Writer* replaced);
-  Result<void> enter_put(TableId table, RowId first, std::uint64_t count, const ClockTime& time);
+  Result<void> enter_rows(TableId table, RowId first, std::uint64_t count, const RowClock& clock);
+  Result<void> enter_over(TableId table, const LogRun& run, const ClockTime& time,
+                          Writer* replaced);
   Result<void> enter_set(TableId table, const LogRun& run, const ClockTime& time, Writer* replaced);
   Result<ClockTime> enter_erase(TableId table, RowId row);
   Result<void> store_chunks(TableId table, TableClocks& clocks);
@@ -140,6 +147,10 @@ class Clocks {
 
 void write_clock(Writer& out, const ClockTime& time);
 Result<ClockTime> read_clock(Reader& in);
+void write_row_clock(Writer& out, const RowClock& clock);
+Result<RowClock> read_row_clock(Reader& in);
+void write_tomb(Writer& out, const Tomb& tomb);
+Result<Tomb> read_tomb(Reader& in);
 
 // Reads what Clocks noted of a change's replaced stamps, in step with its runs.
 class ReplacedReader {

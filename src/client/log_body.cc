@@ -45,9 +45,32 @@ void LogBodyWriter::run(const LogRun& run) {
     case OpKind::erase:
       if (run.kind == OpKind::over) {
         out_.signed_varint(minus(run.old_rowid, run.first));
-      } else {
-        out_.blob(run.key);
       }
+      out_.blob(run.key);
+      if (run.has_old) {
+        run.columns.write(out_);
+        out_.blob(run.old_values);
+      }
+      return;
+    case OpKind::install:
+      out_.varint(run.count);
+      out_.blob(run.clock);
+      if (run.has_old) {
+        run.columns.write(out_);
+        out_.blob(run.old_values);
+      }
+      return;
+    case OpKind::leave:
+      out_.blob(run.key);
+      if (run.has_old) {
+        run.columns.write(out_);
+        out_.blob(run.old_values);
+      }
+      return;
+    case OpKind::bury:
+      out_.u8(run.had_row ? 1 : 0);
+      out_.blob(run.key);
+      out_.blob(run.clock);
       if (run.has_old) {
         run.columns.write(out_);
         out_.blob(run.old_values);
@@ -74,11 +97,20 @@ Result<bool> LogBodyReader::next(LogRun& run) {
   return read_run;
 }
 
-Result<bool> LogBodyReader::read(LogRun& run) {
+Result<void> LogBodyReader::read_at(Bytes part, std::size_t position, LogRun& run) {
+  SL_CHECK(position < part.size());
+  LogBodyReader reader(part.subspan(position));
+  reader.table_ = 1;  // any: a run is meant to stand in a table
+  SL_TRY(reader.next(run));
+  return {};
+}
+
+Result<bool> LogBodyReader::read_mark(LogRun& run) {
   for (;;) {
     if (in_.at_end()) {
       return false;
     }
+    position_ = in_.position();
     SL_TRY(const std::uint8_t mark, in_.u8());
     if (mark == table_mark) {
       SL_TRY(const std::uint64_t table, in_.varint_at_most(INT64_MAX));
@@ -87,17 +119,18 @@ Result<bool> LogBodyReader::read(LogRun& run) {
       continue;
     }
     const unsigned kind = mark & 0x0FU;
-    if (kind < 1 || kind > 5 || table_ == 0) {
+    if (kind < 1 || kind > 8 || table_ == 0) {
       return Error(ErrorCode::malformed, "unknown mark " + std::to_string(mark));
     }
     run.kind = static_cast<OpKind>(kind);
     run.has_old = (mark & old_flag) != 0;
     run.old_values = {};
     run.count = 1;
-    break;
+    return true;
   }
-  SL_TRY(const std::int64_t delta, in_.signed_varint());
-  run.first = plus(last_, static_cast<std::uint64_t>(delta));
+}
+
+Result<void> LogBodyReader::read_fields(LogRun& run) {
   switch (run.kind) {
     case OpKind::put: {
       SL_TRY(run.count, in_.varint());
@@ -114,11 +147,31 @@ Result<bool> LogBodyReader::read(LogRun& run) {
     case OpKind::over: {
       SL_TRY(const std::int64_t old_delta, in_.signed_varint());
       run.old_rowid = plus(run.first, static_cast<std::uint64_t>(old_delta));
+      SL_TRY(run.key, in_.blob());
       SL_TRY(read_old(run));
       break;
     }
     case OpKind::erase: {
       SL_TRY(run.key, in_.blob());
+      SL_TRY(read_old(run));
+      break;
+    }
+    case OpKind::install: {
+      SL_TRY(run.count, in_.varint());
+      SL_TRY(run.clock, in_.blob());
+      SL_TRY(read_old(run));
+      break;
+    }
+    case OpKind::leave: {
+      SL_TRY(run.key, in_.blob());
+      SL_TRY(read_old(run));
+      break;
+    }
+    case OpKind::bury: {
+      SL_TRY(const std::uint8_t had_row, in_.u8());
+      run.had_row = had_row != 0;
+      SL_TRY(run.key, in_.blob());
+      SL_TRY(run.clock, in_.blob());
       SL_TRY(read_old(run));
       break;
     }
@@ -130,6 +183,17 @@ Result<bool> LogBodyReader::read(LogRun& run) {
       break;
     }
   }
+  return {};
+}
+
+Result<bool> LogBodyReader::read(LogRun& run) {
+  SL_TRY(const bool more, read_mark(run));
+  if (!more) {
+    return false;
+  }
+  SL_TRY(const std::int64_t delta, in_.signed_varint());
+  run.first = plus(last_, static_cast<std::uint64_t>(delta));
+  SL_TRY(read_fields(run));
   if (run.count == 0) {
     return Error(ErrorCode::malformed, "a run of no rows");
   }

@@ -22,11 +22,14 @@ using TableId = std::int64_t;
 using RowId = std::int64_t;
 
 enum class OpKind : std::uint8_t {
-  put = 1,    // rows [first, first + count) began a life
-  set = 2,    // rows [first, first + count) changed in `columns`
-  erase = 3,  // one row ended
-  over = 4,   // one row began a life in place of a living row of the same key
-  rich = 5,   // what a counter, json or document column's edit says to others
+  put = 1,      // rows [first, first + count) began a life
+  set = 2,      // rows [first, first + count) changed in `columns`
+  erase = 3,    // one row ended
+  over = 4,     // one row began a life in place of a living row of the same key
+  rich = 5,     // what a counter, json or document column's edit says to others
+  install = 6,  // rows [first, first + count) came with clocks of their own
+  leave = 7,    // one row left the table without having ended: it is held
+  bury = 8,     // a key is dead with a tomb of its own; its row, if there was one, is gone
 };
 
 // One run of a body.
@@ -39,10 +42,14 @@ struct LogRun {
   bool has_old = false;
   // Old values, `columns` in rising order, row by row; encoded as model/value_codec does.
   Bytes old_values;
-  // erase: the row's key, encoded.
+  // erase, over, leave and bury: the row's key, encoded.
   Bytes key;
   // over: where the row that was replaced stood.
   RowId old_rowid = 0;
+  // install: the clock (client/clocks, write_row_clock). bury: the tomb (write_tomb).
+  Bytes clock;
+  // bury: the key's row stood at `first`.
+  bool had_row = false;
   // rich: which column, and the edit.
   std::uint16_t column = 0;
   std::uint8_t form = 0;
@@ -70,14 +77,21 @@ class LogBodyReader {
   // Moves to the next run; false at the end of the part. `run` borrows from the part.
   Result<bool> next(LogRun& run);
   TableId table() const { return table_; }
+  // Where in the part the last run began; read_at() reads it again, all but the rowids.
+  std::size_t position() const { return position_; }
+  static Result<void> read_at(Bytes part, std::size_t position, LogRun& run);
 
  private:
   Result<bool> read(LogRun& run);
+  // The kind and flags of the next run, past any change of table; false at the end.
+  Result<bool> read_mark(LogRun& run);
+  Result<void> read_fields(LogRun& run);
   Result<void> read_old(LogRun& run);
 
   Reader in_;
   TableId table_ = 0;
   RowId last_ = 0;
+  std::size_t position_ = 0;
 };
 
 }  // namespace syncline

@@ -153,13 +153,45 @@ std::string before_update_trigger(const TrackedTable& table) {
          vanish_body(table, where);
 }
 
+// Two triggers a JSON column: what is not in the common spelling is rewritten at once. The
+// rewritten row fires capture's own trigger, and a second round finds nothing to do.
+std::string json_triggers(const TrackedTable& table) {
+  std::string sql;
+  std::size_t number = 0;
+  for (const TrackedColumn& column : table.columns) {
+    if (column.rule != MergeRule::json) {
+      continue;
+    }
+    const std::string name = quote_identifier(column.name);
+    const std::string spelled = std::string(canonical_json_function) + "(new." + name + ")";
+    std::string row;
+    if (table.without_rowid) {
+      for (const std::string& key : table.key) {
+        const std::string quoted = quote_identifier(key);
+        row += (row.empty() ? "" : " AND ") + (quoted + " = new." + quoted);
+      }
+    } else {
+      row = table.rowid_name + " = new." + table.rowid_name;
+    }
+    const std::string body = " WHEN new." + name + " IS NOT " + spelled + " BEGIN UPDATE " +
+                             quote_identifier(table.name) + " SET " + name + " = " + spelled +
+                             " WHERE " + row + "; END;";
+    const std::string suffix = "_" + std::to_string(number++);
+    sql += "CREATE TRIGGER " + trigger_name(table.id, "spell_new") + suffix + " AFTER INSERT ON " +
+           quote_identifier(table.name) + body;
+    sql += "CREATE TRIGGER " + trigger_name(table.id, "spell") + suffix + " AFTER UPDATE OF " +
+           name + " ON " + quote_identifier(table.name) + body;
+  }
+  return sql;
+}
+
 }  // namespace
 
 std::string capture_triggers_sql(const TrackedTable& table) {
   return "CREATE VIRTUAL TABLE " + tap_name(table.id) + " USING " + capture_module + "(" +
          std::to_string(table.id) + "," + std::to_string(tap_column_count(table)) + ");" +
          before_insert_trigger(table) + before_update_trigger(table) + insert_trigger(table) +
-         update_trigger(table) + delete_trigger(table);
+         update_trigger(table) + delete_trigger(table) + json_triggers(table);
 }
 
 std::string drop_capture_sql(TableId table) {
@@ -168,6 +200,33 @@ std::string drop_capture_sql(TableId table) {
     sql += "DROP TRIGGER IF EXISTS " + trigger_name(table, what) + ";";
   }
   return sql + "DROP TABLE IF EXISTS " + tap_name(table) + ";";
+}
+
+std::string adopt_rows_sql(const TrackedTable& table) {
+  TapInsert tap(TapKind::inserted);
+  if (!table.without_rowid) {
+    tap.add(2, "t." + table.rowid_name);
+  }
+  for (std::size_t i = 0; i < table.key.size(); ++i) {
+    tap.add(new_column(i), "t." + quote_identifier(table.key[i]));
+  }
+  return insert_into(table, tap) + "SELECT " + tap.values + " FROM main." +
+         quote_identifier(table.name) + " t";
+}
+
+std::string adopt_row_sql(const TrackedTable& table) {
+  if (!table.without_rowid) {
+    return adopt_rows_sql(table) + " WHERE t." + table.rowid_name + " = ?1";
+  }
+  // A row of such a table has no number before it was captured: 0 stands for all that have none.
+  return adopt_rows_sql(table) + " WHERE ?1 = 0";
+}
+
+std::string list_rows_sql(const TrackedTable& table) {
+  if (!table.without_rowid) {
+    return "SELECT " + table.rowid_name + " FROM main." + quote_identifier(table.name);
+  }
+  return "SELECT rid FROM syncline_keys_" + std::to_string(table.id);
 }
 
 std::string own_views_sql() { return ""; }

@@ -28,8 +28,17 @@ inline int tap_column_count(const TrackedTable& table) {
   return tap_fixed_columns + 2 * static_cast<int>(table.key.size() + table.columns.size());
 }
 
+// Brings JSON documents into the spelling that every replica stores, in the statement that writes
+// them.
+inline constexpr const char* canonical_json_function = "syncline_json";
+
 std::string capture_triggers_sql(const TrackedTable& table);
 std::string drop_capture_sql(TableId table);
+// Feeds the rows that a table has already to its tap, as if they were inserted now.
+std::string adopt_rows_sql(const TrackedTable& table);
+// The same for one row, ?1; and the list of all rows: their rowids or numbers.
+std::string adopt_row_sql(const TrackedTable& table);
+std::string list_rows_sql(const TrackedTable& table);
 
 // Views over our tables for people and programs to read.
 std::string own_views_sql();

@@ -1,8 +1,11 @@
 #include "model/concurrency.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
+
+#include "model/cell_content.h"
 
 namespace syncline {
 namespace {
@@ -63,6 +66,93 @@ bool meets_death(const RowState& row, const RowEdit& edit, const Stamp& stamp) {
   return stamp.replica != row.life.replica && !is_repeated;
 }
 
+using Pair = std::optional<Concurrency>;
+
+Pair base_pair(const std::string& column, const CellContent& edit, const CellContent& present) {
+  if (edit.base.is_zero() || present.base.is_zero() ||
+      !arrives_concurrent(edit.base, edit.base_replaced, present.base, present.base_replaced)) {
+    return std::nullopt;
+  }
+  return cell_pair(column, {edit.base, edit.base_value}, {present.base, present.base_value});
+}
+
+// Counts do not compete with each other, only with a base that makes them void.
+Pair count_pair(const std::string& column, const CounterEntry& edit, const CellContent& present) {
+  if (!(edit.base < present.base) ||
+      !arrives_concurrent(edit.stamp, edit.base, present.base, present.base_replaced)) {
+    return std::nullopt;
+  }
+  return cell_pair(column, {edit.stamp, Value()}, {present.base, present.base_value});
+}
+
+// What a new base throws away that its writer had not seen: the newest of it.
+Pair lost_under_base(const std::string& column, const CellContent& edit,
+                     const CellContent& present) {
+  Stamp lost;
+  const auto look = [&](const Stamp& stamp, const Stamp& void_below) {
+    if (void_below < edit.base && edit.base_replaced < stamp &&
+        stamp.replica != edit.base.replica) {
+      lost = std::max(lost, stamp);
+    }
+  };
+  for (const CounterEntry& entry : present.counts) {
+    look(entry.stamp, entry.base);
+  }
+  for (const JsonEntry& entry : present.fields) {
+    look(entry.stamp, entry.stamp);
+  }
+  if (lost.is_zero()) {
+    return std::nullopt;
+  }
+  return cell_pair(column, {edit.base, edit.base_value}, {lost, Value()});
+}
+
+Pair field_pair(const std::string& column, const CellContent& edit, const Stamp& stamp,
+                const Stamp& seen, const CellContent& present) {
+  if (stamp < present.base) {
+    return arrives_concurrent(stamp, seen, present.base, present.base_replaced)
+               ? Pair(cell_pair(column, {stamp, Value()}, {present.base, present.base_value}))
+               : std::nullopt;
+  }
+  Stamp other;
+  for_each_overlap(edit.fields, present.fields, [&](const JsonEntry& entry) {
+    if (arrives_concurrent(stamp, seen, entry.stamp, Stamp())) {
+      other = std::max(other, entry.stamp);
+    }
+  });
+  return other.is_zero() ? std::nullopt
+                         : Pair(cell_pair(column, {stamp, Value()}, {other, Value()}));
+}
+
+// `seen` is what the edit's writer had seen of the cell.
+Pair pair_of_cells(const CellEdit& cell, const Stamp& stamp, const Stamp& seen,
+                   const CellState& present) {
+  if (is_base_form(cell.form) && is_base_form(present.form)) {
+    return arrives_concurrent(stamp, seen, present.stamp, present.replaced)
+               ? Pair(cell_pair(cell.column, side_of(cell, stamp), side_of(present)))
+               : std::nullopt;
+  }
+  const auto edit = content_of(cell, stamp, seen);
+  const auto content = content_of(present);
+  if (!edit || !content) {
+    return std::nullopt;
+  }
+  if (!edit->counts.empty()) {
+    return count_pair(cell.column, edit->counts[0], *content);
+  }
+  if (!edit->fields.empty()) {
+    return field_pair(cell.column, *edit, stamp, seen, *content);
+  }
+  Pair pair = base_pair(cell.column, *edit, *content);
+  return pair ? pair : lost_under_base(cell.column, *edit, *content);
+}
+
+void add(std::vector<Concurrency>& out, Pair pair) {
+  if (pair) {
+    out.push_back(std::move(*pair));
+  }
+}
+
 void report_set(const RowState& row, const RowEdit& edit, const Stamp& stamp,
                 std::vector<Concurrency>& out) {
   if (is_dead(row) && meets_death(row, edit, stamp)) {
@@ -71,9 +161,7 @@ void report_set(const RowState& row, const RowEdit& edit, const Stamp& stamp,
   for (const CellEdit& cell : edit.cells) {
     const CellState* present = row.find(cell.column);
     if (present != nullptr) {
-      if (arrives_concurrent(stamp, cell.replaced, present->stamp, present->replaced)) {
-        out.push_back(cell_pair(cell.column, side_of(cell, stamp), side_of(*present)));
-      }
+      add(out, pair_of_cells(cell, stamp, cell.replaced, *present));
     } else if (row.alive && stamp < row.life &&
                arrives_concurrent(stamp, cell.replaced, row.life, row.life_replaced)) {
       // Void by a put that did not even name the column: lost all the same.
@@ -89,13 +177,12 @@ void report_put(const RowState& row, const RowEdit& edit, const Stamp& stamp,
   }
   for (const CellState& present : row.cells) {
     const CellEdit* named = find_cell(edit, present.column);
-    if (named == nullptr && stamp < present.stamp) {
-      continue;  // The put leaves this cell alone.
-    }
-    const Stamp seen = named == nullptr ? edit.replaced : std::max(edit.replaced, named->replaced);
-    if (arrives_concurrent(stamp, seen, present.stamp, present.replaced)) {
-      Side side = named == nullptr ? Side{stamp, Value()} : side_of(*named, stamp);
-      out.push_back(cell_pair(present.column, std::move(side), side_of(present)));
+    if (named != nullptr) {
+      const Stamp seen = std::max(edit.replaced, named->replaced);
+      add(out, pair_of_cells(*named, stamp, seen, present));
+    } else if (present.stamp < stamp &&
+               arrives_concurrent(stamp, edit.replaced, present.stamp, present.replaced)) {
+      out.push_back(cell_pair(present.column, {stamp, Value()}, side_of(present)));
     }
   }
 }
@@ -152,7 +239,7 @@ std::vector<Concurrency> concurrency_of_states(const RowState& row, const RowSta
   }
   for (const CellState& cell : other.cells) {
     const CellState* present = row.find(cell.column);
-    if (present != nullptr &&
+    if (present != nullptr && is_base_form(cell.form) && is_base_form(present->form) &&
         is_concurrent(cell.stamp, cell.replaced, present->stamp, present->replaced)) {
       out.push_back(cell_pair(cell.column, side_of(cell), side_of(*present)));
     }

@@ -3,24 +3,12 @@
 #include <algorithm>
 
 #include "base/digest.h"
+#include "model/stamp_codec.h"
 
 namespace syncline {
 namespace {
 
 constexpr std::uint8_t conflict_format = 1;
-
-void write_stamp(Writer& out, const Stamp& stamp) {
-  out.u64(stamp.time);
-  out.raw(stamp.replica.view());
-}
-
-Result<Stamp> read_stamp(Reader& in) {
-  Stamp stamp;
-  SL_TRY(stamp.time, in.u64());
-  SL_TRY(const Bytes replica, in.raw(16));
-  SL_TRY(stamp.replica, ReplicaId::from_bytes(replica));
-  return stamp;
-}
 
 // What identifies a conflict; begins its encoding as well.
 void write_identity(Writer& out, const Conflict& conflict) {

@@ -1,6 +1,7 @@
 #include "model/digest.h"
 
 #include "base/digest.h"
+#include "model/cell_content.h"
 
 namespace syncline {
 namespace {
@@ -74,8 +75,16 @@ Digest digest_of(std::string_view table, Bytes key, const RowState& row) {
   const RowDigest parts(table, key);
   out.add(parts.life(row.life));
   for (const CellState& cell : row.cells) {
-    if (cell.stamp > row.life) {
-      out.add(parts.cell(cell.column, cell.stamp));
+    if (is_base_form(cell.form)) {
+      if (cell.stamp > row.life) {
+        out.add(parts.cell(cell.column, cell.stamp));
+      }
+      continue;
+    }
+    for (const Stamp& stamp : stamps_of(cell)) {
+      if (stamp > row.life) {
+        out.add(parts.cell(cell.column, stamp));
+      }
     }
   }
   return out;

@@ -16,8 +16,9 @@ namespace syncline {
 // match on purpose.
 //
 // What counts: for each alive row its table, key and life; and for each of its cells newer than the
-// life also column and stamp. Dead rows count nothing, so that replicas agree whether or not they
-// have forgotten their tombstones. The digest of a range of rows is the sum of theirs.
+// life also column and stamp, for counters and documents every stamp in them (stamps_of). Dead rows
+// count nothing, so that replicas agree whether or not they have forgotten their tombstones. The
+// digest of a range of rows is the sum of theirs.
 struct Digest {
   std::uint64_t high = 0;
   std::uint64_t low = 0;

@@ -101,7 +101,8 @@ TEST_CASE("a digest kept up to date from stamps equals one made from the rows") 
 }
 
 TEST_CASE("a digest is the same in every release") {
-  CHECK(to_text(digest_of("t", key("a"), row(at(1), {cell("x", at(2))}))) == "1a583f0e9ebd0a423c1a4358d4dbb286");
+  CHECK(to_text(digest_of("t", key("a"), row(at(1), {cell("x", at(2))}))) ==
+        "1a583f0e9ebd0a423c1a4358d4dbb286");
 }
 
 TEST_CASE("a digest reads back as it was written") {

@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "model/cell_content.h"
 #include "model/concurrency.h"
 
 namespace syncline {
@@ -21,6 +22,7 @@ bool is_life_above(const RowState& a, const RowState& b) {
          std::make_tuple(b.life, !b.alive, b.life_replaced);
 }
 
+// Both cells must be bases alone.
 bool is_cell_above(const CellState& a, const CellState& b) {
   if (a.stamp != b.stamp) {
     return a.stamp > b.stamp;
@@ -32,6 +34,24 @@ bool is_cell_above(const CellState& a, const CellState& b) {
   return order != 0 ? order > 0 : a.replaced > b.replaced;
 }
 
+// Leaves of a cell what the row's new life does not make void. False when that is nothing.
+bool outlives(const RowState& row, CellState& cell) {
+  if (is_base_form(cell.form)) {
+    return !row.voids(cell.stamp);
+  }
+  auto content = content_of(cell);
+  if (!content) {
+    return false;
+  }
+  drop_void_content(*content, row);
+  auto left = cell_of(cell.column, *content);
+  if (!left) {
+    return false;
+  }
+  cell = std::move(*left);
+  return true;
+}
+
 bool join_life(RowState& row, const RowState& other) {
   if (!is_life_above(other, row)) {
     return false;
@@ -39,18 +59,30 @@ bool join_life(RowState& row, const RowState& other) {
   row.life = other.life;
   row.alive = other.alive;
   row.life_replaced = other.life_replaced;
-  const auto is_void = [&row](const CellState& cell) { return row.voids(cell.stamp); };
-  row.cells.erase(std::remove_if(row.cells.begin(), row.cells.end(), is_void), row.cells.end());
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < row.cells.size(); ++i) {
+    if (outlives(row, row.cells[i])) {
+      if (kept != i) {
+        row.cells[kept] = std::move(row.cells[i]);
+      }
+      ++kept;
+    }
+  }
+  row.cells.resize(kept);
   return true;
 }
 
-bool join_cell(RowState& row, CellState&& cell) {
+std::vector<CellState>::iterator place_of(RowState& row, const std::string& column) {
+  return std::lower_bound(
+      row.cells.begin(), row.cells.end(), column,
+      [](const CellState& present, const std::string& name) { return present.column < name; });
+}
+
+bool join_base(RowState& row, CellState&& cell) {
   if (row.voids(cell.stamp)) {
     return false;
   }
-  const auto at = std::lower_bound(
-      row.cells.begin(), row.cells.end(), cell.column,
-      [](const CellState& present, const std::string& name) { return present.column < name; });
+  const auto at = place_of(row, cell.column);
   if (at == row.cells.end() || at->column != cell.column) {
     row.cells.insert(at, std::move(cell));
     return true;
@@ -62,13 +94,58 @@ bool join_cell(RowState& row, CellState&& cell) {
   return true;
 }
 
-CellState cell_of(const RowEdit& edit, const CellEdit& cell, const Stamp& stamp) {
-  CellState out{cell.column, cell.form, stamp, cell.value, cell.replaced};
-  if (edit.kind == EditKind::put) {
-    // Whoever put the row had seen all of it.
-    out.replaced = std::max(cell.replaced, edit.replaced);
+bool join_content_into(RowState& row, const std::string& column, CellContent&& content) {
+  const auto at = place_of(row, column);
+  const bool is_here = at != row.cells.end() && at->column == column;
+  CellContent joined;
+  if (is_here) {
+    if (auto present = content_of(*at)) {
+      joined = std::move(*present);
+    }
   }
-  return out;
+  join_content(joined, std::move(content));
+  drop_void_content(joined, row);
+  auto cell = cell_of(column, joined);
+  if (!cell) {
+    if (is_here) {
+      row.cells.erase(at);
+    }
+    return is_here;
+  }
+  if (!is_here) {
+    row.cells.insert(at, std::move(*cell));
+    return true;
+  }
+  if (*at == *cell) {
+    return false;
+  }
+  *at = std::move(*cell);
+  return true;
+}
+
+// Whether both what comes and what is here are bases, which is what nearly every cell is.
+bool is_base_pair(const RowState& row, const std::string& column, CellForm form) {
+  const CellState* present = row.find(column);
+  return is_base_form(form) && (present == nullptr || is_base_form(present->form));
+}
+
+bool join_cell(RowState& row, const CellState& cell) {
+  if (is_base_pair(row, cell.column, cell.form)) {
+    return join_base(row, CellState(cell));
+  }
+  auto content = content_of(cell);
+  return content && join_content_into(row, cell.column, std::move(*content));
+}
+
+bool join_edit(RowState& row, const RowEdit& edit, const CellEdit& cell, const Stamp& stamp) {
+  // Whoever put the row had seen all of it.
+  const Stamp replaced =
+      edit.kind == EditKind::put ? std::max(cell.replaced, edit.replaced) : cell.replaced;
+  if (is_base_pair(row, cell.column, cell.form)) {
+    return join_base(row, {cell.column, cell.form, stamp, cell.value, replaced});
+  }
+  auto content = content_of(cell, stamp, replaced);
+  return content && join_content_into(row, cell.column, std::move(*content));
 }
 
 RowState life_of(const RowEdit& edit, const Stamp& stamp) {
@@ -98,7 +175,7 @@ MergeEffect merge_edit(RowState& row, const RowEdit& edit, const Stamp& stamp) {
   effect.changed = join_life(row, life_of(edit, stamp));
   if (edit.kind != EditKind::erase) {
     for (const CellEdit& cell : edit.cells) {
-      effect.changed |= join_cell(row, cell_of(edit, cell, stamp));
+      effect.changed |= join_edit(row, edit, cell, stamp);
     }
   }
   return effect;
@@ -109,7 +186,7 @@ MergeEffect merge_state(RowState& row, const RowState& other) {
   effect.concurrent = concurrency_of_states(row, other);
   effect.changed = join_life(row, other);
   for (const CellState& cell : other.cells) {
-    effect.changed |= join_cell(row, CellState(cell));
+    effect.changed |= join_cell(row, cell);
   }
   return effect;
 }

@@ -126,6 +126,7 @@ TEST_CASE("an erase older than the life is void") {
 TEST_CASE("a forged put and erase of one stamp end as a deletion in either order") {
   const RowState row = after({{put({cell("a", "1")}), at(5)}, {erase(), at(5)}});
   CHECK(!row.alive);
+  CHECK(row.cells.empty());
   CHECK(row == after({{erase(), at(5)}, {put({cell("a", "1")}), at(5)}}));
 }
 
@@ -144,96 +145,4 @@ TEST_CASE("a merge says whether the row changed") {
   CHECK(merge_edit(row, set({cell("a", "2")}), at(6, 'b')).changed);
   CHECK(merge_edit(row, erase(), at(7)).changed);
   CHECK(!merge_state(row, RowState()).changed);
-}
-
-TEST_CASE("two sets of one cell that had not seen each other are concurrent, in either order") {
-  const RowEdit ours = set({cell("a", "ours", at(1))});
-  const RowEdit theirs = set({cell("a", "theirs", at(1))});
-  const Concurrency expected{Concurrency::Kind::cell, "a", at(3, 'a'), at(4, 'b'),
-                             Value::text("ours")};
-  RowState row = after({{put({cell("a", "0")}), at(1, 'c')}, {ours, at(3, 'a')}});
-  CHECK(merge_edit(row, theirs, at(4, 'b')).concurrent == std::vector{expected});
-  row = after({{put({cell("a", "0")}), at(1, 'c')}, {theirs, at(4, 'b')}});
-  CHECK(merge_edit(row, ours, at(3, 'a')).concurrent == std::vector{expected});
-}
-
-TEST_CASE("an edit that had seen the cell is not concurrent with it") {
-  RowState row = after({{put({cell("a", "0")}), at(1, 'c')}});
-  CHECK(merge_edit(row, set({cell("a", "1", at(1, 'c'))}), at(3)).concurrent.empty());
-  CHECK(merge_edit(row, set({cell("a", "2", at(3))}), at(4, 'b')).concurrent.empty());
-}
-
-TEST_CASE("edits of different cells are never concurrent") {
-  RowState row = after({{put({cell("a", "0"), cell("b", "0")}), at(1, 'c')},
-                        {set({cell("a", "1", at(1, 'c'))}), at(3)}});
-  CHECK(merge_edit(row, set({cell("b", "1", at(1, 'c'))}), at(4, 'b')).concurrent.empty());
-}
-
-TEST_CASE("a late edit is concurrent with a winner that was written over an earlier winner") {
-  // b wrote twice; a's edit lies before both, and b saw it at neither.
-  RowState row = after({{put({cell("a", "0")}), at(1, 'c')},
-                        {set({cell("a", "b1", at(1, 'c'))}), at(4, 'b')},
-                        {set({cell("a", "b2", at(4, 'b'))}), at(5, 'b')}});
-  const MergeEffect effect = merge_edit(row, set({cell("a", "a1", at(1, 'c'))}), at(3, 'a'));
-  REQUIRE(effect.concurrent.size() == 1);
-  CHECK(effect.concurrent[0].loser == at(3, 'a'));
-  CHECK(effect.concurrent[0].winner == at(5, 'b'));
-  CHECK(effect.concurrent[0].loser_value == Value::text("a1"));
-}
-
-TEST_CASE("two puts of one key that had not seen each other are concurrent, cell by cell too") {
-  RowState row = after({{put({cell("a", "1"), cell("b", "1")}), at(3, 'a')}});
-  const MergeEffect effect = merge_edit(row, put({cell("a", "2")}), at(4, 'b'));
-  REQUIRE(effect.concurrent.size() == 3);
-  CHECK(effect.concurrent[0].kind == Concurrency::Kind::life);
-  CHECK(effect.concurrent[1].column == "a");
-  CHECK(effect.concurrent[1].loser_value == Value::text("1"));
-  CHECK(effect.concurrent[2].column == "b");
-}
-
-TEST_CASE("a put that had seen the row is concurrent with nothing in it") {
-  RowState row = after({{put({cell("a", "1")}), at(3, 'a')}});
-  CHECK(merge_edit(row, put({cell("a", "2")}, at(3, 'a')), at(4, 'b')).concurrent.empty());
-}
-
-TEST_CASE("an edit of a row that somebody deleted is told, in either order") {
-  const RowEdit edit = set({cell("a", "2", at(1))});
-  for (const std::uint64_t time : {3U, 6U}) {
-    RowState row = after({{put({cell("a", "1")}), at(1)}, {erase(at(1)), at(5, 'b')}});
-    const MergeEffect late = merge_edit(row, edit, at(time, 'c'));
-    REQUIRE(late.concurrent.size() == 1);
-    CHECK(late.concurrent[0].kind == Concurrency::Kind::edit_erased);
-
-    row = after({{put({cell("a", "1")}), at(1)}, {edit, at(time, 'c')}});
-    CHECK(merge_edit(row, erase(at(1)), at(5, 'b')).concurrent == late.concurrent);
-  }
-}
-
-TEST_CASE("deleting what one has seen is no conflict, and neither are two deletions") {
-  RowState row = after({{put({cell("a", "1")}), at(1)}});
-  CHECK(merge_edit(row, erase(at(1)), at(5, 'b')).concurrent.empty());
-  CHECK(merge_edit(row, erase(at(1)), at(6, 'c')).concurrent.empty());
-}
-
-TEST_CASE("a set that a concurrent put made void is told with its value") {
-  RowState row = after(
-      {{put({cell("a", "1"), cell("b", "1")}), at(1)}, {put({cell("a", "5")}, at(1)), at(5, 'b')}});
-  const MergeEffect effect = merge_edit(row, set({cell("b", "3", at(1))}), at(3, 'c'));
-  REQUIRE(effect.concurrent.size() == 1);
-  CHECK(effect.concurrent[0].column == "b");
-  CHECK(effect.concurrent[0].winner == at(5, 'b'));
-  CHECK(effect.concurrent[0].loser_value == Value::text("3"));
-}
-
-TEST_CASE("merging states tells concurrent cells and lives as merging edits does") {
-  const RowState base = after({{put({cell("a", "0")}), at(1, 'c')}});
-  RowState ours = base;
-  merge_edit(ours, set({cell("a", "1", at(1, 'c'))}), at(3, 'a'));
-  RowState theirs = base;
-  const RowEdit edit = set({cell("a", "2", at(1, 'c'))});
-  RowState by_edit = ours;
-  const auto expected = merge_edit(by_edit, edit, at(4, 'b')).concurrent;
-  merge_edit(theirs, edit, at(4, 'b'));
-  CHECK(merge_state(ours, theirs).concurrent == expected);
-  CHECK(ours == by_edit);
 }

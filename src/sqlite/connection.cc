@@ -168,6 +168,16 @@ std::string Connection::path() const {
   return path == nullptr ? "" : path;
 }
 
+bool Connection::set_triggers(bool enabled) const {
+  int before = 1;
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_TRIGGER, -1, &before);
+  if ((before != 0) != enabled) {
+    sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_TRIGGER, enabled ? 1 : 0,
+                      static_cast<int*>(nullptr));
+  }
+  return before != 0;
+}
+
 void Connection::interrupt() const { sqlite3_interrupt(handle_); }
 
 std::string quote_identifier(std::string_view name) {

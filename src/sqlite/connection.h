@@ -55,6 +55,9 @@ class Connection {
   // The path of the main database's file; empty for a database in memory.
   std::string path() const;
   void interrupt() const;
+  // Switches all triggers of the connection (not foreign key actions); returns what was before.
+  // Prepared statements are prepared again at their next use.
+  bool set_triggers(bool enabled) const;
 
  private:
   sqlite3* handle_ = nullptr;

@@ -10,10 +10,10 @@ namespace {
 void write_edit(RowWriter& rows, const std::vector<std::string>& columns, const RowEdit& edit) {
   std::vector<std::uint16_t> used;
   std::vector<Stamp> replaced;
-  for (std::uint16_t i = 0; i < columns.size(); ++i) {
+  for (std::size_t i = 0; i < columns.size(); ++i) {
     for (const CellEdit& cell : edit.cells) {
       if (cell.column == columns[i]) {
-        used.push_back(i);
+        used.push_back(static_cast<std::uint16_t>(i));
         replaced.push_back(cell.replaced);
       }
     }
@@ -102,8 +102,8 @@ Result<PartHeader> read_part_header(Reader& in) {
   header.schema_version = static_cast<std::uint32_t>(schema);
   SL_TRY(header.index, in.varint_at_most(limits::parts_max));
   SL_TRY(const std::uint8_t last, in.u8());
-  if (last > 1 || header.stamp.is_zero() || sequence == 0 || header.stamp.replica.is_zero()) {
-    return Error(ErrorCode::malformed, "a change without replica, sequence or stamp");
+  if (last > 1 || header.stamp.is_zero() || header.stamp.replica.is_zero()) {
+    return Error(ErrorCode::malformed, "a change without replica or stamp");
   }
   header.last = last == 1;
   return header;
@@ -150,6 +150,9 @@ Result<Change> decode_parts(std::span<const Bytes> parts) {
   for (std::size_t i = 0; i < parts.size(); ++i) {
     Reader in(parts[i]);
     SL_TRY(const PartHeader header, read_part_header(in));
+    if (header.sequence == ChangeSequence(0)) {
+      return Error(ErrorCode::malformed, "a change without a sequence");
+    }
     if (header.index != i || header.last != (i + 1 == parts.size())) {
       return Error(ErrorCode::malformed, "the parts of a change are incomplete or out of order");
     }

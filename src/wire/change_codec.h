@@ -16,6 +16,7 @@ namespace syncline {
 inline constexpr std::uint8_t change_format_version = 1;
 
 struct PartHeader {
+  // Zero for a part of states that is no replica's change (a snapshot).
   ChangeSequence sequence;
   Stamp stamp;
   std::uint32_t schema_version = 0;

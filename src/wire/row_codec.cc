@@ -92,7 +92,7 @@ Result<Stamp> StampTable::read(Reader& in) {
     if (ref - ref_known >= stamps_.size()) {
       return Error(ErrorCode::malformed, "a stamp is referred to before it was written");
     }
-    return stamps_[ref - ref_known];
+    return stamps_[static_cast<std::size_t>(ref - ref_known)];
   }
   if (stamps_.size() >= limits::stamps_max) {
     return Error(ErrorCode::too_large, "too many different stamps in one part");
@@ -116,7 +116,7 @@ Result<ReplicaId> StampTable::read_replica(Reader& in) {
     if (ref - ref_known >= replicas_.size()) {
       return Error(ErrorCode::malformed, "a replica is referred to before it was written");
     }
-    return replicas_[ref - ref_known];
+    return replicas_[static_cast<std::size_t>(ref - ref_known)];
   }
   if (replicas_.size() >= limits::replicas_max) {
     return Error(ErrorCode::too_large, "too many different replicas in one part");
@@ -238,7 +238,8 @@ Result<bool> RowReader::next_table() {
     return Error(ErrorCode::malformed, "a table without a name");
   }
   table_ = name;
-  SL_TRY(key_columns_, in_.varint_at_most(limits::key_columns_max));
+  SL_TRY(const std::uint64_t key_columns, in_.varint_at_most(limits::key_columns_max));
+  key_columns_ = static_cast<std::size_t>(key_columns);
   if (key_columns_ == 0) {
     return Error(ErrorCode::malformed, "a table without a key");
   }

@@ -35,7 +35,8 @@ class StampTable {
 
   struct Hash {
     std::size_t operator()(const Stamp& stamp) const {
-      return stamp.time * 0x9E3779B97F4A7C15U ^ std::hash<ReplicaId>()(stamp.replica);
+      return static_cast<std::size_t>(stamp.time * 0x9E3779B97F4A7C15U) ^
+             std::hash<ReplicaId>()(stamp.replica);
     }
   };
 

@@ -1,0 +1,635 @@
+#include "client/apply.h"
+
+#include <algorithm>
+
+#include "model/cell_content.h"
+
+namespace syncline {
+namespace {
+
+// The size at which a log body is cut, as in capture.
+constexpr std::size_t body_part_bytes = std::size_t{512} << 10U;
+// Conflicts told of one call; beyond these only their effect remains.
+constexpr std::size_t conflicts_max = 10'000;
+
+}  // namespace
+
+// The table that rows are read for.
+struct Apply::Incoming {
+  TableAccess* access = nullptr;  // null: the schema does not know the table
+  std::string name;
+  // Column id of each incoming column; -1 for one that the schema does not know.
+  std::vector<int> column_ids;
+  // The way without loading the row's whole state may be taken.
+  bool fast = false;
+  bool no_tombs = false;
+  ColumnSet columns;
+  std::vector<ValueView> values;
+};
+
+Result<void> Apply::begin(std::size_t bytes_expected) {
+  // Switching makes SQLite prepare every statement of the connection anew.
+  constexpr std::size_t large = std::size_t{32} << 10U;
+  if (bytes_expected >= large) {
+    SL_TRY(switch_triggers_off());
+  }
+  SL_TRY(parts_.clocks.catch_up());
+  parts_.held.forget();
+  parts_.rows.forget();
+  parts_.seen.forget();
+  running_.reset();
+  skipping_ = false;
+  ops_.clear();
+  SL_TRY(const auto keys, parts_.connection.query_int("PRAGMA foreign_keys"));
+  foreign_keys_ = keys.value_or(0) != 0;
+  if (foreign_keys_) {
+    SL_TRY(parts_.connection.execute("PRAGMA defer_foreign_keys = ON"));
+  }
+  return {};
+}
+
+// Firing triggers only to tell capture what the engine did itself is wasted on a large batch; but
+// the application's own triggers must fire, and capture must see what foreign key actions do.
+Result<void> Apply::switch_triggers_off() {
+  SL_TRY(const std::vector<const TrackedTable*> tables, parts_.catalog.all());
+  for (const TrackedTable* table : tables) {
+    if (table->has_triggers || table->has_foreign_keys) {
+      return {};
+    }
+  }
+  if (parts_.connection.set_triggers(false)) {
+    parts_.capture.set_tapped(false);
+  }
+  return {};
+}
+
+void Apply::switch_triggers_on() {
+  if (!parts_.capture.is_tapped()) {
+    parts_.connection.set_triggers(true);
+    parts_.capture.set_tapped(true);
+  }
+}
+
+void Apply::abandon() {
+  switch_triggers_on();
+  running_.reset();
+  skipping_ = false;
+  ops_.clear();
+}
+
+Result<void> Apply::part(Bytes bytes, ApplyReport& report) {
+  Reader in(bytes);
+  SL_TRY(const PartHeader header, read_part_header(in));
+  if (!running_.has_value()) {
+    if (header.index != 0) {
+      return Error(ErrorCode::out_of_order, "a change begins with its first part");
+    }
+    SL_TRY(begin_change(header, report));
+  } else if (header.stamp != running_->stamp || header.sequence != running_->sequence ||
+             header.index != next_part_) {
+    return Error(ErrorCode::malformed, "the parts of a change are incomplete or out of order");
+  }
+  next_part_ = header.index + 1;
+  if (!skipping_) {
+    RowReader reader(in.rest(), header.stamp.replica);
+    SL_TRY(rows_of(reader, report));
+  }
+  if (header.last) {
+    SL_TRY(end_change(report));
+  }
+  return {};
+}
+
+Result<void> Apply::begin_change(const PartHeader& header, ApplyReport& report) {
+  running_ = header;
+  stamp_ = header.stamp;
+  ops_.clear();
+  skipping_ = false;
+  SL_TRY(parts_.clock.observe(header.stamp.time));
+  SL_TRY(time_, parts_.origins.clock_of(header.stamp));
+  if (header.sequence == ChangeSequence(0)) {
+    time_ = ClockTime();  // states have stamps of their own
+    return {};
+  }
+  if (time_.origin == first_own_origin) {
+    SL_TRY(const LogHead head, parts_.log.head());
+    skipping_ = header.sequence <= head.own_sequence;
+  } else {
+    SL_TRY(skipping_, parts_.seen.contains(time_.origin, header.sequence));
+  }
+  if (skipping_) {
+    ++report.repeated;
+  }
+  return {};
+}
+
+Result<void> Apply::end_change(ApplyReport& report) {
+  const PartHeader header = *running_;
+  running_.reset();
+  if (skipping_) {
+    return {};
+  }
+  ++report.changes;
+  for (const TableId table : ops_.tables()) {
+    if (std::find(report.tables.begin(), report.tables.end(), table) == report.tables.end()) {
+      report.tables.push_back(table);
+    }
+  }
+  if (header.sequence == ChangeSequence(0)) {
+    return write_log(LogRow());
+  }
+  LogRow row;
+  row.origin = time_.origin;
+  row.sequence = header.sequence;
+  row.time = header.stamp.time;
+  SL_TRY(write_log(row));
+  if (row.origin != first_own_origin) {
+    SL_TRY(parts_.seen.add(row.origin, row.sequence));
+  }
+  return {};
+}
+
+// Writes what ops_ holds as one log row, and enters it in the clocks.
+Result<void> Apply::write_log(const LogRow& wanted) {
+  SL_TRY(LogHead head, parts_.log.head());
+  LogRow row = wanted;
+  row.version = head.version.next();
+  if (row.time == 0) {
+    row.origin = 0;
+    row.time = head.hlc;
+    if (ops_.empty()) {
+      return {};
+    }
+  }
+  LogBodyWriter body;
+  std::vector<ByteVector> parts;
+  for (const TableId id : ops_.tables()) {
+    bool begun = false;
+    SL_TRY(ops_.for_each_op(id, [&](const LogRun& run) -> Result<void> {
+      if (body.size() >= body_part_bytes) {
+        parts.push_back(body.finish());
+        begun = false;
+      }
+      if (!begun) {
+        body.begin_table(id);
+        begun = true;
+      }
+      body.run(run);
+      return {};
+    }));
+  }
+  parts.push_back(body.finish());
+  ops_.clear();
+  row.form = parts.size() > 1 ? LogForm::runs_parts : LogForm::runs;
+  SL_TRY(parts_.log.append(head, row, parts[0], {}));
+  std::vector<Bytes> views(parts.begin(), parts.end());
+  for (std::size_t i = 1; i < views.size(); ++i) {
+    SL_TRY(parts_.log.append_part(row.version, i, views[i]));
+  }
+  return parts_.clocks.enter(row, views);
+}
+
+Result<void> Apply::rows_of(RowReader& reader, ApplyReport& report) {
+  for (;;) {
+    SL_TRY(const bool more, reader.next_table());
+    if (!more) {
+      return {};
+    }
+    Incoming incoming;
+    incoming.name = reader.table();
+    SL_TRY(const TrackedTable* table, parts_.catalog.find(reader.table()));
+    if (table != nullptr) {
+      SL_TRY(incoming.access, parts_.tables.access(table->id));
+      if (table->key.size() != reader.key_columns()) {
+        return Error(ErrorCode::schema_mismatch,
+                     "table '" + table->name + "' has " + std::to_string(table->key.size()) +
+                         " key columns here and " + std::to_string(reader.key_columns()) +
+                         " in a change from another replica");
+      }
+      incoming.fast = !table->has_rich();
+      int last = -1;
+      for (const std::string& column : reader.columns()) {
+        const int position = table->position_of(column);
+        const int id = position < 0 ? -1 : table->columns[static_cast<std::size_t>(position)].id;
+        incoming.fast = incoming.fast && id > last;
+        last = id;
+        incoming.column_ids.push_back(id);
+      }
+      SL_TRY(const bool held, parts_.held.any_of(table->name));
+      SL_TRY(const bool extra, parts_.rows.may_have_extra(table->id));
+      SL_TRY(const bool tombs, parts_.clocks.may_have_tombs(table->id));
+      incoming.fast = incoming.fast && !held && !extra;
+      incoming.no_tombs = !tombs;
+    }
+    for (;;) {
+      SL_TRY(const bool row, reader.next_row());
+      if (!row) {
+        break;
+      }
+      ++report.rows;
+      SL_TRY(one_row(incoming, reader, report));
+    }
+    if (incoming.access != nullptr) {
+      incoming.access->end_range();
+    }
+  }
+}
+
+Result<void> Apply::one_row(Incoming& incoming, RowReader& reader, ApplyReport& report) {
+  if (incoming.fast) {
+    bool done = false;
+    if (reader.kind() == RowKind::put && incoming.no_tombs) {
+      SL_TRY(done, fast_put(incoming, reader));
+    } else if (reader.kind() == RowKind::set) {
+      SL_TRY(done, fast_set(incoming, reader, report));
+    }
+    if (done) {
+      return {};
+    }
+  }
+  SL_TRY(merge_row(incoming, reader, report));
+  // What was put beside the table, or held, must be looked at from now on.
+  if (incoming.fast) {
+    SL_TRY(const bool held, parts_.held.any_of(incoming.name));
+    SL_TRY(const bool extra, parts_.rows.may_have_extra(incoming.access->table().id));
+    incoming.fast = !held && !extra;
+  }
+  if (reader.kind() != RowKind::put) {
+    incoming.no_tombs = false;
+  }
+  return {};
+}
+
+// A row that nobody here has heard of needs no merging: it is inserted.
+Result<bool> Apply::fast_put(Incoming& incoming, RowReader& reader) {
+  incoming.columns.clear();
+  incoming.values.clear();
+  for (std::size_t i = 0; i < reader.cell_count(); ++i) {
+    const DecodedCell& cell = reader.cell(i);
+    if (cell.form != CellForm::plain) {
+      return false;
+    }
+    incoming.columns.insert(static_cast<std::size_t>(incoming.column_ids[cell.column]));
+    incoming.values.push_back(cell.value.view());
+  }
+  const TrackedTable& table = incoming.access->table();
+  parts_.capture.expect(TapKind::inserted, table);
+  auto inserted = incoming.access->insert(reader.key(), incoming.columns, incoming.values);
+  std::optional<RowId> row = parts_.capture.expected_row();
+  if (!inserted) {
+    if (inserted.error().code() == ErrorCode::constraint) {
+      return false;
+    }
+    return std::move(inserted).error();
+  }
+  if (*inserted && !parts_.capture.is_tapped()) {
+    SL_TRY(row, parts_.rows.inserted_row(table, reader.key()));
+  }
+  if (!*inserted || !row.has_value()) {
+    return false;
+  }
+  ops_.put(table, *row);
+  return true;
+}
+
+// Cells of a living row: each one that is newer than what stands is written.
+Result<bool> Apply::fast_set(Incoming& incoming, RowReader& reader, ApplyReport& report) {
+  TableAccess& access = *incoming.access;
+  const TrackedTable& table = access.table();
+  SL_TRY(const StoredRow* stored, access.find(reader.key()));
+  if (stored == nullptr) {
+    return false;
+  }
+  SL_TRY(const RowClock* clock, parts_.clocks.find(table.id, stored->row));
+  if (clock == nullptr) {
+    return false;
+  }
+  incoming.columns.clear();
+  incoming.values.clear();
+  bool unsent = false;
+  Writer old;
+  for (std::size_t i = 0; i < reader.cell_count(); ++i) {
+    const DecodedCell& cell = reader.cell(i);
+    const auto id = static_cast<std::uint16_t>(incoming.column_ids[cell.column]);
+    if (cell.form != CellForm::plain) {
+      return false;
+    }
+    const ClockTime present = clock->of(id);
+    SL_TRY(const Stamp present_stamp, parts_.origins.stamp_of(present));
+    if (!cell.stamp.is_zero() && cell.stamp < present_stamp && present_stamp != stamp_) {
+      return false;  // concurrent: the whole row is loaded, so that nothing of it goes unnoticed
+    }
+    if (stamp_ > present_stamp) {
+      incoming.columns.insert(id);
+      incoming.values.push_back(cell.value.view());
+      unsent = unsent || parts_.rows.is_unsent(present);
+      write_value(old, access.value(*stored, id));
+    }
+  }
+  if (incoming.columns.empty()) {
+    return true;
+  }
+  const RowId row = stored->row;
+  access.end_range();
+  parts_.capture.expect(TapKind::updated, table);
+  auto updated = access.update(row, incoming.columns, incoming.values);
+  (void)parts_.capture.expected_row();
+  if (!updated) {
+    if (updated.error().code() == ErrorCode::constraint) {
+      return false;
+    }
+    return std::move(updated).error();
+  }
+  ops_.set(table, row, incoming.columns, unsent, unsent ? old.bytes() : Bytes());
+  (void)report;
+  return true;
+}
+
+Result<void> Apply::merge_row(Incoming& incoming, RowReader& reader, ApplyReport& report) {
+  const bool is_state = reader.kind() == RowKind::state;
+  const ByteVector key = to_vector(reader.key());
+  LoadedRow before;
+  if (incoming.access != nullptr) {
+    SL_TRY(before, parts_.rows.load(*incoming.access, key));
+  }
+  RowState after = before.state;
+  SL_TRY(const std::optional<HeldRow> held, parts_.held.find(incoming.name, key));
+  if (held.has_value()) {
+    merge_state(after, held->state);
+  }
+  MergeEffect effect;
+  if (is_state) {
+    const RowState state = read_state(reader);
+    for (const CellState& cell : state.cells) {
+      SL_TRY(check_cell(cell));
+    }
+    effect = merge_state(after, state);
+  } else {
+    const RowEdit edit = read_edit(reader);
+    for (const CellEdit& cell : edit.cells) {
+      SL_TRY(check_cell(cell));
+    }
+    effect = merge_edit(after, edit, stamp_);
+    if (incoming.access != nullptr) {
+      SL_TRY(
+          note_conflicts(incoming.access->table(), key, effect.concurrent, before, after, report));
+    }
+  }
+  if (!effect.changed) {
+    return {};
+  }
+  if (incoming.access == nullptr) {
+    return hold(nullptr, incoming.name, key, after,
+                Error(ErrorCode::not_found, "no table '" + incoming.name + "' is synced here"),
+                report);
+  }
+  if (held.has_value()) {
+    SL_TRY(parts_.held.drop(incoming.name, key));
+  }
+  for (int attempt = 0; attempt < 8; ++attempt) {
+    auto stored = parts_.rows.store(*incoming.access, key, before, after, time_, ops_);
+    if (stored) {
+      return {};
+    }
+    if (stored.error().code() != ErrorCode::constraint) {
+      return stored;
+    }
+    bool again = false;
+    if (held_reason(stored.error()) == "unique" && after.alive) {
+      SL_TRY(again, evict_younger(*incoming.access, key, after, report));
+    }
+    if (!again) {
+      return hold(incoming.access, incoming.name, key, after, stored.error(), report);
+    }
+  }
+  return hold(incoming.access, incoming.name, key, after,
+              Error(ErrorCode::constraint, "UNIQUE constraint failed: several rows are in the way"),
+              report);
+}
+
+Result<void> Apply::hold(TableAccess* access, const std::string& table, Bytes key,
+                         const RowState& state, const Error& error, ApplyReport& report) {
+  HeldRow row;
+  row.table = table;
+  row.key.bytes = to_vector(key);
+  row.reason = access == nullptr ? "unknown_table" : held_reason(error);
+  row.message = error.message();
+  row.state = state;
+  ++report.held;
+  return parts_.held.put(row, parts_.clock.now_ms());
+}
+
+Result<bool> Apply::evict_younger(TableAccess& access, Bytes key, const RowState& state,
+                                  ApplyReport& report) {
+  const TrackedTable& table = access.table();
+  SL_TRY(const std::vector<Value> key_parts, key_values(key));
+  bool moved = false;
+  for (const auto& index : table.unique) {
+    std::vector<Value> values;
+    std::string where;
+    for (const TrackedTable::UniqueColumn& part : index) {
+      const CellState* cell = state.find(part.name);
+      Value value;
+      if (cell != nullptr) {
+        SL_TRY(value, cell_value(*cell));
+      }
+      for (std::size_t i = 0; i < table.key.size(); ++i) {
+        if (table.key[i] == part.name) {
+          value = key_parts[i];
+        }
+      }
+      where += (where.empty() ? "" : " AND ") + quote_identifier(part.name) + " = ?" +
+               std::to_string(values.size() + 1) + " COLLATE " + quote_identifier(part.collation);
+      values.push_back(value);
+    }
+    std::string keys;
+    for (const std::string& column : table.key) {
+      keys += (keys.empty() ? "" : ",") + quote_identifier(column);
+    }
+    SL_TRY(Statement select,
+           parts_.connection.prepare("SELECT " + keys + " FROM main." +
+                                     quote_identifier(table.name) + " WHERE " + where));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      select.bind(static_cast<int>(i) + 1, values[i].view());
+    }
+    SL_TRY(const bool found, select.step());
+    if (!found) {
+      continue;
+    }
+    Writer other_key;
+    for (int i = 0; i < static_cast<int>(table.key.size()); ++i) {
+      write_value(other_key, select.column(i));
+    }
+    select.reset();
+    if (equal_bytes(other_key.bytes(), key)) {
+      continue;
+    }
+    SL_TRY(const LoadedRow other, parts_.rows.load(access, other_key.bytes()));
+    if (other.state.life <= state.life) {
+      return false;
+    }
+    SL_TRY(hold_standing(access, other_key.bytes(), other,
+                         Error(ErrorCode::constraint,
+                               "UNIQUE constraint failed: a row with an older life has the same "
+                               "value in table '" +
+                                   table.name + "'"),
+                         report));
+    moved = true;
+  }
+  return moved;
+}
+
+Result<void> Apply::hold_standing(TableAccess& access, Bytes key, const LoadedRow& row,
+                                  const Error& error, ApplyReport& report) {
+  SL_TRY(parts_.rows.remove_standing(access, key, row, ops_));
+  return hold(&access, access.table().name, key, row.state, error, report);
+}
+
+Result<void> Apply::note_conflicts(const TrackedTable& table, Bytes key,
+                                   std::span<const Concurrency> pairs, const LoadedRow& before,
+                                   const RowState& after, ApplyReport& report) {
+  for (const Concurrency& pair : pairs) {
+    if (report.conflicts.size() >= conflicts_max) {
+      return {};
+    }
+    ConflictNote note;
+    note.conflict.kind = pair.kind;
+    note.conflict.table = table.name;
+    note.conflict.key.bytes = to_vector(key);
+    note.conflict.column = pair.column;
+    note.conflict.loser = pair.loser;
+    note.conflict.winner = pair.winner;
+    note.conflict.loser_value = pair.loser_value;
+    note.rule = table.rule;
+    const Stamp& present = pair.loser == stamp_ ? pair.winner : pair.loser;
+    SL_TRY(const ClockTime present_time, parts_.origins.clock_of(present));
+    note.ours = present_time.origin == first_own_origin;
+    if (pair.kind == Concurrency::Kind::cell) {
+      const CellState* winner = after.find(pair.column);
+      if (winner != nullptr) {
+        SL_TRY(note.conflict.winner_value, cell_value(*winner));
+      }
+      const int position = table.position_of(pair.column);
+      if (position >= 0) {
+        const TrackedColumn& column = table.columns[static_cast<std::size_t>(position)];
+        note.rule = column.rule;
+        if (note.ours && before.row.has_value() && column.rule == MergeRule::manual) {
+          SL_TRY(note.conflict.base_value,
+                 parts_.extract.value_before(table.id, *before.row, column.id, present_time));
+        }
+      }
+    }
+    report.conflicts.push_back(std::move(note));
+  }
+  return {};
+}
+
+Result<void> Apply::settle_foreign_keys(ApplyReport& report) {
+  // Each round holds the rows that point nowhere; that may leave others pointing at them.
+  constexpr int rounds_max = 64;
+  for (int round = 0; round < rounds_max; ++round) {
+    if (!parts_.connection.deferred_violations()) {
+      return {};
+    }
+    std::vector<std::pair<std::string, RowId>> dangling;
+    {
+      SL_TRY(Statement check,
+             parts_.connection.prepare(
+                 "SELECT DISTINCT \"table\", rowid FROM pragma_foreign_key_check"));
+      for (;;) {
+        SL_TRY(const bool row, check.step());
+        if (!row) {
+          break;
+        }
+        dangling.emplace_back(std::string(check.column_text(0)), check.column_int(1));
+      }
+    }
+    bool progress = false;
+    for (const auto& [name, row] : dangling) {
+      SL_TRY(const TrackedTable* table, parts_.catalog.find(name));
+      if (table == nullptr || table->without_rowid) {
+        continue;
+      }
+      SL_TRY(const ByteVector key, parts_.capture.key_of_row(*table, row));
+      if (key.empty()) {
+        continue;
+      }
+      SL_TRY(TableAccess * access, parts_.tables.access(table->id));
+      SL_TRY(const LoadedRow loaded, parts_.rows.load(*access, key));
+      SL_TRY(hold_standing(*access, key, loaded,
+                           Error(ErrorCode::constraint,
+                                 "FOREIGN KEY constraint failed: a row that it points to is not "
+                                 "here"),
+                           report));
+      progress = true;
+    }
+    if (!progress) {
+      break;
+    }
+  }
+  return {};
+}
+
+Result<bool> Apply::retry_one(const HeldRow& held, ApplyReport& report) {
+  SL_TRY(const TrackedTable* table, parts_.catalog.find(held.table));
+  if (table == nullptr) {
+    return false;
+  }
+  SL_TRY(TableAccess * access, parts_.tables.access(table->id));
+  SL_TRY(const LoadedRow before, parts_.rows.load(*access, held.key.view()));
+  RowState after = before.state;
+  merge_state(after, held.state);
+  for (int attempt = 0; attempt < 8; ++attempt) {
+    auto stored = parts_.rows.store(*access, held.key.view(), before, after, ClockTime(), ops_);
+    if (stored) {
+      SL_TRY(parts_.held.drop(held.table, held.key.view()));
+      return true;
+    }
+    if (stored.error().code() != ErrorCode::constraint) {
+      return std::move(stored).error();
+    }
+    bool again = false;
+    if (held_reason(stored.error()) == "unique" && after.alive) {
+      SL_TRY(again, evict_younger(*access, held.key.view(), after, report));
+    }
+    if (!again) {
+      return false;
+    }
+  }
+  return false;
+}
+
+Result<std::uint64_t> Apply::retry_held(const std::string& table, ApplyReport& report) {
+  constexpr std::size_t tries_max = 10'000;
+  SL_TRY(const std::vector<HeldRow> waiting, parts_.held.list(table, tries_max));
+  std::uint64_t installed = 0;
+  for (const HeldRow& held : waiting) {
+    SL_TRY(const bool now, retry_one(held, report));
+    installed += now ? 1U : 0U;
+  }
+  return installed;
+}
+
+Result<void> Apply::finish(ApplyReport& report) {
+  if (running_.has_value()) {
+    return Error(ErrorCode::malformed, "the last part of a change is missing");
+  }
+  SL_TRY(const bool held, parts_.held.any());
+  if (held && report.changes > 0) {
+    // What one row waits for may be another held row: until nothing moves.
+    for (int round = 0; round < 8; ++round) {
+      SL_TRY(const std::uint64_t installed, retry_held("", report));
+      if (installed == 0) {
+        break;
+      }
+    }
+  }
+  if (foreign_keys_) {
+    SL_TRY(settle_foreign_keys(report));
+  }
+  SL_TRY(write_log(LogRow()));
+  switch_triggers_on();
+  return parts_.seen.store();
+}
+
+}  // namespace syncline

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/capture.h"
+#include "client/capture_buffer.h"
+#include "client/clocks.h"
+#include "client/extract.h"
+#include "client/held.h"
+#include "client/row_store.h"
+#include "client/seen.h"
+#include "model/conflict.h"
+#include "model/merge.h"
+#include "wire/change_codec.h"
+
+namespace syncline {
+
+// Two edits of which neither had seen the other, noticed while applying.
+struct ConflictNote {
+  Conflict conflict;
+  MergeRule rule = MergeRule::lww;
+  // One of the two is this replica's own change.
+  bool ours = false;
+};
+
+struct ApplyReport {
+  std::uint64_t changes = 0;
+  std::uint64_t repeated = 0;  // changes that were here already
+  std::uint64_t rows = 0;
+  std::uint64_t held = 0;
+  std::vector<TableId> tables;
+  std::vector<ConflictNote> conflicts;
+};
+
+// Merges changes from elsewhere into the application's tables.
+//
+// Invariants:
+// 1. A change is applied whole, in the caller's transaction, or not at all (P6).
+// 2. A change that was applied before changes nothing (P2).
+// 3. A row that the schema refuses is held and blocks nothing (P7); columns that the schema does
+// not
+//    know are kept (P8).
+class Apply {
+ public:
+  struct Parts {
+    Connection connection;
+    Catalog& catalog;
+    LocalLog& log;
+    Clocks& clocks;
+    Origins& origins;
+    Capture& capture;
+    TableSet& tables;
+    Extract& extract;
+    RowStore& rows;
+    Held& held;
+    Seen& seen;
+    HybridClock& clock;
+  };
+  explicit Apply(const Parts& parts) : parts_(parts) {}
+
+  // Reads state that other connections may have changed. First call of a transaction, whose last is
+  // finish(), or abandon() after an error.
+  Result<void> begin(std::size_t bytes_expected);
+  // One part of a change; parts come in order. Nothing is logged before the last one.
+  Result<void> part(Bytes part, ApplyReport& report);
+  // Ends the transaction's work: settles foreign keys, retries held rows, stores what was seen.
+  Result<void> finish(ApplyReport& report);
+  // Forgets a change whose parts have not all come.
+  void abandon();
+
+  // Where whoever changes rows inside begin() and finish() notes what was done.
+  CaptureBuffer& ops() { return ops_; }
+  // Tries held rows of the tables again, all when `table` is empty; returns how many were
+  // installed.
+  Result<std::uint64_t> retry_held(const std::string& table, ApplyReport& report);
+
+ private:
+  struct Incoming;
+
+  Result<void> switch_triggers_off();
+  void switch_triggers_on();
+  Result<void> begin_change(const PartHeader& header, ApplyReport& report);
+  Result<void> end_change(ApplyReport& report);
+  Result<void> rows_of(RowReader& reader, ApplyReport& report);
+  Result<void> one_row(Incoming& incoming, RowReader& reader, ApplyReport& report);
+  Result<bool> fast_put(Incoming& incoming, RowReader& reader);
+  Result<bool> fast_set(Incoming& incoming, RowReader& reader, ApplyReport& report);
+  Result<void> merge_row(Incoming& incoming, RowReader& reader, ApplyReport& report);
+  Result<void> note_conflicts(const TrackedTable& table, Bytes key,
+                              std::span<const Concurrency> pairs, const LoadedRow& before,
+                              const RowState& after, ApplyReport& report);
+  Result<void> hold(TableAccess* access, const std::string& table, Bytes key, const RowState& state,
+                    const Error& error, ApplyReport& report);
+  // Moves rows with younger lives out of the way of a row that a UNIQUE constraint refused; true
+  // when the row may be tried again.
+  Result<bool> evict_younger(TableAccess& access, Bytes key, const RowState& state,
+                             ApplyReport& report);
+  Result<void> hold_standing(TableAccess& access, Bytes key, const LoadedRow& row,
+                             const Error& error, ApplyReport& report);
+  Result<void> settle_foreign_keys(ApplyReport& report);
+  Result<bool> retry_one(const HeldRow& held, ApplyReport& report);
+  Result<void> write_log(const LogRow& row);
+
+  Parts parts_;
+  std::optional<PartHeader> running_;
+  bool skipping_ = false;
+  std::uint64_t next_part_ = 0;
+  ClockTime time_;
+  Stamp stamp_;
+  CaptureBuffer ops_;
+  bool foreign_keys_ = false;
+};
+
+}  // namespace syncline

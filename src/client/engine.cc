@@ -1,0 +1,299 @@
+#include "client/engine.h"
+
+#include "base/json.h"
+#include "client/change_file.h"
+#include "model/json_cell.h"
+#include "sqlite/function.h"
+#include "sqlite/savepoint.h"
+
+namespace syncline {
+namespace {
+
+SqlValue owned(const ValueView& value) {
+  switch (value.type) {
+    case ValueType::null:
+      return {};
+    case ValueType::integer:
+      return value.integer;
+    case ValueType::real:
+      return value.real;
+    case ValueType::text:
+      return std::string(value.text());
+    case ValueType::blob:
+      return to_vector(value.data);
+  }
+  return {};
+}
+
+// A JSON object in the one spelling that all replicas store; anything else as it is.
+SqlValue canonical_document(const ValueView& value) {
+  if (value.type != ValueType::text) {
+    return owned(value);
+  }
+  const auto document = read_json(value.text(), document_limits());
+  if (!document || document->kind() != Json::Kind::object) {
+    return owned(value);
+  }
+  return write_canonical_json(*document);
+}
+
+}  // namespace
+
+Engine::Engine(const Parts& parts)
+    : parts_(parts),
+      clock_(*parts.clock),
+      catalog_(parts.connection),
+      log_(parts.connection),
+      origins_(parts.connection),
+      clocks_(parts.connection, log_, origins_),
+      capture_(parts.connection, catalog_, log_, clock_),
+      tables_(parts.connection, catalog_),
+      rows_(parts.connection, clocks_, origins_, capture_),
+      held_(parts.connection),
+      seen_(parts.connection),
+      extract_(parts.connection, catalog_, log_, clocks_, origins_, tables_, rows_),
+      apply_({parts.connection, catalog_, log_, clocks_, origins_, capture_, tables_, extract_,
+              rows_, held_, seen_, clock_}),
+      meta_(parts.connection),
+      outbox_(parts.connection, meta_, log_, clocks_, extract_),
+      rich_(capture_, clocks_, tables_, rows_),
+      conflicts_(parts.connection, catalog_),
+      rejected_(parts.connection, catalog_, tables_, rows_),
+      schema_change_(parts.connection, catalog_, clocks_, outbox_, meta_) {
+  capture_.set_listener(this);
+}
+
+Engine::~Engine() {
+  capture_.set_listener(nullptr);
+  release();
+}
+
+Result<std::unique_ptr<Engine>> Engine::attach(const Parts& parts) {
+  std::unique_ptr<Engine> engine(new Engine(parts));
+  SL_TRY(register_sink_module(parts.connection, capture_module, &engine->capture_, nullptr));
+  SL_TRY(register_function(parts.connection, canonical_json_function, 1, Purity::pure,
+                           [](std::span<const ValueView> arguments) -> Result<SqlValue> {
+                             return canonical_document(arguments[0]);
+                           }));
+  return engine;
+}
+
+Result<void> Engine::initialise() {
+  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(catalog_.create_own_tables());
+  SL_TRY(const auto own,
+         parts_.connection.query_int("SELECT 1 FROM syncline_replicas WHERE id = 1"));
+  if (!own.has_value()) {
+    const ReplicaId drawn = ReplicaId::draw(*parts_.random);
+    SL_TRY(Statement insert, parts_.connection.prepare("INSERT INTO syncline_replicas(id, replica, "
+                                                       "own) VALUES(1, ?1, 1)"));
+    insert.bind_blob(1, drawn.view());
+    SL_TRY(insert.run());
+    SL_TRY(catalog_.track_own("syncline_conflict_rows"));
+  }
+  SL_TRY(savepoint.release());
+  return load_identity();
+}
+
+Result<void> Engine::load_identity() {
+  SL_TRY(replica_, origins_.replica_of(first_own_origin));
+  capture_.set_replica(replica_);
+  return {};
+}
+
+Result<ReplicaId> Engine::replica() {
+  if (replica_.is_zero()) {
+    SL_TRY(load_identity());
+  }
+  return replica_;
+}
+
+Result<void> Engine::track(const std::string& name, const TrackOptions& options) {
+  SL_TRY(initialise());
+  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(const TrackedTable* known, catalog_.find(name));
+  const bool is_new = known == nullptr;
+  SL_TRY(const TableId id, catalog_.track(name, options));
+  if (is_new) {
+    SL_TRY(const TrackedTable* table, catalog_.table(id));
+    SL_TRY(parts_.connection.execute(adopt_rows_sql(*table)));
+  }
+  return savepoint.release();
+}
+
+Result<void> Engine::untrack(const std::string& table) {
+  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(catalog_.untrack(table));
+  clocks_.forget();
+  return savepoint.release();
+}
+
+Result<void> Engine::require_replica() {
+  SL_TRY(const bool initialised, catalog_.is_initialised());
+  if (!initialised) {
+    return Error(ErrorCode::not_found,
+                 "this database does not sync yet: SELECT syncline_track('your_table') first");
+  }
+  SL_TRY(replica());
+  return {};
+}
+
+Result<LocalVersion> Engine::version() {
+  SL_TRY(require_replica());
+  SL_TRY(const LogHead head, log_.head());
+  return head.version;
+}
+
+Result<ByteVector> Engine::changes_since(LocalVersion since) {
+  SL_TRY(require_replica());
+  const auto run = [&]() -> Result<ByteVector> {
+    // One snapshot for log, clocks and tables.
+    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(clocks_.catch_up());
+    SL_TRY(const LogHead head, log_.head());
+    ChangeFileWriter file;
+    Extract::Range range;
+    SL_TRY(const std::int64_t pruned, meta_.integer(meta_name::pruned_version));
+    range.after = since;
+    if (since.get() < static_cast<std::uint64_t>(pruned)) {
+      SL_TRY(write_snapshot(file));
+      SL_TRY(range.after, outbox_.acknowledged());
+      range.own_only = true;
+    }
+    range.through = head.version;
+    SL_TRY(range.acknowledged, outbox_.acknowledged());
+    SL_TRY(
+        extract_.changes(range, [&](const LogRow&, const PartHeader&, Bytes part) -> Result<bool> {
+          file.part(part);
+          return true;
+        }));
+    SL_TRY(savepoint.release());
+    return file.finish();
+  };
+  auto file = run();
+  end_call();
+  return file;
+}
+
+Result<void> Engine::write_snapshot(ChangeFileWriter& file) {
+  SL_TRY(const LogHead head, log_.head());
+  Stamp stamp;
+  stamp.replica = replica_;
+  stamp.time = std::max<std::uint64_t>(head.hlc, 1);
+  return extract_.snapshot(stamp, [&](Bytes part) -> Result<bool> {
+    file.part(part);
+    return true;
+  });
+}
+
+Result<ApplyReport> Engine::applying(std::size_t bytes_expected,
+                                     const std::function<Result<void>(ApplyReport& report)>& work) {
+  SL_TRY(require_replica());
+  const bool nested = !parts_.connection.autocommit();
+  ApplyReport report;
+  const auto run = [&]() -> Result<void> {
+    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(apply_.begin(bytes_expected));
+    SL_TRY(const std::int64_t acknowledged, meta_.integer(meta_name::acknowledged_time));
+    rows_.set_acknowledged_time(static_cast<std::uint64_t>(acknowledged));
+    SL_TRY(work(report));
+    SL_TRY(apply_.finish(report));
+    for (const ConflictNote& note : report.conflicts) {
+      if (note.ours && note.rule == MergeRule::manual &&
+          note.conflict.kind == Concurrency::Kind::cell) {
+        SL_TRY(conflicts_.record(note.conflict));
+      }
+    }
+    return savepoint.release();
+  };
+  auto done = run();
+  end_call();
+  if (!done) {
+    apply_.abandon();
+    forget_all();
+    if (events_.wanted()) {
+      events_.add(event_name::pull_error, clock_.now_ms(), error_payload(done.error()));
+    }
+    return std::move(done).error();
+  }
+  if (nested) {
+    // The application may still roll its transaction back.
+    forget_all();
+  }
+  tell(report);
+  return report;
+}
+
+Result<ApplyReport> Engine::apply_file(Bytes file) {
+  return applying(file.size(), [&](ApplyReport& report) {
+    return read_change_file(file,
+                            [&](Bytes part) -> Result<void> { return apply_.part(part, report); });
+  });
+}
+
+Result<ApplyReport> Engine::apply_remote(std::span<const Bytes> parts, ServerVersion cursor) {
+  std::size_t bytes = 0;
+  for (const Bytes part : parts) {
+    bytes += part.size();
+  }
+  return applying(bytes, [&](ApplyReport& report) -> Result<void> {
+    for (const Bytes part : parts) {
+      SL_TRY(apply_.part(part, report));
+    }
+    return meta_.set(meta_name::cursor, ValueView::of(static_cast<std::int64_t>(cursor.get())));
+  });
+}
+
+void Engine::forget_all() {
+  clocks_.forget();
+  origins_.forget();
+  extract_.forget();
+  seen_.forget();
+  held_.forget();
+  log_.forget();
+  schema_change_.forget();
+}
+
+void Engine::end_call() {
+  if (!parts_.keep_statements) {
+    tables_.release();
+    if (!capture_.has_sinks()) {
+      release();
+    }
+  }
+}
+
+void Engine::release() {
+  tables_.release();
+  rows_.release();
+  held_.release();
+  seen_.release();
+  meta_.release();
+  capture_.release();
+  origins_.release();
+  clocks_.release();
+}
+
+void Engine::on_captured(LocalVersion version, ChangeSequence sequence,
+                         std::span<const TableId> tables) {
+  if (listener_ != nullptr) {
+    listener_->on_commit(tables);
+  }
+  if (events_.wanted()) {
+    events_.add(event_name::op_captured, clock_.now_ms(),
+                "{\"version\":" + std::to_string(version.get()) +
+                    ",\"sequence\":" + std::to_string(sequence.get()) +
+                    ",\"tables\":" + std::to_string(tables.size()) + "}");
+  }
+}
+
+void Engine::on_rolled_back() { forget_all(); }
+
+Result<void> Engine::describe_rich(const TrackedTable& table, const LogRun& run, const Stamp& stamp,
+                                   LogBodyWriter& out) {
+  return rich_.describe(table, run, stamp, out);
+}
+
+void Engine::on_disconnected() { release(); }
+
+}  // namespace syncline

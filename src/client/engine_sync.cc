@@ -1,0 +1,443 @@
+// The part of the engine that speaks of a server: outbox, acknowledgements, refusals, what is told
+// to people; and the care of a replica's file.
+#include <algorithm>
+
+#include "base/json.h"
+#include "client/engine.h"
+#include "model/cell_content.h"
+#include "sqlite/savepoint.h"
+
+namespace syncline {
+namespace {
+
+std::string json_text(std::string_view text) { return write_json(Json(std::string(text))); }
+
+std::string member(std::string_view name, std::string_view text) {
+  return json_text(name) + ":" + json_text(text);
+}
+
+std::string member(std::string_view name, std::uint64_t number) {
+  return json_text(name) + ":" + std::to_string(number);
+}
+
+constexpr std::int64_t week_ms = std::int64_t{7} * 24 * 60 * 60 * 1000;
+
+}  // namespace
+
+std::string error_payload(const Error& error) {
+  return "{" + member("code", error_code_name(error.code())) + "," +
+         member("message", error.message()) +
+         ",\"retryable\":" + (error.retryable() ? "true" : "false") + "}";
+}
+
+void Engine::tell(const ApplyReport& report) {
+  if (listener_ != nullptr && !report.tables.empty()) {
+    listener_->on_commit(report.tables);
+  }
+  if (!events_.wanted()) {
+    return;
+  }
+  const std::int64_t now = clock_.now_ms();
+  events_.add(event_name::pull_applied, now,
+              "{" + member("changes", report.changes) + "," + member("repeated", report.repeated) +
+                  "," + member("rows", report.rows) + "," + member("held", report.held) + "}");
+  constexpr std::int64_t day_ms = std::int64_t{24} * 60 * 60 * 1000;
+  for (const ConflictNote& note : report.conflicts) {
+    // What is older than a day surprises nobody any more.
+    if (now - static_cast<std::int64_t>(note.conflict.winner.ms()) > day_ms) {
+      continue;
+    }
+    events_.add(event_name::conflict_detected, now,
+                "{" + member("id", conflict_id(note.conflict).hex()) + "," +
+                    member("table", note.conflict.table) + "," +
+                    member("key", to_hex(note.conflict.key.view())) + "," +
+                    member("column", note.conflict.column) + "," +
+                    member("winner", to_text(note.conflict.winner)) + "," +
+                    member("loser", to_text(note.conflict.loser)) + "," +
+                    member("rule", merge_rule_name(note.rule)) + "}");
+  }
+}
+
+Result<Engine::Counts> Engine::counts() {
+  SL_TRY(require_replica());
+  Counts counts;
+  SL_TRY(counts.pending, outbox_.count());
+  SL_TRY(counts.rejected, rejected_.count());
+  SL_TRY(counts.held, held_.count());
+  SL_TRY(counts.conflicts, conflicts_.count());
+  return counts;
+}
+
+Result<std::string> Engine::status_json() {
+  SL_TRY(const Counts counts, this->counts());
+  SL_TRY(const LogHead head, log_.head());
+  SL_TRY(const std::string device, meta_.text(meta_name::device));
+  SL_TRY(const std::string workspace, meta_.text(meta_name::workspace));
+  SL_TRY(const ByteVector lineage, meta_.blob(meta_name::lineage));
+  SL_TRY(const std::int64_t cursor, meta_.integer(meta_name::cursor));
+  SL_TRY(const Schema now, schema());
+  SL_TRY(const std::string last_error, meta_.text(meta_name::last_error));
+  std::string out =
+      "{" + member("replica", replica_.hex()) + "," + member("device", device) + "," +
+      member("workspace", workspace) + "," + member("lineage", to_hex(lineage)) + "," +
+      member("cursor", static_cast<std::uint64_t>(cursor)) + "," +
+      member("version", head.version.get()) + "," + member("sequence", head.own_sequence.get()) +
+      "," + member("pending", counts.pending) + "," + member("rejected", counts.rejected) + "," +
+      member("held", counts.held) + "," + member("conflicts", counts.conflicts) + ",\"schema\":{" +
+      member("version", now.version) + "," + member("fingerprint", schema_fingerprint(now).hex()) +
+      "}," + member("last_error", last_error) + "}";
+  return out;
+}
+
+Result<Schema> Engine::schema() {
+  SL_TRY(require_replica());
+  Schema out;
+  SL_TRY(const std::int64_t version, meta_.integer(meta_name::schema_version));
+  out.version = static_cast<std::uint32_t>(version);
+  SL_TRY(const std::vector<const TrackedTable*> tables, catalog_.all());
+  for (const TrackedTable* table : tables) {
+    TableSchema described;
+    described.name = table->name;
+    described.key = table->key;
+    for (std::size_t i = 0; i < table->key.size(); ++i) {
+      described.columns.push_back(
+          {table->key[i], table->key_types[i], true, false, MergeRule::lww});
+    }
+    for (const TrackedColumn& column : table->columns) {
+      // A table whose rows are one value is one to every column.
+      const MergeRule rule = table->rule == MergeRule::row ? MergeRule::row : column.rule;
+      described.columns.push_back(
+          {column.name, column.type, column.not_null, !column.default_sql.empty(), rule});
+    }
+    out.tables.push_back(std::move(described));
+  }
+  return canonical_schema(std::move(out));
+}
+
+Result<std::vector<OutboxChange>> Engine::outbox(LocalVersion after, std::size_t bytes_max) {
+  SL_TRY(require_replica());
+  const auto run = [&]() -> Result<std::vector<OutboxChange>> {
+    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(std::vector<OutboxChange> batch, outbox_.batch(after, bytes_max));
+    SL_TRY(savepoint.release());
+    return batch;
+  };
+  auto batch = run();
+  end_call();
+  return batch;
+}
+
+Result<void> Engine::acknowledge(LocalVersion through) {
+  SL_TRY(require_replica());
+  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(outbox_.acknowledge(through));
+  SL_TRY(savepoint.release());
+  end_call();
+  if (events_.wanted()) {
+    events_.add(event_name::push_after, clock_.now_ms(),
+                "{" + member("through", through.get()) + "}");
+  }
+  return {};
+}
+
+Result<void> Engine::reject(const Stamp& stamp, const std::string& code, const std::string& message,
+                            Bytes states) {
+  SL_TRY(const std::vector<OutboxChange> waiting, outbox(LocalVersion(0), SIZE_MAX));
+  RejectedChange change;
+  change.stamp = stamp;
+  change.code = code;
+  change.message = message;
+  Writer parts;
+  for (const OutboxChange& candidate : waiting) {
+    if (candidate.stamp == stamp) {
+      change.sequence = candidate.sequence;
+      for (const ByteVector& part : candidate.parts) {
+        parts.blob(part);
+      }
+    }
+  }
+  if (parts.empty()) {
+    return Error(ErrorCode::not_found, "the server refused a change that is not waiting here");
+  }
+  change.change = parts.take();
+  SL_TRY(applying(0, [&](ApplyReport&) -> Result<void> {
+    SL_TRY(rejected_.keep(change, clock_.now_ms()));
+    RowReader rows(states, stamp.replica);
+    for (;;) {
+      SL_TRY(const bool table, rows.next_table());
+      if (!table) {
+        return {};
+      }
+      SL_TRY(const TrackedTable* found, catalog_.find(rows.table()));
+      for (;;) {
+        SL_TRY(const bool row, rows.next_row());
+        if (!row) {
+          break;
+        }
+        if (found == nullptr || rows.kind() != RowKind::state) {
+          continue;
+        }
+        SL_TRY(TableAccess * access, tables_.access(found->id));
+        SL_TRY(rejected_.take_back(*access, to_vector(rows.key()), read_state(rows), stamp,
+                                   apply_.ops()));
+      }
+    }
+  }));
+  if (events_.wanted()) {
+    events_.add(event_name::error, clock_.now_ms(),
+                "{" + member("code", code) + "," + member("message", message) + "," +
+                    member("stamp", to_text(stamp)) + "}");
+  }
+  return {};
+}
+
+Result<ByteVector> Engine::export_pending() {
+  SL_TRY(const std::vector<OutboxChange> waiting, outbox(LocalVersion(0), SIZE_MAX));
+  ChangeFileWriter file;
+  for (const OutboxChange& change : waiting) {
+    for (const ByteVector& part : change.parts) {
+      file.part(part);
+    }
+  }
+  return file.finish();
+}
+
+Result<ApplyReport> Engine::import_pending(Bytes file) {
+  return applying(file.size(), [&](ApplyReport& report) -> Result<void> {
+    std::vector<Bytes> parts;
+    return read_change_file(file, [&](Bytes part) -> Result<void> {
+      Reader in(part);
+      SL_TRY(const PartHeader header, read_part_header(in));
+      parts.push_back(part);
+      if (!header.last) {
+        return {};
+      }
+      const std::vector<Bytes> whole = std::move(parts);
+      parts.clear();
+      return import_change(whole, report);
+    });
+  });
+}
+
+// Merges a change and keeps it whole, to be sent from here under the identity it was made with.
+Result<void> Engine::import_change(std::span<const Bytes> parts, ApplyReport& report) {
+  const std::uint64_t before = report.changes;
+  for (const Bytes part : parts) {
+    SL_TRY(apply_.part(part, report));
+  }
+  if (report.changes == before) {
+    return {};  // it is here already
+  }
+  Reader in(parts[0]);
+  SL_TRY(const PartHeader header, read_part_header(in));
+  SL_TRY(const OriginId origin, origins_.id_of(header.stamp.replica));
+  SL_TRY(parts_.connection.execute("UPDATE syncline_replicas SET own = 1 WHERE id = " +
+                                   std::to_string(origin)));
+  SL_TRY(LogHead head, log_.head());
+  // The row that apply wrote says which rows changed; this one says what the change was.
+  SL_TRY(
+      parts_.connection.execute("UPDATE syncline_log SET origin = 0, sequence = 0 WHERE version "
+                                "= " +
+                                std::to_string(head.version.get())));
+  LogRow row;
+  row.version = head.version.next();
+  row.origin = origin;
+  row.sequence = header.sequence;
+  row.time = header.stamp.time;
+  row.form = parts.size() > 1 ? LogForm::frozen_parts : LogForm::frozen;
+  SL_TRY(log_.append(head, row, parts[0], {}));
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    SL_TRY(log_.append_part(row.version, i, parts[i]));
+  }
+  clocks_.entered_through(row.version);
+  return {};
+}
+
+Result<std::vector<ConflictRow>> Engine::conflicts() {
+  constexpr std::size_t listed_max = 10'000;
+  SL_TRY(require_replica());
+  return conflicts_.open(listed_max);
+}
+
+Result<void> Engine::resolve(const std::string& id, Resolution how, const ValueView& value) {
+  SL_TRY(require_replica());
+  return conflicts_.resolve(id, how, value, replica_);
+}
+
+Result<std::uint64_t> Engine::retry_held() {
+  std::uint64_t installed = 0;
+  SL_TRY(applying(0, [&](ApplyReport& report) -> Result<void> {
+    SL_TRY(installed, apply_.retry_held("", report));
+    return {};
+  }));
+  return installed;
+}
+
+Result<void> Engine::alter_begin() {
+  SL_TRY(require_replica());
+  auto begun = schema_change_.begin();
+  end_call();
+  extract_.forget();
+  return begun;
+}
+
+Result<void> Engine::alter_commit() {
+  SL_TRY(require_replica());
+  tables_.release();
+  {
+    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(schema_change_.adapt());
+    SL_TRY(savepoint.release());
+  }
+  SL_TRY(applying(0, [&](ApplyReport& report) -> Result<void> {
+    SL_TRY(place_waiting_cells(report));
+    SL_TRY(apply_.retry_held("", report));
+    return {};
+  }));
+  return schema_change_.end();
+}
+
+// Cells that came for columns which the schema did not have then.
+Result<void> Engine::place_waiting_cells(ApplyReport& /*report*/) {
+  std::vector<std::pair<TableId, ByteVector>> rows;
+  {
+    SL_TRY(Statement select, parts_.connection.prepare(
+                                 "SELECT DISTINCT x.tbl, x.key FROM syncline_cells x JOIN "
+                                 "syncline_columns c ON c.tbl = x.tbl AND c.name = x.col AND NOT "
+                                 "c.gone AND c.rule NOT IN ('counter', 'json')"));
+    for (;;) {
+      SL_TRY(const bool more, select.step());
+      if (!more) {
+        break;
+      }
+      rows.emplace_back(select.column_int(0), to_vector(select.column_blob(1)));
+    }
+  }
+  for (const auto& [table, key] : rows) {
+    SL_TRY(TableAccess * access, tables_.access(table));
+    SL_TRY(const LoadedRow row, rows_.load(*access, key));
+    if (row.state.alive) {
+      SL_TRY(rows_.store(*access, key, row, row.state, ClockTime(), apply_.ops()));
+    }
+  }
+  return {};
+}
+
+Result<std::uint64_t> Engine::rescan() {
+  SL_TRY(require_replica());
+  std::uint64_t found = 0;
+  const auto run = [&]() -> Result<void> {
+    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(clocks_.catch_up());
+    SL_TRY(const std::vector<const TrackedTable*> tables, catalog_.all());
+    for (const TrackedTable* table : tables) {
+      std::vector<RowId> missed;
+      SL_TRY(Statement select, parts_.connection.prepare(list_rows_sql(*table)));
+      for (;;) {
+        SL_TRY(const bool more, select.step());
+        if (!more) {
+          break;
+        }
+        SL_TRY(const RowClock* clock, clocks_.find(table->id, select.column_int(0)));
+        if (clock == nullptr) {
+          missed.push_back(select.column_int(0));
+        }
+      }
+      select.reset();
+      SL_TRY(Statement adopt, parts_.connection.prepare(adopt_row_sql(*table)));
+      for (const RowId row : missed) {
+        adopt.bind(1, row);
+        SL_TRY(adopt.run());
+      }
+      found += missed.size();
+    }
+    return savepoint.release();
+  };
+  auto done = run();
+  end_call();
+  SL_TRY(std::move(done));
+  return found;
+}
+
+Result<void> Engine::collect_garbage(std::int64_t horizon_ms) {
+  SL_TRY(require_replica());
+  const auto run = [&]() -> Result<void> {
+    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(clocks_.fold());
+    SL_TRY(clocks_.drop_tombs(static_cast<std::uint64_t>(std::max<std::int64_t>(horizon_ms, 0))
+                              << Stamp::counter_bits));
+    SL_TRY(const LocalVersion acknowledged, outbox_.acknowledged());
+    SL_TRY(prune(acknowledged, clock_.now_ms() - week_ms));
+    return savepoint.release();
+  };
+  auto done = run();
+  end_call();
+  extract_.forget();
+  return done;
+}
+
+// Acknowledged changes stay a week: a server that was restored from a backup is healed by its
+// clients (P2). The newest row stays for ever.
+Result<void> Engine::prune(LocalVersion through, std::int64_t before_ms) {
+  SL_TRY(const LogHead head, log_.head());
+  const std::uint64_t last = std::min(through.get(), head.version.get() - 1);
+  const std::uint64_t time = static_cast<std::uint64_t>(std::max<std::int64_t>(before_ms, 0))
+                             << Stamp::counter_bits;
+  SL_TRY(const auto boundary,
+         parts_.connection.query_int(
+             "SELECT coalesce(min(version) - 1, " + std::to_string(last) +
+             ") FROM syncline_log WHERE version <= " + std::to_string(last) +
+             " AND time >= " + std::to_string(static_cast<std::int64_t>(time))));
+  SL_TRY(const std::int64_t pruned, meta_.integer(meta_name::pruned_version));
+  if (boundary.value_or(0) <= pruned || head.version.get() == 0) {
+    return {};
+  }
+  const std::string version = std::to_string(*boundary);
+  SL_TRY(parts_.connection.execute("DELETE FROM syncline_log_parts WHERE version <= " + version));
+  SL_TRY(parts_.connection.execute("DELETE FROM syncline_log WHERE version <= " + version));
+  return meta_.set(meta_name::pruned_version, ValueView::of(*boundary));
+}
+
+Result<Digest> Engine::digest() {
+  SL_TRY(require_replica());
+  const auto run = [&]() -> Result<Digest> {
+    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(clocks_.catch_up());
+    rows_.forget();
+    held_.forget();
+    Digest sum;
+    SL_TRY(const std::vector<const TrackedTable*> tables, catalog_.all_with_own());
+    for (const TrackedTable* table : tables) {
+      SL_TRY(TableAccess * access, tables_.access(table->id));
+      SL_TRY(Statement keys, parts_.connection.prepare(access->select_keys_sql()));
+      for (;;) {
+        SL_TRY(const bool more, keys.step());
+        if (!more) {
+          break;
+        }
+        Writer key;
+        for (int i = 0; i < keys.column_count(); ++i) {
+          write_value(key, keys.column(i));
+        }
+        SL_TRY(const std::optional<HeldRow> held, held_.find(table->name, key.bytes()));
+        if (held.has_value()) {
+          continue;  // what is held is the row's merged state; it is added below
+        }
+        SL_TRY(const LoadedRow row, rows_.load(*access, key.bytes()));
+        sum.add(digest_of(table->name, key.bytes(), row.state));
+      }
+    }
+    constexpr std::size_t held_max = 1'000'000;
+    SL_TRY(const std::vector<HeldRow> held, held_.list("", held_max));
+    for (const HeldRow& row : held) {
+      sum.add(digest_of(row.table, row.key.view(), row.state));
+    }
+    SL_TRY(savepoint.release());
+    return sum;
+  };
+  auto sum = run();
+  end_call();
+  return sum;
+}
+
+}  // namespace syncline

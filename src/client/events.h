@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace syncline {
+
+// What happened, under a stable name; the payload is a JSON object (docs/events.md).
+struct Event {
+  std::string_view name;
+  std::int64_t at_ms = 0;
+  std::string payload;
+};
+
+namespace event_name {
+inline constexpr std::string_view op_captured = "sync.op:action:captured";
+inline constexpr std::string_view capture_failed = "sync.capture:action:failed";
+inline constexpr std::string_view push_after = "sync.push:action:after";
+inline constexpr std::string_view error = "sync.error:action";
+inline constexpr std::string_view pull_received = "sync.pull:action:received";
+inline constexpr std::string_view pull_applied = "sync.pull:action:applied";
+inline constexpr std::string_view pull_error = "sync.pull:action:error";
+inline constexpr std::string_view conflict_detected = "sync.conflict:action:detected";
+inline constexpr std::string_view bootstrap_start = "sync.bootstrap:action:start";
+inline constexpr std::string_view bootstrap_progress = "sync.bootstrap:action:progress";
+inline constexpr std::string_view bootstrap_complete = "sync.bootstrap:action:complete";
+inline constexpr std::string_view rescan_starting = "sync.rescan:action:starting";
+inline constexpr std::string_view rescan_progressed = "sync.rescan:action:progressed";
+inline constexpr std::string_view rescan_completed = "sync.rescan:action:completed";
+inline constexpr std::string_view subscription_status = "sync.subscription:action:statusChange";
+inline constexpr std::string_view subscription_retries =
+    "sync.subscription:action:maxRetriesExceeded";
+}  // namespace event_name
+
+// Events of one connection, for whoever drains or listens. Nothing is kept until somebody does; the
+// queue is bounded, and says how many it had to drop.
+class Events {
+ public:
+  using Listener = std::function<void(const Event& event)>;
+
+  bool wanted() const { return queueing_ || listener_ != nullptr; }
+  // Called at once for each event, inside the call that caused it: it must not use the engine.
+  void listen(Listener listener) { listener_ = std::move(listener); }
+  void start_queue() { queueing_ = true; }
+  void add(std::string_view name, std::int64_t at_ms, std::string payload);
+  // The oldest first; starts the queue at the first call.
+  std::vector<Event> drain(std::size_t count_max);
+  std::uint64_t dropped() const { return dropped_; }
+
+ private:
+  static constexpr std::size_t queue_max = 10'000;
+  bool queueing_ = false;
+  Listener listener_;
+  std::deque<Event> queue_;
+  std::uint64_t dropped_ = 0;
+};
+
+}  // namespace syncline

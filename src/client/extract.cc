@@ -1,0 +1,629 @@
+#include "client/extract.h"
+
+#include <algorithm>
+
+#include "wire/limits.h"
+
+namespace syncline {
+namespace {
+
+RowId plus(RowId row, std::uint64_t count) {
+  return static_cast<RowId>(static_cast<std::uint64_t>(row) + count);
+}
+
+using RichEdits = std::map<std::pair<RowId, std::uint16_t>, std::pair<CellForm, Bytes>>;
+
+}  // namespace
+
+// The change being written out.
+struct Extract::Running {
+  const Range& range;
+  const Sink& sink;
+  LogRow row;
+  Stamp stamp;
+  ClockTime time;
+  bool exact = false;
+  ReplacedReader replaced;
+  RowWriter rows;
+  std::uint64_t index = 0;
+  TableId table = 0;
+  bool stopped = false;
+  // Of the table being written: column positions in the order in which they stand on the wire,
+  // which is the table's own.
+  std::vector<std::uint16_t> all_positions;
+  std::vector<std::uint16_t> positions;
+  std::vector<Stamp> stamps;
+  RichEdits rich;
+  Writer key;
+};
+
+Result<TableAccess*> TableSet::access(TableId id) {
+  SL_TRY(const TrackedTable* table, catalog_.table(id));
+  if (generation_ != catalog_.generation()) {
+    // The catalog was read anew: statements name old columns, and their table is gone.
+    generation_ = catalog_.generation();
+    release();
+  }
+  std::unique_ptr<TableAccess>& slot = tables_[id];
+  if (slot == nullptr) {
+    slot = std::make_unique<TableAccess>(connection_, *table);
+  }
+  return slot.get();
+}
+
+Result<void> Extract::changes(const Range& range, const Sink& sink) {
+  SL_TRY(old_values_.cover(range.after, range.through));
+  return log_.for_each(
+      range.after, range.through,
+      [&](const LogRow& row, std::span<const Bytes> parts, Bytes stored) -> Result<bool> {
+        const bool own = row.origin == first_own_origin;
+        const bool frozen = row.form == LogForm::frozen || row.form == LogForm::frozen_parts;
+        // Only what is to be sent from here is ever frozen, be it imported.
+        if (range.own_only && !own && !frozen) {
+          return true;
+        }
+        // Our own bookkeeping (a held row installed, a snapshot) is nobody's change.
+        const OriginId author = row.origin == 0 ? first_own_origin : row.origin;
+        SL_TRY(const Stamp stamp, origins_.stamp_of({row.time, author}));
+        if (frozen) {
+          for (const Bytes part : parts) {
+            Reader in(part);
+            SL_TRY(const PartHeader header, read_part_header(in));
+            SL_TRY(const bool more, sink(row, header, part));
+            if (!more) {
+              return false;
+            }
+          }
+          return true;
+        }
+        Running running{range,
+                        sink,
+                        row,
+                        stamp,
+                        ClockTime{row.time, row.origin},
+                        own && row.version > range.acknowledged,
+                        ReplacedReader(clocks_.replaced_by(row.version, stored)),
+                        RowWriter(stamp.replica),
+                        0,
+                        0,
+                        false,
+                        {},
+                        {},
+                        {},
+                        {},
+                        {}};
+        return one_change(running, parts);
+      });
+}
+
+Result<bool> Extract::one_change(Running& running, std::span<const Bytes> parts) {
+  LogRun run;
+  for (const Bytes part : parts) {
+    // What counters and documents say of their edits stands behind the run that it describes.
+    running.rich.clear();
+    LogBodyReader ahead(part);
+    for (;;) {
+      SL_TRY(const bool more, ahead.next(run));
+      if (!more) {
+        break;
+      }
+      if (run.kind == OpKind::rich) {
+        running.rich[{run.first, run.column}] = {static_cast<CellForm>(run.form), run.edit};
+      }
+    }
+    LogBodyReader body(part);
+    for (;;) {
+      SL_TRY(const bool more, body.next(run));
+      if (!more) {
+        break;
+      }
+      if (run.kind == OpKind::rich) {
+        continue;
+      }
+      auto access = tables_.access(body.table());
+      if (!access && access.error().code() == ErrorCode::not_found) {
+        continue;  // untracked since: nothing of it is synced any more
+      }
+      SL_TRY(std::move(access));
+      SL_TRY(TableAccess * table, tables_.access(body.table()));
+      if (running.table != body.table()) {
+        SL_TRY(begin_table(running, table->table()));
+      }
+      SL_TRY(one_run(running, *table, run));
+      table->end_range();
+      if (running.stopped) {
+        return false;
+      }
+    }
+  }
+  return flush(running, true);
+}
+
+Result<void> Extract::begin_table(Running& running, const TrackedTable& table) {
+  running.table = table.id;
+  std::vector<std::string> names;
+  running.all_positions.clear();
+  for (const TrackedColumn& column : table.columns) {
+    running.all_positions.push_back(static_cast<std::uint16_t>(names.size()));
+    names.push_back(column.name);
+  }
+  running.rows.begin_table(table.name, table.key.size(), names);
+  return {};
+}
+
+Result<bool> Extract::flush(Running& running, bool last) {
+  if (running.stopped) {
+    return false;
+  }
+  const PartHeader header{running.row.sequence, running.stamp, running.range.schema_version,
+                          running.index, last};
+  Writer out;
+  write_part_header(out, header);
+  const ByteVector rows = running.rows.finish();
+  out.raw(rows);
+  running.rows = RowWriter(running.stamp.replica);
+  const TableId table = running.table;
+  running.table = 0;
+  ++running.index;
+  SL_TRY(const bool more, running.sink(running.row, header, out.bytes()));
+  running.stopped = !more;
+  if (!last) {
+    SL_TRY(const TrackedTable* described, catalog_.table(table));
+    SL_TRY(begin_table(running, *described));
+  }
+  return more;
+}
+
+Result<void> Extract::one_run(Running& running, TableAccess& access, const LogRun& run) {
+  switch (run.kind) {
+    case OpKind::put:
+    case OpKind::over:
+      return put_rows(running, access, run);
+    case OpKind::set:
+      return set_rows(running, access, run);
+    case OpKind::erase:
+      return erase_row(running, access, run);
+    case OpKind::install:
+      return install_rows(running, access, run);
+    case OpKind::bury:
+      return bury_row(running, run);
+    case OpKind::rich:
+    case OpKind::leave:
+      return {};
+  }
+  return {};
+}
+
+// Visits each row of a run together with what the table holds of it now, or null.
+template <typename Visit>
+static Result<void> for_each_row(TableAccess& access, const LogRun& run, Visit&& visit) {
+  if (access.table().without_rowid || run.count == 1) {
+    for (std::uint64_t i = 0; i < run.count; ++i) {
+      const RowId row = plus(run.first, i);
+      SL_TRY(const StoredRow* stored, access.read(row));
+      SL_TRY(visit(row, stored));
+    }
+    return {};
+  }
+  SL_TRY(access.start_range(run.first, plus(run.first, run.count - 1)));
+  RowId next = run.first;
+  std::uint64_t left = run.count;
+  while (left > 0) {
+    SL_TRY(const StoredRow* stored, access.next_in_range());
+    while (left > 0 && (stored == nullptr || next != stored->row)) {
+      SL_TRY(visit(next, nullptr));
+      next = plus(next, 1);
+      --left;
+    }
+    if (left > 0) {
+      SL_TRY(visit(next, stored));
+      next = plus(next, 1);
+      --left;
+    }
+  }
+  return {};
+}
+
+static void write_cell(Writer& out, const RichEdits& rich, RowId row, std::uint16_t column,
+                       const ValueView& value) {
+  if (!rich.empty()) {
+    const auto edit = rich.find({row, column});
+    if (edit != rich.end()) {
+      RowWriter::write_formed(out, edit->second.first, edit->second.second);
+      return;
+    }
+  }
+  write_value(out, value);
+}
+
+Result<void> Extract::put_rows(Running& running, TableAccess& access, const LogRun& run) {
+  return for_each_row(access, run, [&](RowId row, const StoredRow* stored) -> Result<void> {
+    SL_TRY(put_row(running, access, run, row, stored));
+    if (running.rows.size() >= limits::part_bytes_target) {
+      SL_TRY(flush(running, false));
+    }
+    return {};
+  });
+}
+
+Result<Stamp> Extract::put_replaced(const TrackedTable& table, Bytes key, const ClockTime& time) {
+  SL_TRY(const bool tombs, clocks_.may_have_tombs(table.id));
+  if (!tombs) {
+    return Stamp();
+  }
+  SL_TRY(const auto tomb, clocks_.find_tomb(table.id, key));
+  if (!tomb.has_value()) {
+    return Stamp();
+  }
+  if (tomb->death.time < time.time) {
+    return origins_.stamp_of(tomb->death);
+  }
+  return earlier_death(table.id, key, time);
+}
+
+// The key has died again since: what the put had seen is the last end before it, in the log.
+Result<Stamp> Extract::earlier_death(TableId table, Bytes key, const ClockTime& time) {
+  ClockTime death;
+  LocalLog reader(connection_);
+  SL_TRY(reader.for_each(
+      LocalVersion(0), LocalVersion(INT64_MAX),
+      [&](const LogRow& row, std::span<const Bytes> parts, Bytes) -> Result<bool> {
+        if (row.time >= time.time || row.form == LogForm::frozen ||
+            row.form == LogForm::frozen_parts) {
+          return row.origin != time.origin || row.time < time.time;
+        }
+        for (const Bytes part : parts) {
+          LogBodyReader body(part);
+          LogRun run;
+          for (;;) {
+            SL_TRY(const bool more, body.next(run));
+            if (!more) {
+              break;
+            }
+            if (run.kind == OpKind::erase && body.table() == table && equal_bytes(run.key, key)) {
+              death = ClockTime{row.time, row.origin};
+            }
+          }
+        }
+        return true;
+      }));
+  return origins_.stamp_of(death);
+}
+
+Result<void> Extract::put_row(Running& running, TableAccess& access, const LogRun& run, RowId row,
+                              const StoredRow* stored) {
+  const TrackedTable& table = access.table();
+  Stamp replaced;
+  if (run.kind == OpKind::over) {
+    SL_TRY(const ClockTime seen, running.replaced.row());
+    SL_TRY(replaced, origins_.stamp_of(seen));
+  }
+  SL_TRY(const RowClock* clock, clocks_.find(table.id, row));
+  const bool stands = stored != nullptr && clock != nullptr && clock->life == running.time;
+  if (!stands && !running.exact) {
+    return {};
+  }
+  if (!running.exact && table.has_rich()) {
+    return state_row(running, access, *stored);
+  }
+  // In a change that is not told exactly, a cell that was overwritten since travels with its
+  // present value: the later change that wrote it follows and stamps it. Leaving it out would make
+  // a row that NOT NULL columns refuse in between.
+  if (stands && (clock->cells.empty() || !running.exact)) {
+    running.key.clear();
+    for (std::size_t i = 0; i < table.key.size(); ++i) {
+      write_value(running.key, stored->values[i]);
+    }
+    if (run.kind == OpKind::put) {
+      SL_TRY(replaced, put_replaced(table, running.key.bytes(), running.time));
+    }
+    Writer& out = running.rows.begin_row(RowKind::put, running.all_positions,
+                                         std::span<const Stamp>(&replaced, 1));
+    out.raw(running.key.bytes());
+    for (std::size_t i = 0; i < table.columns.size(); ++i) {
+      write_cell(out, running.rich, row, table.columns[i].id, stored->values[table.key.size() + i]);
+    }
+    return {};
+  }
+  return past_row(running, access, run, row, stored, table.all_columns(), RowKind::put,
+                  std::span<const Stamp>(&replaced, 1));
+}
+
+Result<void> Extract::set_rows(Running& running, TableAccess& access, const LogRun& run) {
+  const std::size_t columns = run.columns.size();
+  std::vector<ClockTime> replaced;
+  return for_each_row(access, run, [&](RowId row, const StoredRow* stored) -> Result<void> {
+    // What was replaced is known for own changes; of others only peers would want it.
+    if (running.row.origin == first_own_origin) {
+      SL_TRY(running.replaced.cells(columns, replaced));
+    } else {
+      replaced.assign(columns, ClockTime());
+    }
+    SL_TRY(set_row(running, access, run, row, stored, replaced));
+    if (running.rows.size() >= limits::part_bytes_target) {
+      SL_TRY(flush(running, false));
+    }
+    return {};
+  });
+}
+
+Result<void> Extract::set_row(Running& running, TableAccess& access, const LogRun& run, RowId row,
+                              const StoredRow* stored, std::span<const ClockTime> replaced) {
+  const TrackedTable& table = access.table();
+  SL_TRY(const RowClock* clock, clocks_.find(table.id, row));
+  running.positions.clear();
+  running.stamps.clear();
+  std::size_t index = 0;
+  bool whole = true;
+  Result<void> failed;
+  // Column ids rise, the wire wants positions rising: the same order unless columns were added in
+  // the middle by a rebuilt table, so sort below.
+  std::vector<std::pair<std::uint16_t, Stamp>> columns;
+  run.columns.for_each([&](std::size_t column) {
+    const ClockTime& seen = replaced[index++];
+    const auto id = static_cast<std::uint16_t>(column);
+    const int position = table.position_of(id);
+    if (position < 0 || !failed) {
+      return;
+    }
+    const bool stands = stored != nullptr && clock != nullptr && clock->of(id) == running.time;
+    whole = whole && stands;
+    if (!stands && !running.exact) {
+      return;
+    }
+    auto stamp = origins_.stamp_of(seen);
+    if (!stamp) {
+      failed = std::move(stamp).error();
+      return;
+    }
+    columns.emplace_back(static_cast<std::uint16_t>(position), *stamp);
+  });
+  SL_TRY(std::move(failed));
+  if (columns.empty()) {
+    return {};
+  }
+  if (!running.exact && table.has_rich()) {
+    // A counter's present value is no edit of its own.
+    return state_row(running, access, *stored);
+  }
+  std::sort(columns.begin(), columns.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [position, stamp] : columns) {
+    running.positions.push_back(position);
+    running.stamps.push_back(stamp);
+  }
+  if (running.exact && !whole) {
+    return past_row(running, access, run, row, stored, run.columns, RowKind::set, running.stamps);
+  }
+  Writer& out = running.rows.begin_row(RowKind::set, running.positions, running.stamps);
+  for (std::size_t i = 0; i < table.key.size(); ++i) {
+    write_value(out, stored->values[i]);
+  }
+  for (const std::uint16_t position : running.positions) {
+    write_cell(out, running.rich, row, table.columns[position].id,
+               stored->values[table.key.size() + position]);
+  }
+  return {};
+}
+
+// A row of an unsent change that was overwritten since: what it was stands in later log rows.
+Result<void> Extract::past_row(Running& running, TableAccess& access, const LogRun& run, RowId row,
+                               const StoredRow* stored, const ColumnSet& columns, RowKind kind,
+                               std::span<const Stamp> replaced) {
+  const TrackedTable& table = access.table();
+  SL_TRY(const OldValues::Past past, old_values_.past(table.id, row, running.row.version));
+  running.key.clear();
+  if (!past.key.empty()) {
+    running.key.raw(past.key);
+  } else if (stored != nullptr) {
+    for (std::size_t i = 0; i < table.key.size(); ++i) {
+      write_value(running.key, stored->values[i]);
+    }
+  } else {
+    return Error(ErrorCode::corrupt, "table '" + table.name +
+                                         "': a row of an unsent change is gone "
+                                         "without a trace; was it written without the extension?");
+  }
+  std::vector<std::uint16_t> positions;
+  columns.for_each([&](std::size_t column) {
+    const int position = table.position_of(static_cast<std::uint16_t>(column));
+    if (position >= 0) {
+      positions.push_back(static_cast<std::uint16_t>(position));
+    }
+  });
+  std::sort(positions.begin(), positions.end());
+  Stamp put_seen = kind == RowKind::put ? replaced[0] : Stamp();
+  if (run.kind == OpKind::put) {
+    SL_TRY(put_seen, put_replaced(table, running.key.bytes(), running.time));
+    replaced = std::span<const Stamp>(&put_seen, 1);
+  }
+  Writer& out = running.rows.begin_row(kind, positions, replaced);
+  out.raw(running.key.bytes());
+  for (const std::uint16_t position : positions) {
+    const std::uint16_t id = table.columns[position].id;
+    const ByteVector* old = past.find(id);
+    if (running.rich.count({row, id}) != 0) {
+      write_cell(out, running.rich, row, id, ValueView());
+    } else if (old != nullptr) {
+      out.raw(*old);
+    } else if (stored != nullptr && !past.complete) {
+      write_value(out, stored->values[table.key.size() + position]);
+    } else {
+      return Error(ErrorCode::corrupt, "table '" + table.name + "', column '" +
+                                           table.columns[position].name +
+                                           "': the value of an unsent change is lost");
+    }
+  }
+  return {};
+}
+
+Result<void> Extract::erase_row(Running& running, TableAccess& access, const LogRun& run) {
+  (void)access;
+  Stamp replaced;
+  if (running.row.origin == first_own_origin) {
+    SL_TRY(const ClockTime seen, running.replaced.row());
+    SL_TRY(replaced, origins_.stamp_of(seen));
+  }
+  Writer& out = running.rows.begin_row(RowKind::erase, {}, std::span<const Stamp>(&replaced, 1));
+  out.raw(run.key);
+  if (running.rows.size() >= limits::part_bytes_target) {
+    SL_TRY(flush(running, false));
+  }
+  return {};
+}
+
+Result<void> Extract::install_rows(Running& running, TableAccess& access, const LogRun& run) {
+  for (std::uint64_t i = 0; i < run.count; ++i) {
+    SL_TRY(const StoredRow* stored, access.read(plus(run.first, i)));
+    if (stored != nullptr) {
+      SL_TRY(state_row(running, access, *stored));
+    }
+    if (running.rows.size() >= limits::part_bytes_target) {
+      SL_TRY(flush(running, false));
+    }
+  }
+  return {};
+}
+
+Result<void> Extract::state_row(Running& running, TableAccess& access, const StoredRow& stored) {
+  Writer key;
+  for (std::size_t k = 0; k < access.table().key.size(); ++k) {
+    write_value(key, stored.values[k]);
+  }
+  SL_TRY(const LoadedRow row, rows_.load(access, key.bytes()));
+  write_state_row(running.rows, access.table(), key.bytes(), row.state);
+  return {};
+}
+
+Result<void> Extract::bury_row(Running& running, const LogRun& run) {
+  Reader encoded(run.clock);
+  SL_TRY(const Tomb tomb, read_tomb(encoded));
+  SL_TRY(const Stamp death, origins_.stamp_of(tomb.death));
+  Writer& out = running.rows.begin_state(false, death, {});
+  out.raw(run.key);
+  running.rows.begin_newer_cells(0);
+  return {};
+}
+
+Result<void> Extract::snapshot(const Stamp& stamp,
+                               const std::function<Result<bool>(Bytes part)>& sink) {
+  RowWriter rows(stamp.replica);
+  const auto flush_rows = [&]() -> Result<void> {
+    Writer out;
+    write_part_header(out, {ChangeSequence(0), stamp, 0, 0, true});
+    const ByteVector body = rows.finish();
+    rows = RowWriter(stamp.replica);
+    out.raw(body);
+    SL_TRY(sink(out.bytes()));
+    return {};
+  };
+  SL_TRY(const std::vector<const TrackedTable*> tables, catalog_.all_with_own());
+  for (const TrackedTable* table : tables) {
+    std::vector<std::string> names;
+    for (const TrackedColumn& column : table->columns) {
+      names.push_back(column.name);
+    }
+    rows.begin_table(table->name, table->key.size(), names);
+    SL_TRY(TableAccess * access, tables_.access(table->id));
+    SL_TRY(Statement keys, connection_.prepare(access->select_keys_sql()));
+    for (;;) {
+      SL_TRY(const bool more, keys.step());
+      if (!more) {
+        break;
+      }
+      Writer key;
+      for (int i = 0; i < keys.column_count(); ++i) {
+        write_value(key, keys.column(i));
+      }
+      SL_TRY(const LoadedRow row, rows_.load(*access, key.bytes()));
+      write_state_row(rows, *table, key.bytes(), row.state);
+      if (rows.size() >= limits::part_bytes_target) {
+        SL_TRY(flush_rows());
+        rows.begin_table(table->name, table->key.size(), names);
+      }
+    }
+    SL_TRY(snapshot_tombs(*table, rows));
+  }
+  return flush_rows();
+}
+
+// Tombs of keys that no row has: a row that came again tells more than its tomb.
+Result<void> Extract::snapshot_tombs(const TrackedTable& table, RowWriter& rows) {
+  SL_TRY(clocks_.fold());
+  SL_TRY(Statement tombs,
+         connection_.prepare("SELECT key, body FROM syncline_tombs WHERE tbl = ?1 ORDER BY key"));
+  tombs.bind(1, table.id);
+  SL_TRY(TableAccess * access, tables_.access(table.id));
+  for (;;) {
+    SL_TRY(const bool more, tombs.step());
+    if (!more) {
+      return {};
+    }
+    SL_TRY(const StoredRow* standing, access->find(tombs.column_blob(0)));
+    access->end_range();
+    if (standing != nullptr) {
+      continue;
+    }
+    Reader in(tombs.column_blob(1));
+    SL_TRY(const Tomb tomb, read_tomb(in));
+    SL_TRY(const Stamp death, origins_.stamp_of(tomb.death));
+    Writer& out = rows.begin_state(false, death, {});
+    out.raw(tombs.column_blob(0));
+    rows.begin_newer_cells(0);
+  }
+}
+
+Result<std::optional<Value>> Extract::value_before(TableId table, RowId row, std::uint16_t column,
+                                                   const ClockTime& time) {
+  SL_TRY(const auto version,
+         connection_.query_int(
+             "SELECT version FROM syncline_log WHERE origin = " + std::to_string(time.origin) +
+             " AND time = " + std::to_string(static_cast<std::int64_t>(time.time))));
+  if (!version.has_value()) {
+    return std::optional<Value>();
+  }
+  const LocalVersion before(static_cast<std::uint64_t>(*version) - 1);
+  SL_TRY(const LogHead head, log_.head());
+  OldValues values(connection_, log_);
+  SL_TRY(values.cover(before, head.version));
+  SL_TRY(const OldValues::Past past, values.past(table, row, before));
+  const ByteVector* found = past.find(column);
+  if (found == nullptr) {
+    return std::optional<Value>();
+  }
+  Reader in(*found);
+  DecodedValue value;
+  SL_TRY(value.read(in));
+  return std::optional<Value>(Value(value.view()));
+}
+
+void write_state_row(RowWriter& rows, const TrackedTable& table, Bytes key, const RowState& state) {
+  std::vector<std::uint16_t> at_life;
+  std::vector<std::uint16_t> newer;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    const CellState* cell = state.find(table.columns[i].name);
+    if (cell != nullptr) {
+      (state.alive && cell->stamp == state.life ? at_life : newer)
+          .push_back(static_cast<std::uint16_t>(i));
+    }
+  }
+  Writer& out = rows.begin_state(state.alive, state.life, at_life);
+  out.raw(key);
+  const auto write_content = [&](Writer& into, const CellState& cell) {
+    if (cell.form == CellForm::plain) {
+      write_value(into, cell.value.view());
+    } else {
+      RowWriter::write_formed(into, cell.form, cell.value.view().data);
+    }
+  };
+  for (const std::uint16_t position : at_life) {
+    write_content(out, *state.find(table.columns[position].name));
+  }
+  rows.begin_newer_cells(newer.size());
+  for (const std::uint16_t position : newer) {
+    const CellState* cell = state.find(table.columns[position].name);
+    write_content(rows.newer_cell(position, cell->stamp), *cell);
+  }
+}
+
+}  // namespace syncline

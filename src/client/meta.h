@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "client/cached_statement.h"
+#include "sqlite/connection.h"
+
+namespace syncline {
+
+// Facts about this replica that do not fit a table of their own: syncline_meta, a name and a value
+// each. Read afresh every time, because another connection may have written.
+class Meta {
+ public:
+  explicit Meta(Connection connection) : connection_(connection) {}
+
+  Result<std::int64_t> integer(std::string_view name, std::int64_t otherwise = 0);
+  Result<std::string> text(std::string_view name);
+  Result<ByteVector> blob(std::string_view name);
+  Result<void> set(std::string_view name, const ValueView& value);
+  void release();
+
+ private:
+  Connection connection_;
+  CachedStatement read_{"SELECT value FROM syncline_meta WHERE name = ?1"};
+  CachedStatement write_{
+      "INSERT INTO syncline_meta(name, value) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET value "
+      "= excluded.value"};
+};
+
+namespace meta_name {
+// Own changes through this position of the log are acknowledged: its version, the change's sequence
+// and the time of its stamp.
+inline constexpr std::string_view acknowledged_version = "acked_version";
+inline constexpr std::string_view acknowledged_sequence = "acked_sequence";
+inline constexpr std::string_view acknowledged_time = "acked_time";
+// Log rows through this version are gone; who asks for older ones gets a snapshot.
+inline constexpr std::string_view pruned_version = "pruned_version";
+// Old values in log rows through this version are gone.
+inline constexpr std::string_view stripped_version = "stripped_version";
+inline constexpr std::string_view folded_version = "folded_version";
+inline constexpr std::string_view schema_version = "schema_version";
+inline constexpr std::string_view workspace = "workspace";
+inline constexpr std::string_view device = "device";
+inline constexpr std::string_view lineage = "lineage";
+inline constexpr std::string_view cursor = "cursor";
+inline constexpr std::string_view epoch = "epoch";
+inline constexpr std::string_view clock_offset_ms = "clock_offset_ms";
+inline constexpr std::string_view last_error = "last_error";
+}  // namespace meta_name
+
+}  // namespace syncline

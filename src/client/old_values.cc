@@ -1,0 +1,155 @@
+#include "client/old_values.h"
+
+#include <algorithm>
+
+#include "model/value_codec.h"
+
+namespace syncline {
+namespace {
+
+constexpr std::size_t rows_cached = 8;
+
+RowId plus(RowId row, std::uint64_t count) {
+  return static_cast<RowId>(static_cast<std::uint64_t>(row) + count);
+}
+
+}  // namespace
+
+const ByteVector* OldValues::Past::find(std::uint16_t column) const {
+  for (const auto& [id, value] : values) {
+    if (id == column) {
+      return &value;
+    }
+  }
+  return nullptr;
+}
+
+void OldValues::forget() {
+  loaded_ = false;
+  refs_.clear();
+  cache_.clear();
+}
+
+Result<void> OldValues::cover(LocalVersion after, LocalVersion through) {
+  if (!loaded_ || after < after_ || through < through_) {
+    forget();
+    loaded_ = true;
+    after_ = after;
+    through_ = after;
+  }
+  if (through_ == through) {
+    return {};
+  }
+  SL_TRY(log_.for_each(through_, through,
+                       [&](const LogRow& row, std::span<const Bytes> parts, Bytes) -> Result<bool> {
+                         if (row.form != LogForm::runs && row.form != LogForm::runs_parts) {
+                           return true;
+                         }
+                         for (std::uint32_t part = 0; part < parts.size(); ++part) {
+                           LogBodyReader body(parts[part]);
+                           LogRun run;
+                           for (;;) {
+                             SL_TRY(const bool more, body.next(run));
+                             if (!more) {
+                               break;
+                             }
+                             if (run.has_old) {
+                               SL_TRY(add_run(row.version, part, parts[part], body, run));
+                             }
+                           }
+                         }
+                         return true;
+                       }));
+  through_ = through;
+  return {};
+}
+
+Result<void> OldValues::add_run(LocalVersion version, std::uint32_t part, Bytes bytes,
+                                const LogBodyReader& body, const LogRun& run) {
+  const auto base = static_cast<std::size_t>(run.old_values.data() - bytes.data());
+  const std::size_t columns = run.columns.size();
+  const std::uint64_t rows = run.kind == OpKind::set ? run.count : 1;
+  Reader values(run.old_values);
+  for (std::uint64_t i = 0; i < rows; ++i) {
+    const RowId row = run.kind == OpKind::over ? run.old_rowid : plus(run.first, i);
+    refs_[RowName{body.table(), row}].push_back(
+        {version, part, static_cast<std::uint32_t>(body.position()),
+         static_cast<std::uint32_t>(base + values.position())});
+    for (std::size_t column = 0; column < columns; ++column) {
+      SL_TRY(skip_value(values));
+    }
+  }
+  return {};
+}
+
+Result<const OldValues::Cached*> OldValues::parts_of(LocalVersion version) {
+  for (const Cached& cached : cache_) {
+    if (cached.version == version) {
+      return &cached;
+    }
+  }
+  Cached loaded;
+  loaded.version = version;
+  const LocalVersion before(version.get() - 1);
+  LocalLog reader(connection_);
+  SL_TRY(reader.for_each(before, version,
+                         [&](const LogRow&, std::span<const Bytes> parts, Bytes) -> Result<bool> {
+                           for (const Bytes part : parts) {
+                             loaded.parts.push_back(to_vector(part));
+                           }
+                           return true;
+                         }));
+  if (cache_.size() >= rows_cached) {
+    cache_.erase(cache_.begin());
+  }
+  cache_.push_back(std::move(loaded));
+  return static_cast<const Cached*>(&cache_.back());
+}
+
+Result<void> OldValues::add_ref(const Ref& ref, Past& past) {
+  SL_TRY(const Cached* cached, parts_of(ref.version));
+  if (ref.part >= cached->parts.size()) {
+    return Error(ErrorCode::corrupt, "a part of the replica's log has vanished");
+  }
+  const Bytes part = cached->parts[ref.part];
+  LogRun run;
+  SL_TRY(LogBodyReader::read_at(part, ref.run_at, run));
+  Reader values(part.subspan(ref.values_at));
+  Result<void> failed;
+  run.columns.for_each([&](std::size_t column) {
+    const std::size_t start = values.position();
+    if (failed) {
+      failed = skip_value(values);
+    }
+    const auto id = static_cast<std::uint16_t>(column);
+    if (failed && past.find(id) == nullptr) {
+      past.values.emplace_back(id, to_vector(values.since(start)));
+    }
+  });
+  SL_TRY(std::move(failed));
+  if (run.kind != OpKind::set && run.kind != OpKind::install) {
+    past.key = to_vector(run.key);
+    past.complete = true;
+  }
+  return {};
+}
+
+Result<OldValues::Past> OldValues::past(TableId table, RowId row, LocalVersion version) {
+  Past past;
+  const auto found = refs_.find(RowName{table, row});
+  if (found == refs_.end()) {
+    return past;
+  }
+  for (const Ref& ref : found->second) {
+    if (ref.version <= version) {
+      continue;
+    }
+    SL_TRY(add_ref(ref, past));
+    if (past.complete) {
+      break;
+    }
+  }
+  return past;
+}
+
+}  // namespace syncline

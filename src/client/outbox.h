@@ -1,0 +1,42 @@
+#pragma once
+
+#include <vector>
+
+#include "client/extract.h"
+#include "client/meta.h"
+
+namespace syncline {
+
+// An own change that the server has not acknowledged, as it travels.
+struct OutboxChange {
+  LocalVersion version;
+  Stamp stamp;
+  ChangeSequence sequence;
+  std::vector<ByteVector> parts;  // wire/change_codec
+};
+
+// Own changes that are not acknowledged yet, in the order in which they were made. The log is the
+// outbox: its rows above the acknowledged version that this file's owner wrote, under its present
+// identity or under one that it took over (an import).
+class Outbox {
+ public:
+  Outbox(Connection connection, Meta& meta, LocalLog& log, Clocks& clocks, Extract& extract)
+      : connection_(connection), meta_(meta), log_(log), clocks_(clocks), extract_(extract) {}
+
+  Result<LocalVersion> acknowledged();
+  // How many changes wait.
+  Result<std::uint64_t> count();
+  // Changes above `after`, whole, until they exceed `bytes_max`; at least one when there is any.
+  Result<std::vector<OutboxChange>> batch(LocalVersion after, std::size_t bytes_max);
+  // Every change through this version is durable elsewhere. Going backwards is ignored.
+  Result<void> acknowledge(LocalVersion through);
+
+ private:
+  Connection connection_;
+  Meta& meta_;
+  LocalLog& log_;
+  Clocks& clocks_;
+  Extract& extract_;
+};
+
+}  // namespace syncline

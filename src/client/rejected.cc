@@ -1,0 +1,150 @@
+#include "client/rejected.h"
+
+#include <algorithm>
+
+#include "model/cell_content.h"
+#include "model/merge.h"
+#include "sqlite/savepoint.h"
+
+namespace syncline {
+
+Result<void> Rejected::keep(const RejectedChange& change, std::int64_t now_ms) {
+  SL_TRY(Statement insert,
+         connection_.prepare("INSERT INTO syncline_rejected_changes(replica, sequence, time, code, "
+                             "message, change, at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON "
+                             "CONFLICT(replica, sequence) DO UPDATE SET code = excluded.code, "
+                             "message = excluded.message"));
+  insert.bind_blob(1, change.stamp.replica.view())
+      .bind(2, static_cast<std::int64_t>(change.sequence.get()))
+      .bind(3, static_cast<std::int64_t>(change.stamp.time))
+      .bind_text(4, change.code)
+      .bind_text(5, change.message)
+      .bind_blob(6, change.change)
+      .bind(7, now_ms);
+  return insert.run();
+}
+
+Result<std::vector<RejectedChange>> Rejected::list(std::size_t count_max) {
+  SL_TRY(Statement select,
+         connection_.prepare("SELECT id, replica, sequence, time, code, message, change FROM "
+                             "syncline_rejected_changes ORDER BY id LIMIT ?1"));
+  select.bind(1, static_cast<std::int64_t>(count_max));
+  std::vector<RejectedChange> out;
+  for (;;) {
+    SL_TRY(const bool row, select.step());
+    if (!row) {
+      return out;
+    }
+    RejectedChange change;
+    change.id = select.column_int(0);
+    SL_TRY(change.stamp.replica, ReplicaId::from_bytes(select.column_blob(1)));
+    change.sequence = ChangeSequence(static_cast<std::uint64_t>(select.column_int(2)));
+    change.stamp.time = static_cast<std::uint64_t>(select.column_int(3));
+    change.code = select.column_text(4);
+    change.message = select.column_text(5);
+    change.change = to_vector(select.column_blob(6));
+    out.push_back(std::move(change));
+  }
+}
+
+Result<std::uint64_t> Rejected::count() {
+  SL_TRY(const auto count, connection_.query_int("SELECT count(*) FROM syncline_rejected_changes"));
+  return static_cast<std::uint64_t>(count.value_or(0));
+}
+
+Result<void> Rejected::discard(std::int64_t id) {
+  SL_TRY(connection_.execute("DELETE FROM syncline_rejected_changes WHERE id = " +
+                             std::to_string(id)));
+  if (connection_.changes() == 0) {
+    return Error(ErrorCode::not_found, "there is no rejected change " + std::to_string(id));
+  }
+  return {};
+}
+
+Result<void> Rejected::retry(std::int64_t id) {
+  SL_TRY(const std::vector<RejectedChange> all, list(SIZE_MAX >> 1U));
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [&](const RejectedChange& change) { return change.id == id; });
+  if (found == all.end()) {
+    return Error(ErrorCode::not_found, "there is no rejected change " + std::to_string(id));
+  }
+  std::vector<Bytes> parts;
+  Reader in(found->change);
+  while (!in.at_end()) {
+    SL_TRY(const Bytes part, in.blob());
+    parts.push_back(part);
+  }
+  SL_TRY(const Change change, decode_parts(parts));
+  SL_TRY(Savepoint savepoint, Savepoint::open(connection_));
+  for (const RowEdit& edit : change.edits) {
+    SL_TRY(redo(edit));
+  }
+  SL_TRY(discard(id));
+  return savepoint.release();
+}
+
+Result<void> Rejected::redo(const RowEdit& edit) {
+  SL_TRY(const TrackedTable* table, catalog_.find(edit.table));
+  if (table == nullptr) {
+    return Error(ErrorCode::not_found, "table '" + edit.table + "' is not synced here");
+  }
+  SL_TRY(TableAccess * access, tables_.access(table->id));
+  ColumnSet columns;
+  std::vector<std::pair<std::uint16_t, Value>> cells;
+  for (const CellEdit& cell : edit.cells) {
+    const int position = table->position_of(cell.column);
+    if (position >= 0 && cell.form == CellForm::plain) {
+      cells.emplace_back(table->columns[static_cast<std::size_t>(position)].id, cell.value);
+    }
+  }
+  std::sort(cells.begin(), cells.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<ValueView> values;
+  for (const auto& [column, value] : cells) {
+    columns.insert(column);
+    values.push_back(value.view());
+  }
+  SL_TRY(const StoredRow* stored, access->find(edit.key.view()));
+  const bool there = stored != nullptr;
+  const RowId row = there ? stored->row : 0;
+  access->end_range();
+  switch (edit.kind) {
+    case EditKind::erase:
+      return there ? access->erase(row) : Result<void>();
+    case EditKind::put:
+      if (!there) {
+        SL_TRY(access->insert(edit.key.view(), columns, values));
+        return {};
+      }
+      [[fallthrough]];
+    case EditKind::set:
+      if (there && !columns.empty()) {
+        return access->update(row, columns, values);
+      }
+      return {};
+  }
+  return {};
+}
+
+Result<void> Rejected::take_back(TableAccess& access, Bytes key, const RowState& server,
+                                 const Stamp& refused, CaptureBuffer& ops) {
+  SL_TRY(const LoadedRow before, rows_.load(access, key));
+  RowState after = server;
+  const auto is_other_unsent = [&](const Stamp& stamp) {
+    return stamp.replica == refused.replica && stamp != refused && stamp > server.newest();
+  };
+  RowState ours;
+  if (is_other_unsent(before.state.life)) {
+    ours.life = before.state.life;
+    ours.alive = before.state.alive;
+  }
+  for (const CellState& cell : before.state.cells) {
+    if (is_other_unsent(cell.stamp)) {
+      ours.cells.push_back(cell);
+    }
+  }
+  merge_state(after, ours);
+  return rows_.store(access, key, before, after, ClockTime(), ops);
+}
+
+}  // namespace syncline

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "client/extract.h"
+#include "client/meta.h"
+#include "client/row_store.h"
+
+namespace syncline {
+
+// An own change that the server refused for good: kept as it was, with the reason, until somebody
+// discards it or does it again. It blocks nothing (P9).
+struct RejectedChange {
+  std::int64_t id = 0;
+  Stamp stamp;
+  ChangeSequence sequence;
+  std::string code;
+  std::string message;
+  ByteVector change;  // one part (wire/change_codec) after the other, each with its length
+};
+
+class Rejected {
+ public:
+  Rejected(Connection connection, Catalog& catalog, TableSet& tables, RowStore& rows)
+      : connection_(connection), catalog_(catalog), tables_(tables), rows_(rows) {}
+
+  Result<void> keep(const RejectedChange& change, std::int64_t now_ms);
+  Result<std::vector<RejectedChange>> list(std::size_t count_max);
+  Result<std::uint64_t> count();
+  Result<void> discard(std::int64_t id);
+  // Does the change's edits again as new local writes, in one transaction, and forgets it.
+  Result<void> retry(std::int64_t id);
+
+  // Makes a row what the server says it is. Other unsent edits of ours stay.
+  Result<void> take_back(TableAccess& access, Bytes key, const RowState& server,
+                         const Stamp& refused, CaptureBuffer& ops);
+
+ private:
+  Result<void> redo(const RowEdit& edit);
+
+  Connection connection_;
+  Catalog& catalog_;
+  TableSet& tables_;
+  RowStore& rows_;
+};
+
+}  // namespace syncline

@@ -1,0 +1,288 @@
+#include "model/cell_content.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "model/stamp_codec.h"
+#include "model/value_codec.h"
+
+namespace syncline {
+namespace {
+
+constexpr std::uint8_t content_format = 1;
+constexpr std::uint8_t no_base = 0;
+constexpr std::uint8_t plain_base = 1;
+constexpr std::uint8_t doc_base = 2;
+
+bool is_base_above(const CellContent& a, const CellContent& b) {
+  if (a.base != b.base) {
+    return a.base > b.base;
+  }
+  if (a.base_form != b.base_form) {
+    return a.base_form > b.base_form;
+  }
+  const int order = compare_values(a.base_value.view(), b.base_value.view());
+  return order != 0 ? order > 0 : a.base_replaced > b.base_replaced;
+}
+
+void drop_below_base(CellContent& content) {
+  drop_counts_before(content.counts, content.base);
+  if (!content.fields.empty()) {
+    drop_void_fields(content.fields, content.base, [](const Stamp&) { return false; });
+  }
+}
+
+Value encode_content(const CellContent& content) {
+  Writer out;
+  out.u8(content_format);
+  if (content.base.is_zero()) {
+    out.u8(no_base);
+  } else {
+    out.u8(content.base_form == CellForm::doc ? doc_base : plain_base);
+    write_stamp(out, content.base);
+    write_value(out, content.base_value.view());
+  }
+  write_counter_entries(out, content.counts);
+  write_json_entries(out, content.fields);
+  return Value::blob(out.bytes());
+}
+
+Result<void> read_base(Reader& in, CellContent& content) {
+  SL_TRY(const std::uint8_t tag, in.u8());
+  if (tag > doc_base) {
+    return Error(ErrorCode::malformed, "unknown base of a cell " + std::to_string(tag));
+  }
+  if (tag == no_base) {
+    return {};
+  }
+  content.base_form = tag == doc_base ? CellForm::doc : CellForm::plain;
+  SL_TRY(content.base, read_stamp(in));
+  if (content.base.is_zero()) {
+    return Error(ErrorCode::malformed, "a base without a stamp");
+  }
+  DecodedValue value;
+  SL_TRY(value.read(in));
+  content.base_value = Value(value.view());
+  return {};
+}
+
+Result<CellContent> decode_content(const ValueView& value) {
+  if (value.type != ValueType::blob) {
+    return Error(ErrorCode::malformed, "the content of a cell is a blob");
+  }
+  Reader in(value.data);
+  SL_TRY(const std::uint8_t format, in.u8());
+  if (format != content_format) {
+    return Error(ErrorCode::unsupported, "unknown format of a cell " + std::to_string(format));
+  }
+  CellContent content;
+  SL_TRY(read_base(in, content));
+  SL_TRY(content.counts, read_counter_entries(in));
+  SL_TRY(content.fields, read_json_entries(in));
+  SL_TRY(in.expect_end("the content of a cell"));
+  return content;
+}
+
+CellContent base_of(CellForm form, const Value& value, const Stamp& stamp, const Stamp& replaced) {
+  CellContent content;
+  content.base = stamp;
+  content.base_form = form;
+  content.base_value = value;
+  content.base_replaced = replaced;
+  return content;
+}
+
+// The base that counting goes on from.
+Stamp counting_base(const CellContent& content, const Stamp& life) {
+  if (!content.base.is_zero()) {
+    return content.base;
+  }
+  Stamp base = life;
+  for (const CounterEntry& entry : content.counts) {
+    base = std::max(base, entry.base);
+  }
+  return base;
+}
+
+}  // namespace
+
+Result<CellContent> content_of(const CellState& cell) {
+  if (is_base_form(cell.form)) {
+    return base_of(cell.form, cell.value, cell.stamp, cell.replaced);
+  }
+  SL_TRY(CellContent content, decode_content(cell.value.view()));
+  content.base_replaced = cell.replaced;
+  return content;
+}
+
+Result<CellContent> content_of(const CellEdit& edit, const Stamp& stamp, const Stamp& replaced) {
+  CellContent content;
+  switch (edit.form) {
+    case CellForm::plain:
+    case CellForm::doc:
+      return base_of(edit.form, edit.value, stamp, replaced);
+    case CellForm::counter: {
+      SL_TRY(CounterEdit counted, decode_counter_edit(edit.value.view()));
+      if (!(counted.base < stamp)) {
+        return Error(ErrorCode::malformed, "a counter's edit is older than its base");
+      }
+      content.counts.push_back({counted.base, stamp, std::move(counted.total)});
+      return content;
+    }
+    case CellForm::json: {
+      SL_TRY(const JsonEdit changed, decode_json_edit(edit.value.view()));
+      content.fields = entries_of(changed, stamp);
+      drop_covered_fields(content.fields);
+      return content;
+    }
+  }
+  return content;
+}
+
+void join_content(CellContent& into, CellContent from) {
+  if (is_base_above(from, into)) {
+    into.base = from.base;
+    into.base_form = from.base_form;
+    into.base_value = std::move(from.base_value);
+    into.base_replaced = from.base_replaced;
+  }
+  for (CounterEntry& entry : from.counts) {
+    join_counter(into.counts, std::move(entry));
+  }
+  if (!from.fields.empty()) {
+    join_fields(into.fields, std::move(from.fields));
+  }
+  drop_below_base(into);
+}
+
+void drop_void_content(CellContent& content, const RowState& row) {
+  if (row.voids(content.base)) {
+    content.base = Stamp();
+    content.base_form = CellForm::plain;
+    content.base_value = Value();
+    content.base_replaced = Stamp();
+  }
+  CounterEntries& counts = content.counts;
+  const auto is_void_count = [&row](const CounterEntry& entry) { return row.voids(entry.base); };
+  counts.erase(std::remove_if(counts.begin(), counts.end(), is_void_count), counts.end());
+  if (!content.fields.empty()) {
+    drop_void_fields(content.fields, content.base,
+                     [&row](const Stamp& stamp) { return row.voids(stamp); });
+  }
+}
+
+std::optional<CellState> cell_of(const std::string& column, const CellContent& content) {
+  if (content.counts.empty() && content.fields.empty()) {
+    if (content.base.is_zero()) {
+      return std::nullopt;
+    }
+    return CellState{column, content.base_form, content.base, content.base_value,
+                     content.base_replaced};
+  }
+  CellState cell;
+  cell.column = column;
+  cell.form = content.fields.empty() ? CellForm::counter : CellForm::json;
+  cell.stamp = content.base;
+  for (const CounterEntry& entry : content.counts) {
+    cell.stamp = std::max(cell.stamp, entry.stamp);
+  }
+  for (const JsonEntry& entry : content.fields) {
+    cell.stamp = std::max(cell.stamp, entry.stamp);
+  }
+  cell.value = encode_content(content);
+  cell.replaced = content.base_replaced;
+  return cell;
+}
+
+Result<Value> cell_value(const CellState& cell) {
+  if (is_base_form(cell.form)) {
+    return cell.value;
+  }
+  SL_TRY(const CellContent content, content_of(cell));
+  if (cell.form == CellForm::counter) {
+    return counter_sum(content.base, content.base_value.view(), content.counts);
+  }
+  return document_of(content.base_value.view(), content.fields);
+}
+
+std::vector<Stamp> stamps_of(const CellState& cell) {
+  const auto content = content_of(cell);
+  if (is_base_form(cell.form) || !content) {
+    return {cell.stamp};
+  }
+  std::vector<Stamp> stamps;
+  if (!content->base.is_zero()) {
+    stamps.push_back(content->base);
+  }
+  for (const CounterEntry& entry : content->counts) {
+    stamps.push_back(entry.stamp);
+  }
+  for (const JsonEntry& entry : content->fields) {
+    stamps.push_back(entry.stamp);
+  }
+  std::sort(stamps.begin(), stamps.end());
+  stamps.erase(std::unique(stamps.begin(), stamps.end()), stamps.end());
+  return stamps;
+}
+
+Result<void> check_cell(const CellEdit& edit) {
+  if (edit.form == CellForm::counter) {
+    SL_TRY(decode_counter_edit(edit.value.view()));
+  } else if (edit.form == CellForm::json) {
+    SL_TRY(decode_json_edit(edit.value.view()));
+  }
+  return {};
+}
+
+Result<void> check_cell(const CellState& cell) {
+  SL_TRY(CellContent content, content_of(cell));
+  const CellContent as_read = content;
+  join_content(content, CellContent());
+  const auto again = cell_of(cell.column, content);
+  if (!(content == as_read) || !again || again->form != cell.form || again->stamp != cell.stamp) {
+    return Error(ErrorCode::malformed, "a cell holds what its base makes void");
+  }
+  return {};
+}
+
+Result<CellEdit> increment(const RowState& row, const std::string& column, const Stamp& stamp,
+                           const Value& step) {
+  CellContent content;
+  CellEdit edit{column, CellForm::counter, {}, {}};
+  if (const CellState* cell = row.find(column)) {
+    SL_TRY(content, content_of(*cell));
+    edit.replaced = cell->stamp;
+  }
+  if (step.type() != ValueType::integer && step.type() != ValueType::real) {
+    return Error(ErrorCode::invalid_argument, "only numbers can be counted");
+  }
+  CounterEdit counted{counting_base(content, row.life), step};
+  if (counted.base.is_zero() || !(counted.base < stamp)) {
+    return Error(ErrorCode::invalid_argument, "a counter counts from an earlier put or set");
+  }
+  for (const CounterEntry& entry : content.counts) {
+    if (entry.stamp.replica == stamp.replica && entry.base == counted.base) {
+      counted.total = add_numbers(entry.total.view(), step.view());
+    }
+  }
+  edit.value = encode_counter_edit(counted);
+  return edit;
+}
+
+CellEdit edit_document(const CellState* cell, const std::string& column, const ValueView& before,
+                       const ValueView& after) {
+  CellEdit edit{column, CellForm::plain, Value(after), {}};
+  if (cell != nullptr) {
+    edit.replaced = cell->stamp;
+  }
+  if (before.type == ValueType::text && after.type == ValueType::text) {
+    const auto changed = diff_documents(before.text(), after.text());
+    if (changed && !changed->empty()) {
+      edit.form = CellForm::json;
+      edit.value = encode_json_edit(*changed);
+    }
+  }
+  return edit;
+}
+
+}  // namespace syncline

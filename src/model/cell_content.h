@@ -1,0 +1,71 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "model/change.h"
+#include "model/counter.h"
+#include "model/json_cell.h"
+#include "model/row_state.h"
+
+namespace syncline {
+
+// What is inside one cell, whatever its form: a base, which replaced everything before it, and what
+// was counted or changed on top of that. A plain cell is a base alone.
+//
+// Forms meet here and nowhere else. Each part joins by itself, so the laws hold even for cells
+// whose forms should never meet (a counter and a document in one column, which no schema allows).
+// A `doc` cell is a base too, the newest wins, until the document library brings its merge;
+// tracking refuses such columns until then.
+struct CellContent {
+  Stamp base;  // zero when there is none
+  CellForm base_form = CellForm::plain;
+  Value base_value;
+  Stamp base_replaced;
+  CounterEntries counts;
+  JsonEntries fields;
+
+  friend bool operator==(const CellContent&, const CellContent&) = default;
+};
+
+// Whether a cell of this form is a base alone.
+inline bool is_base_form(CellForm form) { return form == CellForm::plain || form == CellForm::doc; }
+
+// Fails when the bytes of a counter or a document are not what this version writes.
+Result<CellContent> content_of(const CellState& cell);
+// What an edit contributes; `replaced` is what its writer had seen.
+Result<CellContent> content_of(const CellEdit& edit, const Stamp& stamp, const Stamp& replaced);
+
+// The least content above both, without what the greater base makes void.
+void join_content(CellContent& into, CellContent from);
+// Drops what the row's life makes void.
+void drop_void_content(CellContent& content, const RowState& row);
+// The cell that holds the content; nothing when there is none.
+std::optional<CellState> cell_of(const std::string& column, const CellContent& content);
+
+// What the application's table shows: the value, the counter's sum, the document's text. Every
+// replica stores exactly this, the writer too.
+Result<Value> cell_value(const CellState& cell);
+
+// Every stamp that went into the cell and is still in it; what digests and clocks count.
+std::vector<Stamp> stamps_of(const CellState& cell);
+
+// Decoders of frames and files ask these before a merge sees a cell: merging ignores what does not
+// decode.
+Result<void> check_cell(const CellEdit& edit);
+Result<void> check_cell(const CellState& cell);
+
+// The edit that adds `step`, an integer or a real, to a counter. One for each row, column and
+// stamp: several steps of one transaction are one edit.
+Result<CellEdit> increment(const RowState& row, const std::string& column, const Stamp& stamp,
+                           const Value& step);
+
+// The edit that turns one text into the other: field by field when both are documents, else the
+// whole value. `cell` is the present cell, null when there is none.
+CellEdit edit_document(const CellState* cell, const std::string& column, const ValueView& before,
+                       const ValueView& after);
+
+}  // namespace syncline
