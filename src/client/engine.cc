@@ -77,6 +77,12 @@ Result<std::unique_ptr<Engine>> Engine::attach(const Parts& parts) {
                            [](std::span<const ValueView> arguments) -> Result<SqlValue> {
                              return canonical_document(arguments[0]);
                            }));
+  Capture* capture = &engine->capture_;
+  SL_TRY(register_function(parts.connection, may_replace_function, 0, Purity::observing,
+                           [capture](std::span<const ValueView>) -> Result<SqlValue> {
+                             SL_TRY(const bool may, capture->may_replace());
+                             return SqlValue(std::int64_t{may ? 1 : 0});
+                           }));
   return engine;
 }
 
