@@ -75,13 +75,15 @@ class Bench {
       SL_CHECK(other
                    .run("UPDATE t SET a = 'theirs' WHERE id < 8; INSERT INTO u VALUES('far', "
                         "zeroblob(20000), 5); DELETE FROM t WHERE id = 9; INSERT INTO u "
-                        "VALUES('clash', 1, 1)")
+                        "VALUES('clash', 1, 99)")
                    .empty());
       for (int i = 200; i < 260; ++i) {
         SL_CHECK(
             other.run("INSERT INTO t(id, a) VALUES(" + std::to_string(i) + ", 'far')").empty());
       }
-      SL_CHECK(replica.run("UPDATE t SET a = 'ours' WHERE id < 6").empty());
+      SL_CHECK(
+          replica.run("UPDATE t SET a = 'ours' WHERE id < 6; INSERT INTO u VALUES('mine', 2, 99)")
+              .empty());
       theirs_ = other.changes();
       SL_CHECK(replica.run("PRAGMA wal_checkpoint(TRUNCATE)").empty());
     }
