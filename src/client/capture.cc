@@ -93,6 +93,12 @@ Result<void> Capture::on_row(TableId table_id, std::span<sqlite3_value* const> v
   if (synced_) {
     SL_TRY(reopen());
   }
+  if (generation_ != catalog_.generation()) {
+    generation_ = catalog_.generation();
+    last_table_ = nullptr;
+    all_columns_.clear();
+    key_statements_.clear();
+  }
   if (last_table_ == nullptr || last_table_->id != table_id) {
     SL_TRY(last_table_, catalog_.table(table_id));
     if (static_cast<std::size_t>(tap_column_count(*last_table_)) != values.size()) {

@@ -121,6 +121,7 @@ class Capture final : public WriteSinkFactory {
 
   CaptureBuffer buffer_;
   std::vector<Candidate> candidates_;
+  std::uint64_t generation_ = 0;
   const TrackedTable* last_table_ = nullptr;
   ColumnSet changed_;
   Writer key_;

@@ -319,8 +319,8 @@ Result<void> Clocks::enter_rows(TableId table, RowId first, std::uint64_t count,
   while (count > 0) {
     SL_TRY(Chunk * target, chunk(clocks, table, first >> chunk_bits));
     const std::uint16_t index = target->intern(clock);
-    const std::size_t start = static_cast<std::size_t>(first & (chunk_rows - 1));
-    const std::size_t span = std::min<std::uint64_t>(count, chunk_rows - start);
+    const std::size_t start = static_cast<std::size_t>(first) & (chunk_rows - 1);
+    const auto span = static_cast<std::size_t>(std::min<std::uint64_t>(count, chunk_rows - start));
     for (std::size_t i = 0; i < span; ++i) {
       std::uint16_t& slot = target->clock_of[start + i];
       // Only a row that moves leaves its rowid without an end before.
@@ -358,7 +358,7 @@ Result<void> Clocks::enter_set(TableId table, const LogRun& run, const ClockTime
   for (std::uint64_t i = 0; i < run.count; ++i) {
     const RowId row = plus(run.first, i);
     SL_TRY(Chunk * target, chunk(clocks, table, row >> chunk_bits));
-    const std::size_t slot = static_cast<std::size_t>(row & (chunk_rows - 1));
+    const std::size_t slot = static_cast<std::size_t>(row) & (chunk_rows - 1);
     const std::uint16_t old_index = target->clock_of[slot];
     if (target != memo_chunk || old_index != before_index) {
       RowClock clock = old_index == no_clock ? RowClock() : target->clocks[old_index];
@@ -397,7 +397,7 @@ Result<void> Clocks::enter_set(TableId table, const LogRun& run, const ClockTime
 
 Result<ClockTime> Clocks::enter_erase(TableId table, RowId row) {
   SL_TRY(Chunk * target, chunk(tables_[table], table, row >> chunk_bits));
-  std::uint16_t& slot = target->clock_of[static_cast<std::size_t>(row & (chunk_rows - 1))];
+  std::uint16_t& slot = target->clock_of[static_cast<std::size_t>(row) & (chunk_rows - 1)];
   const ClockTime seen = slot == no_clock ? ClockTime() : target->clocks[slot].newest();
   slot = no_clock;
   target->dirty = true;
@@ -419,7 +419,7 @@ Result<RowClock> Clocks::take_old(TableId table, RowId row) {
 
 Result<const RowClock*> Clocks::find(TableId table, RowId row) {
   SL_TRY(const Chunk* target, chunk(tables_[table], table, row >> chunk_bits));
-  const std::uint16_t index = target->clock_of[static_cast<std::size_t>(row & (chunk_rows - 1))];
+  const std::uint16_t index = target->clock_of[static_cast<std::size_t>(row) & (chunk_rows - 1)];
   return index == no_clock ? nullptr : &target->clocks[index];
 }
 
@@ -554,7 +554,7 @@ Result<void> Clocks::move_rows(TableId table, const std::vector<std::pair<RowId,
     if (slot == nullptr) {
       slot = std::make_unique<Chunk>();
     }
-    slot->clock_of[static_cast<std::size_t>(to & (chunk_rows - 1))] = slot->intern(kept);
+    slot->clock_of[static_cast<std::size_t>(to) & (chunk_rows - 1)] = slot->intern(kept);
     slot->dirty = true;
   }
   SL_TRY(connection_.execute("DELETE FROM syncline_clocks WHERE tbl = " + std::to_string(table)));

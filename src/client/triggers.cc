@@ -177,8 +177,8 @@ std::string before_update_trigger(const TrackedTable& table) {
          vanish_body(table, where);
 }
 
-// Two triggers a JSON column: what is not in the common spelling is rewritten at once. The rewritten
-// row fires capture's own trigger, and a second round finds nothing to do.
+// Two triggers a JSON column: what is not in the common spelling is rewritten at once. The
+// rewritten row fires capture's own trigger, and a second round finds nothing to do.
 std::string json_triggers(const TrackedTable& table) {
   std::string sql;
   std::size_t number = 0;
@@ -201,8 +201,8 @@ std::string json_triggers(const TrackedTable& table) {
                              quote_identifier(table.name) + " SET " + name + " = " + spelled +
                              " WHERE " + row + "; END;";
     const std::string suffix = "_" + std::to_string(number++);
-    sql += "CREATE TRIGGER " + trigger_name(table.id, "spell_new") + suffix +
-           " AFTER INSERT ON " + quote_identifier(table.name) + body;
+    sql += "CREATE TRIGGER " + trigger_name(table.id, "spell_new") + suffix + " AFTER INSERT ON " +
+           quote_identifier(table.name) + body;
     sql += "CREATE TRIGGER " + trigger_name(table.id, "spell") + suffix + " AFTER UPDATE OF " +
            name + " ON " + quote_identifier(table.name) + body;
   }
@@ -253,6 +253,46 @@ std::string list_rows_sql(const TrackedTable& table) {
   return "SELECT rid FROM syncline_keys_" + std::to_string(table.id);
 }
 
-std::string own_views_sql() { return ""; }
+std::string own_views_sql() {
+  // Names may be anybody's: only the functions of client/view_functions and SQLite's own.
+  return R"sql(
+CREATE VIEW IF NOT EXISTS syncline_changes AS
+SELECT l.version, lower(hex(r.replica)) || ':' || l.sequence AS op,
+  lower(hex(r.replica)) AS replica, l.sequence,
+  printf('%016x@%s', l.time, lower(hex(r.replica))) AS stamp,
+  strftime('%Y-%m-%dT%H:%M:%fZ', (l.time >> 16) / 1000.0, 'unixepoch') AS time,
+  CASE WHEN NOT r.own THEN 'remote'
+    WHEN l.version <= coalesce((SELECT value FROM syncline_meta WHERE name = 'acked_version'), 0)
+    THEN 'acked' ELSE 'pending' END AS state,
+  (SELECT json_group_array(name) FROM (
+    SELECT DISTINCT coalesce(t.name, j.value) AS name
+    FROM (SELECT l.body UNION ALL
+          SELECT p.body FROM syncline_log_parts p WHERE p.version = l.version) b,
+      json_each(syncline_log_tables(l.form, b.body)) j
+      LEFT JOIN syncline_tables t ON t.id = j.value AND j.type = 'integer'
+    ORDER BY 1)) AS tables
+FROM syncline_log l JOIN syncline_replicas r ON r.id = l.origin;
+CREATE VIEW IF NOT EXISTS syncline_held AS
+SELECT id, tbl AS table_name, syncline_key_json(key) AS key, reason, message,
+  syncline_state_json(state) AS row,
+  strftime('%Y-%m-%dT%H:%M:%fZ', since / 1000.0, 'unixepoch') AS since
+FROM syncline_held_rows;
+CREATE VIEW IF NOT EXISTS syncline_rejected AS
+SELECT id, lower(hex(replica)) || ':' || sequence AS op, lower(hex(replica)) AS replica, sequence,
+  code, message, strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') AS at
+FROM syncline_rejected_changes;
+CREATE VIEW IF NOT EXISTS syncline_conflicts AS
+SELECT c.id, c.tbl AS table_name, syncline_key_json(c.key) AS key, c.col AS column_name, c.base,
+  CASE WHEN c.loser_is_own THEN c.loser ELSE c.winner END AS mine,
+  CASE WHEN c.loser_is_own THEN c.winner ELSE c.loser END AS theirs,
+  c.winner, c.winner_stamp, c.loser_stamp
+FROM (SELECT *, substr(loser_stamp, 18) IN
+    (SELECT lower(hex(replica)) FROM syncline_replicas WHERE own) AS loser_is_own
+  FROM syncline_conflict_rows WHERE state = 'open') c;
+CREATE VIEW IF NOT EXISTS syncline_events AS
+SELECT value ->> 'name' AS name, value ->> 'at' AS at, value -> 'payload' AS payload
+FROM json_each(syncline_queued_events());
+)sql";
+}
 
 }  // namespace syncline
