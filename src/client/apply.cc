@@ -403,12 +403,23 @@ Result<void> Apply::merge_row(Incoming& incoming, RowReader& reader, ApplyReport
       SL_TRY(again, evict_younger(*incoming.access, key, after, report));
     }
     if (!again) {
-      return hold(incoming.access, incoming.name, key, after, stored.error(), report);
+      return hold_whole(*incoming.access, key, before, after, stored.error(), report);
     }
   }
-  return hold(incoming.access, incoming.name, key, after,
-              Error(ErrorCode::constraint, "UNIQUE constraint failed: several rows are in the way"),
-              report);
+  return hold_whole(
+      *incoming.access, key, before, after,
+      Error(ErrorCode::constraint, "UNIQUE constraint failed: several rows are in the way"),
+      report);
+}
+
+// A row that does not fit leaves the table: what stands there would be another version on each
+// replica.
+Result<void> Apply::hold_whole(TableAccess& access, Bytes key, const LoadedRow& before,
+                               const RowState& state, const Error& error, ApplyReport& report) {
+  if (before.row.has_value()) {
+    SL_TRY(parts_.rows.remove_standing(access, key, before, ops_));
+  }
+  return hold(&access, access.table().name, key, state, error, report);
 }
 
 Result<void> Apply::hold(TableAccess* access, const std::string& table, Bytes key,
@@ -532,7 +543,8 @@ Result<void> Apply::settle_foreign_keys(ApplyReport& report) {
   // Each round holds the rows that point nowhere; that may leave others pointing at them.
   constexpr int rounds_max = 64;
   for (int round = 0; round < rounds_max; ++round) {
-    if (!parts_.connection.deferred_violations()) {
+    const bool removed = parts_.rows.take_dangling();
+    if (!removed && !parts_.connection.deferred_violations()) {
       return {};
     }
     std::vector<std::pair<std::string, RowId>> dangling;

@@ -95,6 +95,8 @@ class Apply {
                               const RowState& after, ApplyReport& report);
   Result<void> hold(TableAccess* access, const std::string& table, Bytes key, const RowState& state,
                     const Error& error, ApplyReport& report);
+  Result<void> hold_whole(TableAccess& access, Bytes key, const LoadedRow& before,
+                          const RowState& state, const Error& error, ApplyReport& report);
   // Moves rows with younger lives out of the way of a row that a UNIQUE constraint refused; true
   // when the row may be tried again.
   Result<bool> evict_younger(TableAccess& access, Bytes key, const RowState& state,

@@ -200,14 +200,25 @@ bool Connection::running_sql_mentions(const char* word) const {
   return false;
 }
 
-bool Connection::set_triggers(bool enabled) const {
+namespace {
+
+bool switch_setting(sqlite3* handle, int setting, bool enabled) {
   int before = 1;
-  sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_TRIGGER, -1, &before);
+  sqlite3_db_config(handle, setting, -1, &before);
   if ((before != 0) != enabled) {
-    sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_TRIGGER, enabled ? 1 : 0,
-                      static_cast<int*>(nullptr));
+    sqlite3_db_config(handle, setting, enabled ? 1 : 0, static_cast<int*>(nullptr));
   }
   return before != 0;
+}
+
+}  // namespace
+
+bool Connection::set_triggers(bool enabled) const {
+  return switch_setting(handle_, SQLITE_DBCONFIG_ENABLE_TRIGGER, enabled);
+}
+
+bool Connection::set_foreign_keys(bool enabled) const {
+  return switch_setting(handle_, SQLITE_DBCONFIG_ENABLE_FKEY, enabled);
 }
 
 void Connection::interrupt() const { sqlite3_interrupt(handle_); }

@@ -61,6 +61,9 @@ class Connection {
   // Switches all triggers of the connection (not foreign key actions); returns what was before.
   // Prepared statements are prepared again at their next use.
   bool set_triggers(bool enabled) const;
+  // Switches the enforcement of foreign keys and their actions, inside a transaction too; returns
+  // what was before.
+  bool set_foreign_keys(bool enabled) const;
 
  private:
   sqlite3* handle_ = nullptr;
