@@ -2,7 +2,7 @@
 // milliseconds for each way of using a document, sizes, and the memory of the loaded document.
 // ydoc_traces.mjs runs this and npm's yjs by turns and reports medians.
 
-#include <malloc.h>
+#include <malloc.h>  // tidy-allow(door): the heap's size, for the bench
 
 #include <algorithm>
 #include <cstdio>
@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "tests/ydoc/gunzip.h"
-#include "tests/ydoc/tagged.h"
+#include "tests/ydoc/gunzip.h"  // tidy-allow(floor): reads the traces
+#include "tests/ydoc/tagged.h"  // tidy-allow(floor): reads the traces
 #include "ydoc/doc.h"
 #include "ydoc/merge.h"
 #include "ydoc/utf.h"

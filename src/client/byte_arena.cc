@@ -45,7 +45,7 @@ Bytes ByteArena::at(std::uint64_t offset, std::uint64_t size) const {
   SL_CHECK(after != blocks_.begin());
   const Block& block = *(after - 1);
   SL_CHECK(offset + size <= block.end());
-  return Bytes(block.data.get() + (offset - block.start), size);
+  return Bytes(block.data.get() + (offset - block.start), static_cast<std::size_t>(size));
 }
 
 void ByteArena::truncate(std::uint64_t size) {

@@ -138,6 +138,12 @@ Result<TableId> Catalog::track(const std::string& table, const TrackOptions& opt
                                                "' is not in this version");
     }
   }
+  return enter_table(name, options);
+}
+
+Result<TableId> Catalog::track_own(const std::string& table) { return enter_table(table, {}); }
+
+Result<TableId> Catalog::enter_table(const std::string& name, const TrackOptions& options) {
   SL_TRY(Statement insert,
          connection_.prepare("INSERT INTO syncline_tables(name, rule) VALUES(?1, ?2) "
                              "ON CONFLICT(name) DO UPDATE SET rule = excluded.rule RETURNING id"));

@@ -112,7 +112,12 @@ class Catalog {
   Result<std::vector<const TrackedTable*>> all();
   // These and our own that sync.
   Result<std::vector<const TrackedTable*>> all_with_own();
-  void drop_cache() { tables_.clear(); }
+  void drop_cache() {
+    tables_.clear();
+    ++generation_;
+  }
+  // Moves whenever pointers from table(), find() and all() became invalid.
+  std::uint64_t generation() const { return generation_; }
 
  private:
   Result<TableId> enter_table(const std::string& name, const TrackOptions& options);
@@ -125,6 +130,7 @@ class Catalog {
   Result<std::string> spelling_triggers(TableId table) const;
 
   Connection connection_;
+  std::uint64_t generation_ = 0;
   std::map<TableId, std::unique_ptr<TrackedTable>> tables_;
 };
 

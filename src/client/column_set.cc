@@ -14,7 +14,7 @@ void ColumnSet::write(Writer& out) const {
 Result<ColumnSet> ColumnSet::read(Reader& in) {
   ColumnSet set;
   SL_TRY(const std::uint64_t words, in.varint_at_most(limits::columns_max / 64 + 1));
-  set.words_.reserve(words);
+  set.words_.reserve(static_cast<std::size_t>(words));
   for (std::uint64_t i = 0; i < words; ++i) {
     SL_TRY(const std::uint64_t word, in.varint());
     set.words_.push_back(word);

@@ -253,7 +253,6 @@ void Engine::forget_all() {
   seen_.forget();
   held_.forget();
   log_.forget();
-  schema_change_.forget();
 }
 
 void Engine::end_call() {
@@ -289,7 +288,10 @@ void Engine::on_captured(LocalVersion version, ChangeSequence sequence,
   }
 }
 
-void Engine::on_rolled_back() { forget_all(); }
+void Engine::on_rolled_back() {
+  forget_all();
+  schema_change_.forget();
+}
 
 Result<void> Engine::describe_rich(const TrackedTable& table, const LogRun& run, const Stamp& stamp,
                                    LogBodyWriter& out) {

@@ -39,9 +39,13 @@ struct Extract::Running {
 
 Result<TableAccess*> TableSet::access(TableId id) {
   SL_TRY(const TrackedTable* table, catalog_.table(id));
+  if (generation_ != catalog_.generation()) {
+    // The catalog was read anew: statements name old columns, and their table is gone.
+    generation_ = catalog_.generation();
+    release();
+  }
   std::unique_ptr<TableAccess>& slot = tables_[id];
-  // The catalog was read anew: prepared statements name old columns.
-  if (slot == nullptr || &slot->table() != table) {
+  if (slot == nullptr) {
     slot = std::make_unique<TableAccess>(connection_, *table);
   }
   return slot.get();
@@ -53,13 +57,15 @@ Result<void> Extract::changes(const Range& range, const Sink& sink) {
       range.after, range.through,
       [&](const LogRow& row, std::span<const Bytes> parts, Bytes stored) -> Result<bool> {
         const bool own = row.origin == first_own_origin;
-        if (range.own_only && !own) {
+        const bool frozen = row.form == LogForm::frozen || row.form == LogForm::frozen_parts;
+        // Only what is to be sent from here is ever frozen, be it imported.
+        if (range.own_only && !own && !frozen) {
           return true;
         }
         // Our own bookkeeping (a held row installed, a snapshot) is nobody's change.
         const OriginId author = row.origin == 0 ? first_own_origin : row.origin;
         SL_TRY(const Stamp stamp, origins_.stamp_of({row.time, author}));
-        if (row.form == LogForm::frozen || row.form == LogForm::frozen_parts) {
+        if (frozen) {
           for (const Bytes part : parts) {
             Reader in(part);
             SL_TRY(const PartHeader header, read_part_header(in));
@@ -246,10 +252,42 @@ Result<Stamp> Extract::put_replaced(const TrackedTable& table, Bytes key, const 
     return Stamp();
   }
   SL_TRY(const auto tomb, clocks_.find_tomb(table.id, key));
-  if (!tomb.has_value() || tomb->death.time >= time.time) {
+  if (!tomb.has_value()) {
     return Stamp();
   }
-  return origins_.stamp_of(tomb->death);
+  if (tomb->death.time < time.time) {
+    return origins_.stamp_of(tomb->death);
+  }
+  return earlier_death(table.id, key, time);
+}
+
+// The key has died again since: what the put had seen is the last end before it, in the log.
+Result<Stamp> Extract::earlier_death(TableId table, Bytes key, const ClockTime& time) {
+  ClockTime death;
+  LocalLog reader(connection_);
+  SL_TRY(reader.for_each(
+      LocalVersion(0), LocalVersion(INT64_MAX),
+      [&](const LogRow& row, std::span<const Bytes> parts, Bytes) -> Result<bool> {
+        if (row.time >= time.time || row.form == LogForm::frozen ||
+            row.form == LogForm::frozen_parts) {
+          return row.origin != time.origin || row.time < time.time;
+        }
+        for (const Bytes part : parts) {
+          LogBodyReader body(part);
+          LogRun run;
+          for (;;) {
+            SL_TRY(const bool more, body.next(run));
+            if (!more) {
+              break;
+            }
+            if (run.kind == OpKind::erase && body.table() == table && equal_bytes(run.key, key)) {
+              death = ClockTime{row.time, row.origin};
+            }
+          }
+        }
+        return true;
+      }));
+  return origins_.stamp_of(death);
 }
 
 Result<void> Extract::put_row(Running& running, TableAccess& access, const LogRun& run, RowId row,

@@ -27,6 +27,7 @@ class TableSet {
  private:
   Connection connection_;
   Catalog& catalog_;
+  std::uint64_t generation_ = 0;
   std::map<TableId, std::unique_ptr<TableAccess>> tables_;
 };
 
@@ -94,6 +95,7 @@ class Extract {
                         std::span<const Stamp> replaced);
   Result<void> begin_table(Running& running, const TrackedTable& table);
   Result<bool> flush(Running& running, bool last);
+  Result<Stamp> earlier_death(TableId table, Bytes key, const ClockTime& time);
   Result<Stamp> put_replaced(const TrackedTable& table, Bytes key, const ClockTime& time);
 
   Connection connection_;

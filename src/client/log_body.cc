@@ -105,7 +105,7 @@ Result<void> LogBodyReader::read_at(Bytes part, std::size_t position, LogRun& ru
   return {};
 }
 
-Result<bool> LogBodyReader::read(LogRun& run) {
+Result<bool> LogBodyReader::read_mark(LogRun& run) {
   for (;;) {
     if (in_.at_end()) {
       return false;
@@ -126,10 +126,11 @@ Result<bool> LogBodyReader::read(LogRun& run) {
     run.has_old = (mark & old_flag) != 0;
     run.old_values = {};
     run.count = 1;
-    break;
+    return true;
   }
-  SL_TRY(const std::int64_t delta, in_.signed_varint());
-  run.first = plus(last_, static_cast<std::uint64_t>(delta));
+}
+
+Result<void> LogBodyReader::read_fields(LogRun& run) {
   switch (run.kind) {
     case OpKind::put: {
       SL_TRY(run.count, in_.varint());
@@ -182,6 +183,17 @@ Result<bool> LogBodyReader::read(LogRun& run) {
       break;
     }
   }
+  return {};
+}
+
+Result<bool> LogBodyReader::read(LogRun& run) {
+  SL_TRY(const bool more, read_mark(run));
+  if (!more) {
+    return false;
+  }
+  SL_TRY(const std::int64_t delta, in_.signed_varint());
+  run.first = plus(last_, static_cast<std::uint64_t>(delta));
+  SL_TRY(read_fields(run));
   if (run.count == 0) {
     return Error(ErrorCode::malformed, "a run of no rows");
   }

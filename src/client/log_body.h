@@ -83,6 +83,9 @@ class LogBodyReader {
 
  private:
   Result<bool> read(LogRun& run);
+  // The kind and flags of the next run, past any change of table; false at the end.
+  Result<bool> read_mark(LogRun& run);
+  Result<void> read_fields(LogRun& run);
   Result<void> read_old(LogRun& run);
 
   Reader in_;

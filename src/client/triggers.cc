@@ -111,21 +111,38 @@ std::string delete_trigger(const TrackedTable& table) {
 std::string vanish_body(const TrackedTable& table, const std::string& where) {
   TapInsert tap(TapKind::may_vanish);
   add_old(tap, table, "x.");
+  add_new_key(tap, table);
   return " BEGIN " + insert_into(table, tap) + "SELECT " + tap.values + " FROM " +
          quote_identifier(table.name) + " x WHERE " + where + "; END;";
 }
 
+std::string any_row(const TrackedTable& table, const std::string& where) {
+  return "EXISTS(SELECT 1 FROM " + quote_identifier(table.name) + " x WHERE " + where + ")";
+}
+
+// Where the rowid is no part of the key a statement may still name it.
+bool has_hidden_rowid(const TrackedTable& table) { return !table.without_rowid; }
+
 std::string before_insert_trigger(const TrackedTable& table) {
+  std::string when = any_row(table, clash(table, "x."));
+  std::string where = clash(table, "x.");
+  if (has_hidden_rowid(table)) {
+    // A rowid that the statement does not name is -1 here.
+    const std::string same_rowid = "x." + table.rowid_name + " = new." + table.rowid_name;
+    when += " OR (new." + table.rowid_name + " <> -1 AND " + any_row(table, same_rowid) + ")";
+    where += " OR " + same_rowid;
+  }
   return "CREATE TRIGGER " + trigger_name(table.id, "replacing") + " BEFORE INSERT ON " +
-         quote_identifier(table.name) + " WHEN EXISTS(SELECT 1 FROM " +
-         quote_identifier(table.name) + " x WHERE " + clash(table, "x.") + ")" +
-         vanish_body(table, clash(table, "x."));
+         quote_identifier(table.name) + " WHEN " + when + vanish_body(table, where);
 }
 
 std::string before_update_trigger(const TrackedTable& table) {
   std::string of;
   for (const std::string& column : table.key) {
     of += (of.empty() ? "" : ",") + quote_identifier(column);
+  }
+  if (has_hidden_rowid(table)) {
+    of += ",rowid,_rowid_,oid";
   }
   for (const auto& index : table.unique) {
     for (const TrackedTable::UniqueColumn& part : index) {
@@ -146,10 +163,17 @@ std::string before_update_trigger(const TrackedTable& table) {
     const std::string quoted = quote_identifier(column);
     other += (other.empty() ? "" : " OR ") + ("x." + quoted + " IS NOT old." + quoted);
   }
-  const std::string where = "(" + other + ") AND " + clash(table, "x.");
+  std::string where = "(" + other + ") AND " + clash(table, "x.");
+  std::string when = any_row(table, where);
+  if (has_hidden_rowid(table)) {
+    const std::string rowid = table.rowid_name;
+    const std::string moved = "new." + rowid + " <> old." + rowid;
+    const std::string same_rowid = "x." + rowid + " = new." + rowid;
+    when += " OR (" + moved + " AND " + any_row(table, same_rowid) + ")";
+    where = "(" + where + ") OR (" + moved + " AND " + same_rowid + ")";
+  }
   return "CREATE TRIGGER " + trigger_name(table.id, "overtaking") + " BEFORE UPDATE " +
-         (of.empty() ? "" : "OF " + of) + " ON " + quote_identifier(table.name) +
-         " WHEN EXISTS(SELECT 1 FROM " + quote_identifier(table.name) + " x WHERE " + where + ")" +
+         (of.empty() ? "" : "OF " + of) + " ON " + quote_identifier(table.name) + " WHEN " + when +
          vanish_body(table, where);
 }
 

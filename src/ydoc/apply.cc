@@ -1,3 +1,4 @@
+// tidy-allow(dead-file): what it defines is declared in store.h
 #include <algorithm>
 
 #include "base/check.h"
@@ -27,6 +28,15 @@ struct CheckedUpdate {
   std::uint64_t structs = 0;
   DeleteSet deletes;
   const std::uint8_t* end = nullptr;
+
+  // How many clients it names, at most.
+  std::size_t clients() const {
+    std::size_t count = sections.size();
+    for (std::size_t i = 0; i < deletes.ranges().size(); ++i) {
+      count += i == 0 || deletes.ranges()[i].client != deletes.ranges()[i - 1].client ? 1U : 0U;
+    }
+    return count;
+  }
 };
 
 Result<CheckedUpdate> check_update(Bytes update, const Limits& limits) {
@@ -430,6 +440,9 @@ Result<void> Store::apply(Bytes update, std::string_view origin, Locality locali
   }
   if (items.live() + checked->structs > limits.structs_max) {
     return Error(ErrorCode::too_large, "document with too many structs");
+  }
+  if (clients.size() + checked->clients() > limits.clients_max) {
+    return Error(ErrorCode::too_large, "document with too many clients");
   }
   const TransactionScope scope(*this, origin, locality);
   conflict_steps_left = limits.conflict_steps_max + update.size() * 64;

@@ -1,4 +1,6 @@
+// tidy-allow(dead-file): what it defines is declared in store.h
 #include <algorithm>
+#include <unordered_set>
 
 #include "ydoc/marks.h"
 #include "ydoc/store.h"
@@ -19,16 +21,14 @@ void clean_gap_around(Store& store, Item* item, std::uint32_t pass) {
   while (item->right != nullptr && (item->right->deleted() || !item->right->countable())) {
     item = item->right;
   }
-  std::vector<Key> seen;
+  std::unordered_set<Key> seen;
   for (; item != nullptr && (item->deleted() || !item->countable()); item = item->left) {
     item->mark = pass;
     if (!item->is_visible_format()) {
       continue;
     }
-    if (std::find(seen.begin(), seen.end(), item->format_key) != seen.end()) {
+    if (!seen.insert(item->format_key).second) {
       store.delete_item(item);
-    } else {
-      seen.push_back(item->format_key);
     }
   }
 }
@@ -70,11 +70,21 @@ void visit_range(Client* client, Clock begin, Clock end, const Visit& visit) {
   } while (client->structs.next(at));
 }
 
-void add_once(std::vector<Branch*>& set, Branch* branch) {
-  if (std::find(set.begin(), set.end(), branch) == set.end()) {
-    set.push_back(branch);
+// In order of first mention.
+class BranchSet {
+ public:
+  void add(Branch* branch) {
+    if (known_.insert(branch).second) {
+      order_.push_back(branch);
+    }
   }
-}
+  bool contains(Branch* branch) const { return known_.count(branch) > 0; }
+  const std::vector<Branch*>& order() const { return order_; }
+
+ private:
+  std::unordered_set<Branch*> known_;
+  std::vector<Branch*> order_;
+};
 
 }  // namespace
 
@@ -82,14 +92,14 @@ void clean_formatting_after(Store& store, Transaction& txn) {
   if (!wants_cleanup(txn)) {
     return;
   }
-  std::vector<Branch*> whole;
+  BranchSet whole;
   for (const Transaction::Touched& touched : txn.touched) {
     if (touched.client->state == touched.before) {
       continue;
     }
     visit_range(touched.client, touched.before, touched.client->state, [&whole](Item* item) {
       if (item->is_visible_format()) {
-        add_once(whole, item->parent);
+        whole.add(item->parent);
       }
     });
   }
@@ -98,17 +108,17 @@ void clean_formatting_after(Store& store, Transaction& txn) {
   for (const Transaction::Deleted& range : txn.deletes) {
     visit_range(range.client, range.clock, range.clock + range.length, [&](Item* item) {
       if (item->kind == ContentKind::gc || !item->parent->has_formatting ||
-          std::find(whole.begin(), whole.end(), item->parent) != whole.end()) {
+          whole.contains(item->parent)) {
         return;
       }
       if (item->kind == ContentKind::format) {
-        add_once(whole, item->parent);
+        whole.add(item->parent);
       } else {
         clean_gap_around(store, item, pass);
       }
     });
   }
-  for (Branch* branch : whole) {
+  for (Branch* branch : whole.order()) {
     clean_text_start(store, branch);
   }
 }

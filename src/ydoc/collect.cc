@@ -1,3 +1,4 @@
+// tidy-allow(dead-file): what it defines is declared in store.h
 #include <algorithm>
 
 #include "ydoc/list_index.h"
@@ -180,13 +181,15 @@ void merge_new(Store& store, Client* client, Clock before) {
     }
     return;
   }
-  // Many: rebuild the tail in one pass instead of erasing one by one.
-  structs.previous(at);
+  // Many: rebuild the tail in one pass instead of erasing one by one. What the first new struct
+  // joins may go on joining to its left.
+  merge_lefts(store, structs, at);
   std::vector<Item*> tail;
   structs.take_tail(at, tail);
-  for (Item* item : tail) {
-    if (item == tail.front() || !store.try_merge(structs.last(), item)) {
-      structs.append(item);
+  structs.append(tail.front());
+  for (std::size_t i = 1; i < tail.size(); ++i) {
+    if (!store.try_merge(structs.last(), tail[i])) {
+      structs.append(tail[i]);
     }
   }
 }

@@ -1,3 +1,4 @@
+// tidy-allow(dead-file): what it defines is declared in store.h
 #include <algorithm>
 
 #include "base/check.h"

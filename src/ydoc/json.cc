@@ -1,3 +1,4 @@
+// tidy-allow(dead-file): what it defines is declared in any.h
 #include <clocale>
 #include <cmath>
 #include <cstdio>

@@ -12,6 +12,8 @@ struct Limits {
   std::size_t update_bytes_max = std::size_t{64} << 20U;
   // Structs in one document: at about a hundred bytes each, this bounds its memory.
   std::size_t structs_max = std::size_t{8} << 20U;
+  // Clients one document knows of; one named by structs and deletions alike counts twice when its
+  // update is checked.
   std::size_t clients_max = std::size_t{1} << 20U;
   // Steps that one update may spend on ordering concurrent inserts at one place, in excess of
   // 64 for each of its bytes. An honest update needs a few steps a struct; a hostile one could

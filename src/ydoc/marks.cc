@@ -1,6 +1,7 @@
 #include "ydoc/marks.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "ydoc/store.h"
 
@@ -63,19 +64,11 @@ void clean_mark_gap(Store& store, Item* start, const Item* end, const Marks& at_
   if (start->parent->format_marks == 0) {
     return;
   }
-  std::vector<std::pair<Key, const Item*>> last;
+  std::unordered_map<Key, const Item*> last;
   Item* stop = start;
   for (; stop != nullptr && !stop->visible(); stop = stop->right) {
-    if (!stop->is_visible_format()) {
-      continue;
-    }
-    const auto found = std::find_if(last.begin(), last.end(), [stop](const auto& each) {
-      return each.first == stop->format_key;
-    });
-    if (found == last.end()) {
-      last.emplace_back(stop->format_key, stop);
-    } else {
-      found->second = stop;
+    if (stop->is_visible_format()) {
+      last[stop->format_key] = stop;
     }
   }
   bool reached_end = false;
@@ -87,8 +80,7 @@ void clean_mark_gap(Store& store, Item* start, const Item* end, const Marks& at_
     const Key key = item->format_key;
     const Value* value = item->content.value;
     const Value* before = at_start.find(key);
-    const bool is_last = std::any_of(last.begin(), last.end(),
-                                     [item](const auto& each) { return each.second == item; });
+    const bool is_last = last.at(key) == item;
     const bool changes_nothing = identical_marks(before, value);
     if (!is_last || changes_nothing) {
       store.delete_item(item);

@@ -1,3 +1,4 @@
+// tidy-allow(dead-file): what it defines is declared in types.h
 #include <algorithm>
 
 #include "ydoc/marks.h"
