@@ -239,7 +239,11 @@ Result<void> register_functions(Engine& engine) {
   for (const Entry& entry : entries) {
     SL_TRY(register_function(engine.connection(), entry.name, entry.argument_count, Purity::effects,
                              [&engine, &entry](Arguments arguments) -> Answer {
-                               return entry.body(engine, arguments);
+                               Answer result = entry.body(engine, arguments);
+                               // A connection that only asked has no capture table whose end would
+                               // tell us that it closes.
+                               engine.release();
+                               return result;
                              }));
   }
   return {};
