@@ -91,7 +91,9 @@ class ExtensionTest(unittest.TestCase):
         cursor = db.execute("SELECT * FROM t")
         cursor.fetchone()
         db.execute("INSERT INTO t VALUES('unfinished', 0)")
+        # SQLite ends the connection, and with it the transaction, once the cursor is gone too.
         db.close()
+        del cursor
         again = self.replica("1")
         self.assertEqual(again.execute("SELECT count(*) FROM t").fetchone(), (10,))
 
