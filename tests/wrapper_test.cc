@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "syncline.hpp"
+#include <syncline.hpp>
 
 namespace {
 
