@@ -301,7 +301,10 @@ void Engine::on_rolled_back() {
 
 Result<void> Engine::describe_rich(const TrackedTable& table, const LogRun& run, const Stamp& stamp,
                                    LogBodyWriter& out) {
-  return rich_.describe(table, run, stamp, out);
+  // Capture knows who writes only once somebody asked the engine for something; a counter must know
+  // it from the connection's first write on.
+  SL_TRY(const ReplicaId own, replica());
+  return rich_.describe(table, run, Stamp{stamp.time, own}, out);
 }
 
 void Engine::on_disconnected() { release(); }
