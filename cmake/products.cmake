@@ -86,7 +86,8 @@ endif()
 # --- The loadable extension: the engine once more, inside the host's SQLite -----------------------
 if(extension_sources AND sqlite_sources AND client_sources)
   add_library(syncline_extension MODULE ${sqlite_sources} ${client_sources} ${extension_sources})
-  target_compile_definitions(syncline_extension PRIVATE SYNCLINE_SQLITE_EXTENSION)
+  target_compile_definitions(syncline_extension PRIVATE
+    SYNCLINE_SQLITE_EXTENSION SYNCLINE_VERSION="${PROJECT_VERSION}")
   # The headers only; SQLite itself is the host's.
   target_include_directories(syncline_extension SYSTEM PRIVATE "${SYNCLINE_SQLITE_DIR}")
   target_link_libraries(syncline_extension PRIVATE

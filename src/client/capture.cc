@@ -7,6 +7,10 @@
 namespace syncline {
 namespace {
 
+// Candidates whose statement was ignored are not told apart from those of a statement that goes on
+// after a trigger's; beyond this many the oldest are of the former kind.
+constexpr std::size_t candidates_max = 16;
+
 // A body is cut into parts of about this size, so that no blob grows with the transaction.
 constexpr std::size_t body_part_bytes = std::size_t{512} << 10U;
 
@@ -30,7 +34,7 @@ class Capture::Sink final : public WriteSink {
   void on_rollback() override { capture_.on_rollback(); }
   void on_savepoint(int level) override { capture_.buffer_.set_mark(level); }
   void on_release(int level) override { capture_.buffer_.release_mark(level); }
-  void on_rollback_to(int level) override { capture_.buffer_.rollback_to_mark(level); }
+  void on_rollback_to(int level) override { capture_.on_rollback_to(level); }
 
  private:
   Capture& capture_;
@@ -132,11 +136,16 @@ Result<void> Capture::reopen() {
     return Error(ErrorCode::unsupported,
                  "a tracked table was written while its transaction was being committed");
   }
-  const std::string version = std::to_string(row_.version.get());
+  SL_TRY(drop_failed());
+  synced_ = false;
+  return {};
+}
+
+Result<void> Capture::drop_failed() {
+  const std::string version = std::to_string(failed_version_.get());
   SL_TRY(connection_.execute("DELETE FROM syncline_log_parts WHERE version = " + version));
   SL_TRY(connection_.execute("DELETE FROM syncline_log WHERE version = " + version));
   log_.forget();
-  synced_ = false;
   return {};
 }
 
@@ -187,7 +196,7 @@ Result<void> Capture::on_inserted(const TrackedTable& table,
   }
   SL_TRY(const RowId row, row_of(table, values, true));
   if (!candidates_.empty()) {
-    SL_TRY(settle_candidates(table, row));
+    SL_TRY(settle_candidates(table, row, std::nullopt));
   }
   buffer_.put(table, row);
   return {};
@@ -202,7 +211,7 @@ Result<void> Capture::on_updated(const TrackedTable& table,
   SL_TRY(const RowId old_row, row_of(table, values, false));
   SL_TRY(const RowId new_row, row_of(table, values, true));
   if (!candidates_.empty()) {
-    SL_TRY(settle_candidates(table, new_row));
+    SL_TRY(settle_candidates(table, new_row, old_row));
   }
   if (key_changed || old_row != new_row) {
     SL_TRY(encode_key(table, values, true));
@@ -264,31 +273,55 @@ Result<void> Capture::on_may_vanish(const TrackedTable& table,
   encode_old(table, values);
   candidate.key = to_vector(key_.bytes());
   candidate.old_values = to_vector(old_.bytes());
-  for (const Candidate& known : candidates_) {
-    if (known.table == candidate.table && known.row == candidate.row) {
-      return {};
+  Writer writer;
+  for (std::size_t i = 0; i < table.key.size(); ++i) {
+    const ValueView value = read_value(values[new_at(i)]);
+    // Before the insert an INTEGER PRIMARY KEY that SQLite will choose is told as -1.
+    if (value.is_null() ||
+        (table.key.size() == 1 && same_value(value, ValueView::of(std::int64_t{-1})))) {
+      writer.clear();
+      break;
     }
+    write_value(writer, value);
+  }
+  candidate.writer = writer.take();
+  if (candidates_.size() >= candidates_max) {
+    candidates_.erase(candidates_.begin());
   }
   candidates_.push_back(std::move(candidate));
   return {};
 }
 
-Result<void> Capture::settle_candidates(const TrackedTable& table, RowId written) {
-  std::vector<Candidate> others;
-  std::vector<Candidate> ours;
+// Once a row was written it is known whether the rows in its way were removed for it. One that is
+// still there stays so: the statement was ignored or became an upsert, or the row was not in the
+// way in the end. A candidate of a statement that did nothing lies about for a while, which must do
+// no harm: it counts as removed only when its rowid is empty, and then its end is in the buffer
+// already or belongs there.
+Result<void> Capture::settle_candidates(const TrackedTable& table, RowId written,
+                                        std::optional<RowId> updated) {
+  SL_TRY(const ByteVector writer, key_of_row(table, written));
+  std::vector<Candidate> waiting;
+  std::vector<Candidate> settled;
   for (Candidate& candidate : candidates_) {
-    (candidate.table == table.id ? ours : others).push_back(std::move(candidate));
+    const bool ours =
+        candidate.table == table.id && (candidate.writer.empty() || candidate.writer == writer);
+    (ours ? settled : waiting).push_back(std::move(candidate));
   }
-  candidates_ = std::move(others);
-  for (const Candidate& candidate : ours) {
+  candidates_ = std::move(waiting);
+  for (Candidate& candidate : settled) {
+    if (updated == candidate.row) {
+      continue;  // the very row that was updated
+    }
     bool gone = candidate.row == written;
     if (!gone) {
       SL_TRY(const ByteVector key, key_of_row(table, candidate.row));
-      gone = key != candidate.key;
+      gone = key.empty();
     }
     if (gone) {
       buffer_.erase(table, candidate.row, candidate.key, table.all_columns(), true,
                     candidate.old_values);
+    } else if (candidate.writer.empty()) {
+      candidates_.push_back(std::move(candidate));
     }
   }
   return {};
@@ -325,17 +358,26 @@ Result<ByteVector> Capture::key_of_row(const TrackedTable& table, RowId row) {
   // The key is remembered for ever; whether the row is there is another question.
   ByteVector key = to_vector(statement.column_blob(0));
   SL_TRY(const std::vector<Value> values, key_values(key));
-  std::string sql = "SELECT 1 FROM main." + quote_identifier(table.name) + " WHERE ";
+  std::string names;
+  std::string where;
   for (std::size_t i = 0; i < table.key.size(); ++i) {
-    sql +=
-        (i == 0 ? "" : " AND ") + quote_identifier(table.key[i]) + " = ?" + std::to_string(i + 1);
+    const std::string column = quote_identifier(table.key[i]);
+    names += (i == 0 ? "" : ",") + column;
+    where += (i == 0 ? "" : " AND ") + column + " = ?" + std::to_string(i + 1);
   }
+  const std::string sql =
+      "SELECT " + names + " FROM main." + quote_identifier(table.name) + " WHERE " + where;
   SL_TRY(Statement exists, connection_.prepare(sql));
   for (std::size_t i = 0; i < values.size(); ++i) {
     exists.bind(static_cast<int>(i) + 1, values[i].view());
   }
   SL_TRY(const bool there, exists.step());
-  return there ? key : ByteVector();
+  // A key that is equal only to the column's collation is another row's.
+  Writer standing;
+  for (std::size_t i = 0; there && i < values.size(); ++i) {
+    write_value(standing, exists.column(static_cast<int>(i)));
+  }
+  return there && equal_bytes(standing.bytes(), key) ? key : ByteVector();
 }
 
 Result<RowId> Capture::rowid_of_key(const TrackedTable& table, Bytes key) {
@@ -362,6 +404,9 @@ Result<void> Capture::on_sync() {
   if (synced_ || buffer_.empty()) {
     return {};
   }
+  if (failed_version_ != LocalVersion()) {
+    SL_TRY(drop_failed());
+  }
   SL_TRY(head_, log_.head());
   clock_.advance_to(head_.hlc);
   row_ = LogRow();
@@ -379,6 +424,7 @@ Result<void> Capture::on_sync() {
   if (!body_.empty() || parts_ > 0) {
     SL_TRY(flush_part(false));
     synced_ = true;
+    failed_version_ = row_.version;
   }
   connection_.set_last_insert_rowid(last_rowid);
   return {};
@@ -419,6 +465,7 @@ Result<void> Capture::flush_part(bool more) {
 }
 
 void Capture::on_commit() {
+  failed_version_ = LocalVersion();
   if (synced_) {
     synced_ = false;
     buffer_.clear();
@@ -436,6 +483,7 @@ void Capture::on_commit() {
 void Capture::on_rollback() {
   const bool had_any = synced_ || !buffer_.empty();
   synced_ = false;
+  failed_version_ = LocalVersion();
   buffer_.clear();
   candidates_.clear();
   body_.finish();
@@ -445,6 +493,14 @@ void Capture::on_rollback() {
   if (had_any && listener_ != nullptr) {
     listener_->on_rolled_back();
   }
+}
+
+void Capture::on_rollback_to(int level) {
+  buffer_.rollback_to_mark(level);
+  candidates_.clear();
+  // What a failed commit had written may be taken back with the savepoint: it is written again.
+  synced_ = false;
+  log_.forget();
 }
 
 }  // namespace syncline

@@ -78,20 +78,25 @@ class Capture final : public WriteSinkFactory {
 
  private:
   class Sink;
+  // A row that may be replaced by the row that is being written.
   struct Candidate {
     TableId table = 0;
     RowId row = 0;
     ByteVector key;
     ByteVector old_values;
+    // The key of the row that is being written; empty when SQLite still has to choose it.
+    ByteVector writer;
   };
 
   Result<void> reopen();
+  Result<void> drop_failed();
   Result<void> on_row(TableId table, std::span<sqlite3_value* const> values);
   Result<void> on_inserted(const TrackedTable& table, std::span<sqlite3_value* const> values);
   Result<void> on_updated(const TrackedTable& table, std::span<sqlite3_value* const> values);
   Result<void> on_deleted(const TrackedTable& table, std::span<sqlite3_value* const> values);
   Result<void> on_may_vanish(const TrackedTable& table, std::span<sqlite3_value* const> values);
-  Result<void> settle_candidates(const TrackedTable& table, RowId written);
+  Result<void> settle_candidates(const TrackedTable& table, RowId written,
+                                 std::optional<RowId> updated);
   Result<RowId> row_of(const TrackedTable& table, std::span<sqlite3_value* const> values,
                        bool is_new);
   // Encodes the key (old or new half) into key_, checking for NULL.
@@ -104,6 +109,7 @@ class Capture final : public WriteSinkFactory {
   Result<void> flush_part(bool more);
   void on_commit();
   void on_rollback();
+  void on_rollback_to(int level);
 
   Connection connection_;
   Catalog& catalog_;
@@ -131,6 +137,8 @@ class Capture final : public WriteSinkFactory {
 
   // The change being written, between on_sync and on_commit.
   bool synced_ = false;
+  // A log row of this transaction that a failed commit wrote; it may be there still, or again.
+  LocalVersion failed_version_;
   LogHead head_;
   LogRow row_;
   LogBodyWriter body_;

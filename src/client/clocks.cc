@@ -214,6 +214,7 @@ Result<void> Clocks::catch_up() {
       [&](const LogRow& row, std::span<const Bytes> parts, Bytes stored) -> Result<bool> {
         const bool wanted = row.origin == first_own_origin && stored.empty();
         Writer replaced;
+        displaced_.clear();
         if (row.form == LogForm::runs || row.form == LogForm::runs_parts) {
           for (const Bytes part : parts) {
             SL_TRY(enter_part(row, part, wanted ? &replaced : nullptr));
@@ -228,6 +229,7 @@ Result<void> Clocks::catch_up() {
 }
 
 Result<void> Clocks::enter(const LogRow& row, std::span<const Bytes> parts) {
+  displaced_.clear();
   for (const Bytes part : parts) {
     SL_TRY(enter_part(row, part, nullptr));
   }
@@ -295,20 +297,16 @@ Result<void> Clocks::enter_part(const LogRow& row, Bytes part, Writer* replaced)
 Result<void> Clocks::enter_over(TableId table, const LogRun& run, const ClockTime& time,
                                 Writer* replaced) {
   RowClock clock;
-  SL_TRY(const RowClock* old, find(table, run.old_rowid));
-  ClockTime seen;
-  if (old != nullptr) {
-    seen = old->newest();
-    // A remote put may be older than some cells that it meets.
-    for (const CellClock& cell : old->cells) {
-      SL_TRY(const bool newer, origins_.is_newer(cell.time, time));
-      if (newer) {
-        clock.cells.push_back(cell);
-      }
+  SL_TRY(const RowClock old, take_old(table, run.old_rowid));
+  const ClockTime seen = old.newest();
+  // A remote put may be older than some cells that it meets.
+  for (const CellClock& cell : old.cells) {
+    SL_TRY(const bool newer, origins_.is_newer(cell.time, time));
+    if (newer) {
+      clock.cells.push_back(cell);
     }
   }
   clock.life = time;
-  SL_TRY(enter_erase(table, run.old_rowid));
   if (replaced != nullptr) {
     write_clock(*replaced, seen);
   }
@@ -324,7 +322,12 @@ Result<void> Clocks::enter_rows(TableId table, RowId first, std::uint64_t count,
     const std::size_t start = static_cast<std::size_t>(first) & (chunk_rows - 1);
     const auto span = static_cast<std::size_t>(std::min<std::uint64_t>(count, chunk_rows - start));
     for (std::size_t i = 0; i < span; ++i) {
-      target->clock_of[start + i] = index;
+      std::uint16_t& slot = target->clock_of[start + i];
+      // Only a row that moves leaves its rowid without an end before.
+      if (slot != no_clock && target->clocks[slot].life != clock.life) {
+        displaced_[{table, plus(first, i)}] = target->clocks[slot];
+      }
+      slot = index;
     }
     target->dirty = true;
     first = plus(first, span);
@@ -399,6 +402,19 @@ Result<ClockTime> Clocks::enter_erase(TableId table, RowId row) {
   slot = no_clock;
   target->dirty = true;
   return seen;
+}
+
+Result<RowClock> Clocks::take_old(TableId table, RowId row) {
+  const auto moved = displaced_.find({table, row});
+  if (moved != displaced_.end()) {
+    RowClock clock = std::move(moved->second);
+    displaced_.erase(moved);
+    return clock;
+  }
+  SL_TRY(const RowClock* found, find(table, row));
+  RowClock clock = found == nullptr ? RowClock() : *found;
+  SL_TRY(enter_erase(table, row));
+  return clock;
 }
 
 Result<const RowClock*> Clocks::find(TableId table, RowId row) {

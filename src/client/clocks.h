@@ -117,6 +117,8 @@ class Clocks {
                           Writer* replaced);
   Result<void> enter_set(TableId table, const LogRun& run, const ClockTime& time, Writer* replaced);
   Result<ClockTime> enter_erase(TableId table, RowId row);
+  // Takes the clock that a row had before the change being entered, wherever it lies now.
+  Result<RowClock> take_old(TableId table, RowId row);
   Result<void> store_chunks(TableId table, TableClocks& clocks);
   Result<void> store_tombs(TableId table, TableClocks& clocks);
   Result<void> store_replaced();
@@ -126,6 +128,9 @@ class Clocks {
   Origins& origins_;
   std::map<TableId, TableClocks> tables_;
   std::map<LocalVersion, ByteVector> replaced_;
+  // Clocks of rows whose rowid the change being entered gave to another row before it said where
+  // they went.
+  std::map<std::pair<TableId, RowId>, RowClock> displaced_;
   bool loaded_ = false;
   LocalVersion folded_;
   LocalVersion seen_;

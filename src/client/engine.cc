@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "client/change_file.h"
+#include "client/view_functions.h"
 #include "model/json_cell.h"
 #include "sqlite/function.h"
 #include "sqlite/savepoint.h"
@@ -70,6 +71,7 @@ Engine::~Engine() {
 
 Result<std::unique_ptr<Engine>> Engine::attach(const Parts& parts) {
   std::unique_ptr<Engine> engine(new Engine(parts));
+  SL_TRY(register_view_functions(parts.connection, engine->events_));
   SL_TRY(register_sink_module(parts.connection, capture_module, &engine->capture_, nullptr));
   SL_TRY(register_function(parts.connection, canonical_json_function, 1, Purity::pure,
                            [](std::span<const ValueView> arguments) -> Result<SqlValue> {
@@ -251,7 +253,6 @@ void Engine::forget_all() {
   seen_.forget();
   held_.forget();
   log_.forget();
-  schema_change_.forget();
 }
 
 void Engine::end_call() {
@@ -287,7 +288,10 @@ void Engine::on_captured(LocalVersion version, ChangeSequence sequence,
   }
 }
 
-void Engine::on_rolled_back() { forget_all(); }
+void Engine::on_rolled_back() {
+  forget_all();
+  schema_change_.forget();
+}
 
 Result<void> Engine::describe_rich(const TrackedTable& table, const LogRun& run, const Stamp& stamp,
                                    LogBodyWriter& out) {

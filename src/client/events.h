@@ -49,6 +49,8 @@ class Events {
   void add(std::string_view name, std::int64_t at_ms, std::string payload);
   // The oldest first; starts the queue at the first call.
   std::vector<Event> drain(std::size_t count_max);
+  // What drain() would return; stays queued.
+  const std::deque<Event>& queued() const { return queue_; }
   std::uint64_t dropped() const { return dropped_; }
 
  private:

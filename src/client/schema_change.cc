@@ -16,6 +16,8 @@ Result<std::int64_t> SchemaChange::root_page(const std::string& table) {
 }
 
 Result<void> SchemaChange::begin() {
+  // A rollback that nobody told us of ended the last one.
+  active_ = active_ && !connection_.autocommit();
   if (active_) {
     return Error(ErrorCode::already_exists,
                  "a schema change is running already: finish it with syncline_alter_commit()");
@@ -148,7 +150,8 @@ Result<void> SchemaChange::adapt() {
 }
 
 Result<void> SchemaChange::end() {
-  if (!active_) {
+  if (!active_ || connection_.autocommit()) {
+    active_ = false;
     return {};
   }
   for (const auto& [id, root] : root_pages_) {

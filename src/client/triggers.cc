@@ -111,21 +111,38 @@ std::string delete_trigger(const TrackedTable& table) {
 std::string vanish_body(const TrackedTable& table, const std::string& where) {
   TapInsert tap(TapKind::may_vanish);
   add_old(tap, table, "x.");
+  add_new_key(tap, table);
   return " BEGIN " + insert_into(table, tap) + "SELECT " + tap.values + " FROM " +
          quote_identifier(table.name) + " x WHERE " + where + "; END;";
 }
 
+std::string any_row(const TrackedTable& table, const std::string& where) {
+  return "EXISTS(SELECT 1 FROM " + quote_identifier(table.name) + " x WHERE " + where + ")";
+}
+
+// Where the rowid is no part of the key a statement may still name it.
+bool has_hidden_rowid(const TrackedTable& table) { return !table.without_rowid; }
+
 std::string before_insert_trigger(const TrackedTable& table) {
+  std::string when = any_row(table, clash(table, "x."));
+  std::string where = clash(table, "x.");
+  if (has_hidden_rowid(table)) {
+    // A rowid that the statement does not name is -1 here.
+    const std::string same_rowid = "x." + table.rowid_name + " = new." + table.rowid_name;
+    when += " OR (new." + table.rowid_name + " <> -1 AND " + any_row(table, same_rowid) + ")";
+    where += " OR " + same_rowid;
+  }
   return "CREATE TRIGGER " + trigger_name(table.id, "replacing") + " BEFORE INSERT ON " +
-         quote_identifier(table.name) + " WHEN EXISTS(SELECT 1 FROM " +
-         quote_identifier(table.name) + " x WHERE " + clash(table, "x.") + ")" +
-         vanish_body(table, clash(table, "x."));
+         quote_identifier(table.name) + " WHEN " + when + vanish_body(table, where);
 }
 
 std::string before_update_trigger(const TrackedTable& table) {
   std::string of;
   for (const std::string& column : table.key) {
     of += (of.empty() ? "" : ",") + quote_identifier(column);
+  }
+  if (has_hidden_rowid(table)) {
+    of += ",rowid,_rowid_,oid";
   }
   for (const auto& index : table.unique) {
     for (const TrackedTable::UniqueColumn& part : index) {
@@ -146,10 +163,17 @@ std::string before_update_trigger(const TrackedTable& table) {
     const std::string quoted = quote_identifier(column);
     other += (other.empty() ? "" : " OR ") + ("x." + quoted + " IS NOT old." + quoted);
   }
-  const std::string where = "(" + other + ") AND " + clash(table, "x.");
+  std::string where = "(" + other + ") AND " + clash(table, "x.");
+  std::string when = any_row(table, where);
+  if (has_hidden_rowid(table)) {
+    const std::string rowid = table.rowid_name;
+    const std::string moved = "new." + rowid + " <> old." + rowid;
+    const std::string same_rowid = "x." + rowid + " = new." + rowid;
+    when += " OR (" + moved + " AND " + any_row(table, same_rowid) + ")";
+    where = "(" + where + ") OR (" + moved + " AND " + same_rowid + ")";
+  }
   return "CREATE TRIGGER " + trigger_name(table.id, "overtaking") + " BEFORE UPDATE " +
-         (of.empty() ? "" : "OF " + of) + " ON " + quote_identifier(table.name) +
-         " WHEN EXISTS(SELECT 1 FROM " + quote_identifier(table.name) + " x WHERE " + where + ")" +
+         (of.empty() ? "" : "OF " + of) + " ON " + quote_identifier(table.name) + " WHEN " + when +
          vanish_body(table, where);
 }
 
@@ -229,6 +253,46 @@ std::string list_rows_sql(const TrackedTable& table) {
   return "SELECT rid FROM syncline_keys_" + std::to_string(table.id);
 }
 
-std::string own_views_sql() { return ""; }
+std::string own_views_sql() {
+  // Names may be anybody's: only the functions of client/view_functions and SQLite's own.
+  return R"sql(
+CREATE VIEW IF NOT EXISTS syncline_changes AS
+SELECT l.version, lower(hex(r.replica)) || ':' || l.sequence AS op,
+  lower(hex(r.replica)) AS replica, l.sequence,
+  printf('%016x@%s', l.time, lower(hex(r.replica))) AS stamp,
+  strftime('%Y-%m-%dT%H:%M:%fZ', (l.time >> 16) / 1000.0, 'unixepoch') AS time,
+  CASE WHEN NOT r.own THEN 'remote'
+    WHEN l.version <= coalesce((SELECT value FROM syncline_meta WHERE name = 'acked_version'), 0)
+    THEN 'acked' ELSE 'pending' END AS state,
+  (SELECT json_group_array(name) FROM (
+    SELECT DISTINCT coalesce(t.name, j.value) AS name
+    FROM (SELECT l.body UNION ALL
+          SELECT p.body FROM syncline_log_parts p WHERE p.version = l.version) b,
+      json_each(syncline_log_tables(l.form, b.body)) j
+      LEFT JOIN syncline_tables t ON t.id = j.value AND j.type = 'integer'
+    ORDER BY 1)) AS tables
+FROM syncline_log l JOIN syncline_replicas r ON r.id = l.origin;
+CREATE VIEW IF NOT EXISTS syncline_held AS
+SELECT id, tbl AS table_name, syncline_key_json(key) AS key, reason, message,
+  syncline_state_json(state) AS row,
+  strftime('%Y-%m-%dT%H:%M:%fZ', since / 1000.0, 'unixepoch') AS since
+FROM syncline_held_rows;
+CREATE VIEW IF NOT EXISTS syncline_rejected AS
+SELECT id, lower(hex(replica)) || ':' || sequence AS op, lower(hex(replica)) AS replica, sequence,
+  code, message, strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') AS at
+FROM syncline_rejected_changes;
+CREATE VIEW IF NOT EXISTS syncline_conflicts AS
+SELECT c.id, c.tbl AS table_name, syncline_key_json(c.key) AS key, c.col AS column_name, c.base,
+  CASE WHEN c.loser_is_own THEN c.loser ELSE c.winner END AS mine,
+  CASE WHEN c.loser_is_own THEN c.winner ELSE c.loser END AS theirs,
+  c.winner, c.winner_stamp, c.loser_stamp
+FROM (SELECT *, substr(loser_stamp, 18) IN
+    (SELECT lower(hex(replica)) FROM syncline_replicas WHERE own) AS loser_is_own
+  FROM syncline_conflict_rows WHERE state = 'open') c;
+CREATE VIEW IF NOT EXISTS syncline_events AS
+SELECT value ->> 'name' AS name, value ->> 'at' AS at, value -> 'payload' AS payload
+FROM json_each(syncline_queued_events());
+)sql";
+}
 
 }  // namespace syncline

@@ -25,4 +25,39 @@ inline constexpr std::size_t key_columns_max = 64;
 inline constexpr std::size_t stamps_max = 1U << 22U;
 inline constexpr std::size_t replicas_max = 1U << 16U;
 
+// --- Messages ---
+// A frame that carries no rows.
+inline constexpr std::size_t control_frame_bytes_max = std::size_t{2} << 20U;
+// Any frame: a part, or a page with one row of the largest size, and the message around it.
+inline constexpr std::size_t frame_bytes_max = part_bytes_max + (std::size_t{1} << 20U);
+inline constexpr std::size_t workspace_name_bytes_max = 200;
+inline constexpr std::size_t token_bytes_max = std::size_t{16} << 10U;
+inline constexpr std::size_t text_bytes_max = 2048;
+inline constexpr std::size_t schema_bytes_max = std::size_t{1} << 20U;
+inline constexpr std::size_t key_bytes_max = std::size_t{64} << 10U;
+inline constexpr std::size_t page_token_bytes_max = key_bytes_max + 4096;
+// Openings of a replica that the server has not confirmed yet.
+inline constexpr std::size_t epochs_max = 256;
+// Own changes whose stamps a refusal may list.
+inline constexpr std::size_t known_times_max = 1U << 16U;
+inline constexpr std::size_t subscribed_tables_max = 1024;
+inline constexpr std::size_t ranges_max = 64;
+inline constexpr std::size_t presence_key_bytes_max = 256;
+inline constexpr std::size_t presence_value_bytes_max = std::size_t{16} << 10U;
+inline constexpr std::size_t presence_keys_max = 64;  // of one replica
+
+// --- Conversation ---
+// All parts of one change, as the server accepts it.
+inline constexpr std::size_t change_bytes_max = std::size_t{256} << 20U;
+// Pushed and not acknowledged; one larger change goes alone.
+inline constexpr std::size_t push_window_bytes = std::size_t{4} << 20U;
+inline constexpr std::size_t push_window_changes = 4096;
+// Sent to a replica and not applied by it yet; one larger change goes alone.
+inline constexpr std::size_t pull_window_bytes = std::size_t{4} << 20U;
+inline constexpr std::size_t pull_read_bytes = std::size_t{512} << 10U;
+inline constexpr std::size_t snapshot_page_bytes = std::size_t{256} << 10U;
+inline constexpr std::size_t snapshot_pages_ahead = 4;
+inline constexpr std::size_t range_rows_bytes = std::size_t{256} << 10U;
+inline constexpr std::size_t rescan_ranges_open_max = 4096;
+
 }  // namespace syncline::limits

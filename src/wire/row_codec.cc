@@ -218,7 +218,11 @@ void RowWriter::end_table() {
 
 ByteVector RowWriter::finish() {
   end_table();
-  return out_.take();
+  stamps_.clear();
+  // take() leaves a moved-from buffer behind; the next part starts from an empty one.
+  ByteVector out = out_.take();
+  out_.clear();
+  return out;
 }
 
 Result<bool> RowReader::next_table() {

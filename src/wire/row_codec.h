@@ -28,6 +28,8 @@ class StampTable {
   // Writes a reference; the stamp itself follows at its first use.
   void write(Writer& out, const Stamp& stamp);
   Result<Stamp> read(Reader& in);
+  // Forgets every stamp and replica, so that what follows can be read alone.
+  void clear() { *this = StampTable(ReplicaId(author_)); }
 
  private:
   void write_replica(Writer& out, const ReplicaId& replica);

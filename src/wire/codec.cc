@@ -1,0 +1,344 @@
+#include "wire/codec.h"
+
+#include <array>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "wire/message_fields.h"
+
+namespace syncline {
+namespace {
+
+constexpr std::size_t message_types = std::variant_size_v<Message>;
+
+constexpr std::array<std::string_view, message_types> names = {
+    "hello",          "welcome",       "refused",      "push_part",      "ack",
+    "rejected",       "pull_part",     "pull_through", "applied",        "snapshot_request",
+    "snapshot_begin", "snapshot_page", "snapshot_end", "rescan_request", "range_digests",
+    "range_request",  "range_rows",    "heartbeat",    "presence",       "subscribe",
+    "token_refresh",  "bye",           "peer_hello",   "peer_part",      "peer_seen"};
+
+struct FieldWriter {
+  Writer& out;
+
+  void operator()(std::string_view, const ProtocolRange& range) {
+    out.varint(range.min);
+    out.varint(range.max);
+  }
+  template <typename Tag>
+  void operator()(std::string_view, const RandomId<Tag>& id) {
+    out.raw(id.view());
+  }
+  template <typename Tag>
+  void operator()(std::string_view, const Strong<std::uint64_t, Tag>& number) {
+    out.varint(number.get());
+  }
+  void operator()(std::string_view, const std::uint64_t& number) { out.varint(number); }
+  void operator()(std::string_view, const std::uint32_t& number) { out.varint(number); }
+  void operator()(std::string_view, const std::int64_t& number) { out.signed_varint(number); }
+  void operator()(std::string_view, const bool& flag) { out.u8(flag ? 1 : 0); }
+  void operator()(std::string_view, const Digest& digest) { write_digest(out, digest); }
+
+  void operator()(std::string_view, const std::string& text, std::size_t max) {
+    SL_CHECK(text.size() <= max);
+    out.text(text);
+  }
+  void operator()(std::string_view, const ByteVector& bytes, std::size_t max) {
+    SL_CHECK(bytes.size() <= max);
+    out.blob(bytes);
+  }
+  template <typename E>
+  requires std::is_enum_v<E>
+  void operator()(std::string_view, const E& value, E) { out.u8(static_cast<std::uint8_t>(value)); }
+
+  void operator()(std::string_view name, const std::vector<EpochId>& ids, std::size_t max) {
+    begin_list(ids.size(), max);
+    for (const EpochId& id : ids) {
+      (*this)(name, id);
+    }
+  }
+  void operator()(std::string_view name, const std::vector<std::string>& list, std::size_t max) {
+    begin_list(list.size(), max);
+    for (const std::string& text : list) {
+      (*this)(name, text, limits::name_bytes_max);
+    }
+  }
+  void operator()(std::string_view, const std::vector<std::uint64_t>& times, std::size_t max) {
+    begin_list(times.size(), max);
+    for (const std::uint64_t time : times) {
+      out.u64(time);
+    }
+  }
+  void operator()(std::string_view, const std::vector<RangeDigest>& ranges, std::size_t max) {
+    begin_list(ranges.size(), max);
+    for (const RangeDigest& range : ranges) {
+      fields(*this, range, std::type_identity<RangeDigest>());
+    }
+  }
+  void begin_list(std::size_t count, std::size_t max) {
+    SL_CHECK(count <= max);
+    out.varint(count);
+  }
+};
+
+// Reads field after field until one fails; what follows a failure is not read.
+struct FieldReader {
+  Reader& in;
+  std::optional<Error> error;
+
+  template <typename T>
+  bool take(Result<T>&& result, T& out) {
+    if (!result) {
+      error = std::move(result).error();
+      return false;
+    }
+    out = std::move(result).value();
+    return true;
+  }
+  void fail(const char* what) { error = Error(ErrorCode::malformed, what); }
+
+  void operator()(std::string_view name, ProtocolRange& range) {
+    (*this)(name, range.min);
+    (*this)(name, range.max);
+  }
+  template <typename Tag>
+  void operator()(std::string_view, RandomId<Tag>& id) {
+    Bytes raw;
+    if (!error && take(in.raw(16), raw)) {
+      std::copy(raw.begin(), raw.end(), id.bytes.begin());
+    }
+  }
+  template <typename Tag>
+  void operator()(std::string_view, Strong<std::uint64_t, Tag>& number) {
+    std::uint64_t value = 0;
+    if (!error && take(in.varint(), value)) {
+      number = Strong<std::uint64_t, Tag>(value);
+    }
+  }
+  void operator()(std::string_view, std::uint64_t& number) {
+    if (!error) {
+      take(in.varint(), number);
+    }
+  }
+  void operator()(std::string_view, std::uint32_t& number) {
+    std::uint64_t value = 0;
+    if (!error && take(in.varint_at_most(UINT32_MAX), value)) {
+      number = static_cast<std::uint32_t>(value);
+    }
+  }
+  void operator()(std::string_view, std::int64_t& number) {
+    if (!error) {
+      take(in.signed_varint(), number);
+    }
+  }
+  void operator()(std::string_view, bool& flag) {
+    std::uint8_t value = 0;
+    if (!error && take(in.u8(), value)) {
+      flag = value == 1;
+      if (value > 1) {
+        fail("a flag is neither 0 nor 1");
+      }
+    }
+  }
+  void operator()(std::string_view, Digest& digest) {
+    if (!error) {
+      take(read_digest(in), digest);
+    }
+  }
+  void operator()(std::string_view, std::string& text, std::size_t max) {
+    std::string_view view;
+    if (!error && take(in.text(max), view)) {
+      text = view;
+    }
+  }
+  void operator()(std::string_view, ByteVector& bytes, std::size_t max) {
+    Bytes view;
+    if (!error && take(in.blob(max), view)) {
+      bytes = to_vector(view);
+    }
+  }
+  template <typename E>
+  requires std::is_enum_v<E>
+  void operator()(std::string_view, E& value, E last) {
+    std::uint8_t raw = 0;
+    if (!error && take(in.u8(), raw)) {
+      if (raw == 0 || raw > static_cast<std::uint8_t>(last)) {
+        fail("a choice that this version does not know");
+        return;
+      }
+      value = static_cast<E>(raw);
+    }
+  }
+  void operator()(std::string_view name, std::vector<EpochId>& ids, std::size_t max) {
+    list(ids, max, [&](EpochId& id) { (*this)(name, id); });
+  }
+  void operator()(std::string_view name, std::vector<std::string>& texts, std::size_t max) {
+    list(texts, max, [&](std::string& text) { (*this)(name, text, limits::name_bytes_max); });
+  }
+  void operator()(std::string_view, std::vector<std::uint64_t>& times, std::size_t max) {
+    list(times, max, [&](std::uint64_t& time) { take(in.u64(), time); });
+  }
+  void operator()(std::string_view, std::vector<RangeDigest>& ranges, std::size_t max) {
+    list(ranges, max,
+         [&](RangeDigest& range) { fields(*this, range, std::type_identity<RangeDigest>()); });
+  }
+
+  // Grows as elements really come: a count alone allocates nothing.
+  template <typename T, typename One>
+  void list(std::vector<T>& out, std::size_t max, const One& one) {
+    std::uint64_t count = 0;
+    if (error || !take(in.varint_at_most(max), count)) {
+      return;
+    }
+    for (std::uint64_t i = 0; i < count && !error; ++i) {
+      out.emplace_back();
+      one(out.back());
+    }
+  }
+};
+
+struct FieldLister {
+  std::vector<std::string_view>& out;
+
+  template <typename T>
+  void operator()(std::string_view name, const T&) {
+    out.push_back(name);
+  }
+  template <typename T, typename Max>
+  void operator()(std::string_view name, const T&, Max) {
+    out.push_back(name);
+  }
+};
+
+template <typename M>
+Result<Message> decode_as(Bytes body) {
+  Reader in(body);
+  FieldReader reader{in, {}};
+  M message;
+  fields(reader, message, std::type_identity<M>());
+  if (reader.error) {
+    return std::move(*reader.error);
+  }
+  SL_TRY(in.expect_end("a message"));
+  return Message(std::move(message));
+}
+
+using Decode = Result<Message> (*)(Bytes);
+
+template <std::size_t... I>
+constexpr std::array<Decode, sizeof...(I)> make_decoders(std::index_sequence<I...>) {
+  return {&decode_as<std::variant_alternative_t<I, Message>>...};
+}
+
+template <std::size_t... I>
+std::vector<MessageShape> make_shapes(std::index_sequence<I...>) {
+  std::vector<MessageShape> out;
+  const auto one = [&](auto message, std::string_view name) {
+    MessageShape shape{name, {}};
+    FieldLister lister{shape.fields};
+    fields(lister, message, std::type_identity<decltype(message)>());
+    out.push_back(std::move(shape));
+  };
+  (one(std::variant_alternative_t<I, Message>(), names[I]), ...);
+  return out;
+}
+
+}  // namespace
+
+std::string_view refusal_name(Refusal reason) {
+  switch (reason) {
+    case Refusal::schema_incompatible:
+      return "schema_incompatible";
+    case Refusal::unknown_lineage:
+      return "unknown_lineage";
+    case Refusal::cursor_expired:
+      return "cursor_expired";
+    case Refusal::replica_forked:
+      return "replica_forked";
+    case Refusal::not_allowed:
+      return "not_allowed";
+    case Refusal::clock_skew:
+      return "clock_skew";
+    case Refusal::protocol_too_old:
+      return "protocol_too_old";
+    case Refusal::protocol_too_new:
+      return "protocol_too_new";
+    case Refusal::malformed:
+      return "malformed";
+    case Refusal::busy:
+      return "busy";
+  }
+  return "unknown";
+}
+
+std::string_view farewell_name(Farewell reason) {
+  switch (reason) {
+    case Farewell::done:
+      return "done";
+    case Farewell::draining:
+      return "draining";
+    case Farewell::replaced:
+      return "replaced";
+    case Farewell::expired:
+      return "expired";
+    case Farewell::too_slow:
+      return "too_slow";
+  }
+  return "unknown";
+}
+
+ByteVector encode_message(const Message& message) {
+  Writer out;
+  out.u8(static_cast<std::uint8_t>(message.index() + 1));
+  FieldWriter writer{out};
+  std::visit(
+      [&](const auto& m) {
+        fields(writer, m, std::type_identity<std::remove_cvref_t<decltype(m)>>());
+      },
+      message);
+  return out.take();
+}
+
+Result<Message> decode_message(Bytes frame) {
+  static constexpr auto decoders = make_decoders(std::make_index_sequence<message_types>());
+  if (frame.empty()) {
+    return Error(ErrorCode::malformed, "an empty frame");
+  }
+  if (frame.size() > limits::frame_bytes_max) {
+    return Error(ErrorCode::too_large, "a frame of " + std::to_string(frame.size()) + " bytes");
+  }
+  const std::size_t type = frame[0];
+  if (type == 0 || type > message_types) {
+    return Error(ErrorCode::unsupported, "unknown message type " + std::to_string(type));
+  }
+  return decoders[type - 1](frame.subspan(1));
+}
+
+Result<ProtocolRange> read_hello_range(Bytes frame) {
+  Reader in(frame);
+  SL_TRY(const std::uint8_t type, in.u8());
+  if (type != 1) {
+    return Error(ErrorCode::malformed,
+                 "expected a hello, found message type " + std::to_string(type));
+  }
+  FieldReader reader{in, {}};
+  ProtocolRange range;
+  reader("protocol", range);
+  if (reader.error) {
+    return std::move(*reader.error);
+  }
+  return range;
+}
+
+void append_frame(Writer& out, Bytes frame) { out.blob(frame); }
+
+Result<Bytes> read_frame(Reader& in) { return in.blob(limits::frame_bytes_max); }
+
+std::vector<MessageShape> message_shapes() {
+  return make_shapes(std::make_index_sequence<message_types>());
+}
+
+std::string_view message_name(const Message& message) { return names[message.index()]; }
+
+}  // namespace syncline

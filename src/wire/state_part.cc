@@ -1,0 +1,118 @@
+#include "wire/state_part.h"
+
+#include <algorithm>
+#include <set>
+
+namespace syncline {
+
+void StatePartWriter::row(const std::string& table, Bytes key, const RowState& state) {
+  const auto [at, is_new] = tables_.try_emplace(table);
+  if (is_new) {
+    order_.push_back(table);
+    size_ += table.size() + 8;
+  }
+  at->second.push_back({{to_vector(key)}, state});
+  ++rows_;
+  size_ += key.size() + 8;
+  for (const CellState& cell : state.cells) {
+    size_ += cell.value.view().data.size() + 10;
+    newest_ = std::max(newest_, cell.stamp.time);
+  }
+  newest_ = std::max(newest_, state.life.time);
+}
+
+void StatePartWriter::write_table(RowWriter& out, const std::string& table) const {
+  const std::vector<Row>& rows = tables_.at(table);
+  std::set<std::string> names;
+  for (const Row& row : rows) {
+    for (const CellState& cell : row.state.cells) {
+      names.insert(cell.column);
+    }
+  }
+  const std::vector<std::string> columns(names.begin(), names.end());
+  const auto index_of = [&](const std::string& column) {
+    return static_cast<std::uint16_t>(std::lower_bound(columns.begin(), columns.end(), column) -
+                                      columns.begin());
+  };
+  const auto write_cell = [](Writer& to, const CellState& cell) {
+    if (cell.form == CellForm::plain) {
+      write_value(to, cell.value.view());
+    } else {
+      RowWriter::write_formed(to, cell.form, cell.value.view().data);
+    }
+  };
+  const auto values = key_values(rows.front().key.view());
+  SL_CHECK(values.has_value());
+  out.begin_table(table, values->size(), columns);
+  std::vector<std::uint16_t> with_life;
+  for (const Row& row : rows) {
+    with_life.clear();
+    for (const CellState& cell : row.state.cells) {
+      if (cell.stamp == row.state.life) {
+        with_life.push_back(index_of(cell.column));
+      }
+    }
+    Writer& to = out.begin_state(row.state.alive, row.state.life, with_life);
+    to.raw(row.key.view());
+    for (const CellState& cell : row.state.cells) {
+      if (cell.stamp == row.state.life) {
+        write_cell(to, cell);
+      }
+    }
+    out.begin_newer_cells(row.state.cells.size() - with_life.size());
+    for (const CellState& cell : row.state.cells) {
+      if (!(cell.stamp == row.state.life)) {
+        write_cell(out.newer_cell(index_of(cell.column), cell.stamp), cell);
+      }
+    }
+  }
+}
+
+ByteVector StatePartWriter::finish() {
+  Writer out;
+  write_part_header(out, {ChangeSequence(0), {newest_, author_}, 0, 0, true});
+  RowWriter rows(author_);
+  for (const std::string& table : order_) {
+    write_table(rows, table);
+  }
+  out.raw(rows.finish());
+  order_.clear();
+  tables_.clear();
+  rows_ = 0;
+  size_ = 0;
+  newest_ = 1;
+  return out.take();
+}
+
+Result<void> read_state_part(Bytes part, const StateVisit& visit) {
+  Reader in(part);
+  SL_TRY(const PartHeader header, read_part_header(in));
+  if (header.sequence != ChangeSequence(0) || header.index != 0 || !header.last) {
+    return Error(ErrorCode::malformed, "expected a part of states, found a part of a change");
+  }
+  RowReader rows(in.rest(), header.stamp.replica);
+  for (;;) {
+    SL_TRY(const bool table, rows.next_table());
+    if (!table) {
+      return {};
+    }
+    for (;;) {
+      SL_TRY(const bool row, rows.next_row());
+      if (!row) {
+        break;
+      }
+      if (rows.kind() != RowKind::state) {
+        return Error(ErrorCode::malformed, "a part of states holds an edit");
+      }
+      const RowState state = read_state(rows);
+      for (std::size_t i = 1; i < state.cells.size(); ++i) {
+        if (state.cells[i - 1].column == state.cells[i].column) {
+          return Error(ErrorCode::malformed, "a row names a column twice");
+        }
+      }
+      SL_TRY(visit(rows.table(), rows.key(), state));
+    }
+  }
+}
+
+}  // namespace syncline

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "model/row_state.h"
+#include "wire/change_codec.h"
+
+namespace syncline {
+
+// A part of states (wire/change_codec with sequence zero): rows as somebody knows them, in
+// snapshots, rescans and rejections. Its stamp is the writer's: the newest time in it.
+class StatePartWriter {
+ public:
+  // `author` names the writer; stamps of that replica are shorter.
+  explicit StatePartWriter(const ReplicaId& author) : author_(author) {}
+
+  // Rows of one table come together.
+  void row(const std::string& table, Bytes key, const RowState& state);
+  std::uint64_t rows() const { return rows_; }
+  // Near enough to decide when a page is full.
+  std::size_t size() const { return size_; }
+  // The writer is empty afterwards.
+  ByteVector finish();
+
+ private:
+  struct Row {
+    RowKey key;
+    RowState state;
+  };
+  void write_table(RowWriter& out, const std::string& table) const;
+
+  ReplicaId author_;
+  std::vector<std::string> order_;
+  std::map<std::string, std::vector<Row>> tables_;
+  std::uint64_t rows_ = 0;
+  std::size_t size_ = 0;
+  std::uint64_t newest_ = 1;
+};
+
+// Every row of a part of states, in order; stops at the first error of `visit`.
+using StateVisit =
+    std::function<Result<void>(const std::string& table, Bytes key, const RowState& state)>;
+Result<void> read_state_part(Bytes part, const StateVisit& visit);
+
+}  // namespace syncline

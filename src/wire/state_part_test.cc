@@ -1,0 +1,59 @@
+#include "wire/state_part.h"
+
+#include <doctest/doctest.h>
+
+#include "wire/wire_samples.h"
+
+using namespace syncline;
+
+namespace {
+
+struct Row {
+  std::string table;
+  RowKey key;
+  RowState state;
+  friend bool operator==(const Row&, const Row&) = default;
+};
+
+Result<std::vector<Row>> read_all(Bytes part) {
+  std::vector<Row> out;
+  SL_TRY(read_state_part(
+      part, [&](const std::string& table, Bytes key, const RowState& state) -> Result<void> {
+        out.push_back({table, {to_vector(key)}, state});
+        return {};
+      }));
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("states come back as they were, dead ones and cells without a life too") {
+  RowState dead;
+  dead.life = sample_stamp(700, 2);
+  dead.cells = {{"late", CellForm::plain, sample_stamp(701, 3), Value::text("x"), {}}};
+  RowState unborn;
+  unborn.cells = {{"early", CellForm::plain, sample_stamp(10, 3), Value::integer(1), {}}};
+  const std::vector<Row> rows = {{"notes", sample_key(1), sample_state()},
+                                 {"notes", sample_key(2), dead},
+                                 {"tags", sample_key(1), unborn}};
+  StatePartWriter writer(sample_replica(9));
+  for (const Row& row : rows) {
+    writer.row(row.table, row.key.view(), row.state);
+  }
+  CHECK(writer.rows() == 3);
+  const auto back = read_all(writer.finish());
+  REQUIRE(back.has_value());
+  CHECK(*back == rows);
+  CHECK(writer.rows() == 0);
+}
+
+TEST_CASE("a part of states without rows is one") {
+  StatePartWriter writer(sample_replica(9));
+  const auto back = read_all(writer.finish());
+  REQUIRE(back.has_value());
+  CHECK(back->empty());
+}
+
+TEST_CASE("a change's part is no part of states") {
+  CHECK(read_all(encode_change(sample_change())).error().code() == ErrorCode::malformed);
+}

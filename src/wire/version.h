@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/result.h"
+#include "wire/message.h"
+
+namespace syncline {
+
+// The protocol's versions, one line each; golden bytes in codec_test.cc lock every one of them, so
+// that none changes by accident.
+//   1  the first
+inline constexpr ProtocolRange protocol_spoken{1, 1};
+
+// What the server offers beyond a protocol version; a bit each.
+namespace features {
+inline constexpr std::uint64_t presence = 1U << 0U;
+inline constexpr std::uint64_t table_subscriptions = 1U << 1U;
+inline constexpr std::uint64_t rescan = 1U << 2U;
+inline constexpr std::uint64_t all = presence | table_subscriptions | rescan;
+}  // namespace features
+
+// The highest version that both sides speak. Fails with `unsupported` when there is none.
+Result<std::uint32_t> negotiate(const ProtocolRange& ours, const ProtocolRange& theirs);
+
+}  // namespace syncline
