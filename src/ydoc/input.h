@@ -29,10 +29,14 @@ struct SubdocInput {
 // One element of an array, one value of a map, one child of an XML node: a plain value (bytes
 // become a binary element), a nested document, or a new shared type.
 struct Input {
-  Input(Any value) : any(std::move(value)) {}  // NOLINT(google-explicit-constructor)
-  Input(SubdocInput value)                     // NOLINT(google-explicit-constructor)
-      : kind(Kind::subdoc), subdoc(std::move(value)) {}
-  Input(TypeInput value);  // NOLINT(google-explicit-constructor)
+  Input(Any value);          // NOLINT(google-explicit-constructor)
+  Input(SubdocInput value);  // NOLINT(google-explicit-constructor)
+  Input(TypeInput value);    // NOLINT(google-explicit-constructor)
+  Input(const Input& other);
+  Input(Input&& other) noexcept;
+  Input& operator=(const Input& other);
+  Input& operator=(Input&& other) noexcept;
+  ~Input();
 
   enum class Kind : std::uint8_t { any, subdoc, type };
   Kind kind = Kind::any;
@@ -63,6 +67,14 @@ struct TypeInput {
   std::vector<std::pair<std::string, Input>> entries;  // map, hook; attributes of the others
 };
 
+// Here, because they need to know what a TypeInput is.
+inline Input::Input(Any value) : any(std::move(value)) {}
+inline Input::Input(SubdocInput value) : kind(Kind::subdoc), subdoc(std::move(value)) {}
 inline Input::Input(TypeInput value) : kind(Kind::type) { type.push_back(std::move(value)); }
+inline Input::Input(const Input& other) = default;
+inline Input::Input(Input&& other) noexcept = default;
+inline Input& Input::operator=(const Input& other) = default;
+inline Input& Input::operator=(Input&& other) noexcept = default;
+inline Input::~Input() = default;
 
 }  // namespace syncline::ydoc

@@ -45,6 +45,13 @@ struct Blob {
   std::size_t size = 0;
 };
 
+// The value in a slot; its size lies before it.
+inline Bytes slot_bytes(const std::uint8_t* slot) {
+  std::uint32_t size = 0;
+  std::memcpy(&size, slot - sizeof size, sizeof size);
+  return {slot, size};
+}
+
 enum ItemFlag : std::uint8_t {
   flag_deleted = 1,
   flag_keep = 2,    // the undo manager may want its content back

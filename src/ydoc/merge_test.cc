@@ -120,6 +120,16 @@ TEST_CASE("the second format says the same as the first") {
   CHECK(*first == session.state);
 }
 
+TEST_CASE("a section without structs is left out of the second format") {
+  // Client 5 has no structs, client 3 one gc struct.
+  const ByteVector update = {2, 0, 5, 0, 1, 3, 0, 0, 1, 0};
+  const Result<ByteVector> second = convert_v1_to_v2(update);
+  REQUIRE(second);
+  const Result<ByteVector> first = convert_v2_to_v1(*second);
+  REQUIRE(first);
+  CHECK(*first == ByteVector{1, 1, 3, 0, 0, 1, 0});
+}
+
 TEST_CASE("a small update of the second format cannot unfold without bound") {
   // One gc struct, its length repeated for ever, two to the fortieth times.
   Encoder update;

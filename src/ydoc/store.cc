@@ -203,6 +203,22 @@ const std::uint8_t** Store::append_slots(Client& client, std::uint64_t count) {
   return out;
 }
 
+const std::uint8_t** Store::make_slots(Client& client, Bytes encoded,
+                                       const std::vector<std::size_t>& begins) {
+  constexpr std::size_t head = sizeof(std::uint32_t);
+  auto* at = arena.array<std::uint8_t>(encoded.size() + begins.size() * head);
+  const std::uint8_t** const slots = append_slots(client, begins.size());
+  for (std::size_t i = 0; i < begins.size(); ++i) {
+    const std::size_t end = i + 1 < begins.size() ? begins[i + 1] : encoded.size();
+    const auto size = static_cast<std::uint32_t>(end - begins[i]);
+    std::memcpy(at, &size, head);
+    std::memcpy(at + head, encoded.data() + begins[i], size);
+    slots[i] = at + head;
+    at += head + size;
+  }
+  return slots;
+}
+
 const Blob* Store::make_blob(Bytes bytes) {
   auto* data = arena.array<std::uint8_t>(bytes.size());
   if (!bytes.empty()) {

@@ -183,6 +183,9 @@ struct Store {
   // Room for `units` more characters of this client, right behind its last ones if possible.
   char16_t* append_text(Client& client, std::uint64_t units);
   const std::uint8_t** append_slots(Client& client, std::uint64_t count);
+  // Keeps encoded values, which begin at these places in `encoded`.
+  const std::uint8_t** make_slots(Client& client, Bytes encoded,
+                                  const std::vector<std::size_t>& begins);
   const Blob* make_blob(Bytes bytes);
 
   // --- structs (integrate.cc)

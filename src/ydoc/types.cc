@@ -24,7 +24,7 @@ const Item* current_item(const Branch* branch, std::string_view key) {
 }
 
 Any json_slot(const std::uint8_t* slot) {
-  Decoder in({slot, PTRDIFF_MAX});
+  Decoder in(slot_bytes(slot));
   const std::string_view text = in.string();
   Result<Any> value = text == "undefined" ? Result<Any>(Any{}) : from_json(text);
   return value ? std::move(*value) : Any{};
@@ -81,7 +81,7 @@ Result<void> Type::writable() const {
 Content content_at(const Item* item, std::uint64_t offset) {
   switch (item->kind) {
     case ContentKind::any: {
-      Decoder in({item->content.slots[offset], PTRDIFF_MAX});
+      Decoder in(slot_bytes(item->content.slots[offset]));
       return read_any(in);
     }
     case ContentKind::json:

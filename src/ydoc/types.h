@@ -25,7 +25,6 @@ namespace syncline::ydoc {
 struct Branch;
 struct Item;
 class Type;
-class Snapshot;
 
 // A nested document as it is stored.
 struct SubdocView {

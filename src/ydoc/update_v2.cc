@@ -563,11 +563,30 @@ Result<ByteVector> convert_v2_to_v1(Bytes update, const Limits& limits) {
   return reader.to_v1();
 }
 
+namespace {
+
+// Sections without structs are left out, so the count in the update cannot be copied.
+std::uint64_t count_sections(Bytes update) {
+  StructReader reader(update);
+  StructView view;
+  std::uint64_t sections = 0;
+  std::uint64_t left = 0;
+  while (reader.has_next()) {
+    sections += left == 0 ? 1U : 0U;
+    left = (left == 0 ? reader.structs_left() : left) - 1;
+    if (!reader.read(view)) {
+      break;
+    }
+  }
+  return sections;
+}
+
+}  // namespace
+
 Result<ByteVector> convert_v1_to_v2(Bytes update, InheritedKeys keys) {
-  Decoder head(update);
   StructReader reader(update);
   V2Writer writer;
-  writer.write_count(head.var_uint());
+  writer.write_count(count_sections(update));
   StructView view;
   std::uint64_t left = 0;
   while (reader.has_next()) {
