@@ -431,6 +431,9 @@ Result<void> Apply::hold(TableAccess* access, const std::string& table, Bytes ke
   row.message = error.message();
   row.state = state;
   ++report.held;
+  if (access != nullptr) {
+    ops_.aside(access->table(), key);
+  }
   return parts_.held.put(row, parts_.clock.now_ms());
 }
 

@@ -179,6 +179,10 @@ void CaptureBuffer::bury(const TrackedTable& table, RowId row, bool had_row, Byt
   add_row_op(table, {OpKind::bury, row, row, key, tomb, had_row}, columns, has_old, old_values);
 }
 
+void CaptureBuffer::aside(const TrackedTable& table, Bytes key) {
+  add_row_op(table, {OpKind::aside, 0, 0, key, {}, false}, {}, false, {});
+}
+
 void CaptureBuffer::add_row_op(const TrackedTable& table, const RowOp& row_op,
                                const ColumnSet& columns, bool has_old, Bytes old_values) {
   TableOps& ops = ops_of(table);
@@ -372,6 +376,7 @@ void CaptureBuffer::fold(const TableOps& ops, const Op& op,
       case OpKind::install:
       case OpKind::leave:
       case OpKind::bury:
+      case OpKind::aside:
         SL_CHECK(false);  // never the application's doing
     }
   }

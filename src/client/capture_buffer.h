@@ -38,6 +38,9 @@ class CaptureBuffer {
   void bury(const TrackedTable& table, RowId row, bool had_row, Bytes key, Bytes tomb,
             const ColumnSet& columns, bool has_old, Bytes old_values);
 
+  // A key of which something is kept outside the table.
+  void aside(const TrackedTable& table, Bytes key);
+
   // Savepoints, by SQLite's level. Setting a level that is set does nothing: several tables report
   // the same savepoint.
   void set_mark(int level);

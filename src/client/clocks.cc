@@ -289,6 +289,7 @@ Result<void> Clocks::enter_part(const LogRow& row, Bytes part, Writer* replaced)
         break;
       }
       case OpKind::rich:
+      case OpKind::aside:
         break;
     }
   }

@@ -52,7 +52,7 @@ Engine::Engine(const Parts& parts)
       rows_(parts.connection, clocks_, origins_, capture_),
       held_(parts.connection),
       seen_(parts.connection),
-      extract_(parts.connection, catalog_, log_, clocks_, origins_, tables_, rows_),
+      extract_(parts.connection, catalog_, log_, clocks_, origins_, tables_, rows_, held_),
       apply_({parts.connection, catalog_, log_, clocks_, origins_, capture_, tables_, extract_,
               rows_, held_, seen_, clock_}),
       meta_(parts.connection),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/merge.h"
 #include "wire/limits.h"
 
 namespace syncline {
@@ -187,6 +188,8 @@ Result<void> Extract::one_run(Running& running, TableAccess& access, const LogRu
       return install_rows(running, access, run);
     case OpKind::bury:
       return bury_row(running, run);
+    case OpKind::aside:
+      return aside_row(running, access, run.key);
     case OpKind::rich:
     case OpKind::leave:
       return {};
@@ -496,6 +499,24 @@ Result<void> Extract::state_row(Running& running, TableAccess& access, const Sto
   return {};
 }
 
+// What is kept of a row outside its table may be all that others will hear of a change.
+Result<void> Extract::aside_row(Running& running, TableAccess& access, Bytes key) {
+  const TrackedTable& table = access.table();
+  SL_TRY(LoadedRow row, rows_.load(access, key));
+  SL_TRY(const std::optional<HeldRow> held, held_.find(table.name, key));
+  if (held.has_value()) {
+    merge_state(row.state, held->state);
+  }
+  std::vector<std::string> names;
+  for (const CellState& cell : row.state.cells) {
+    names.push_back(cell.column);
+  }
+  running.rows.begin_table(table.name, table.key.size(), names);
+  write_state_cells(running.rows, names, key, row.state);
+  // Its columns were its own, of which the table need not know all.
+  return begin_table(running, table);
+}
+
 Result<void> Extract::bury_row(Running& running, const LogRun& run) {
   Reader encoded(run.clock);
   SL_TRY(const Tomb tomb, read_tomb(encoded));
@@ -599,10 +620,19 @@ Result<std::optional<Value>> Extract::value_before(TableId table, RowId row, std
 }
 
 void write_state_row(RowWriter& rows, const TrackedTable& table, Bytes key, const RowState& state) {
+  std::vector<std::string> names;
+  for (const TrackedColumn& column : table.columns) {
+    names.push_back(column.name);
+  }
+  write_state_cells(rows, names, key, state);
+}
+
+void write_state_cells(RowWriter& rows, std::span<const std::string> columns, Bytes key,
+                       const RowState& state) {
   std::vector<std::uint16_t> at_life;
   std::vector<std::uint16_t> newer;
-  for (std::size_t i = 0; i < table.columns.size(); ++i) {
-    const CellState* cell = state.find(table.columns[i].name);
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const CellState* cell = state.find(columns[i]);
     if (cell != nullptr) {
       (state.alive && cell->stamp == state.life ? at_life : newer)
           .push_back(static_cast<std::uint16_t>(i));
@@ -618,11 +648,11 @@ void write_state_row(RowWriter& rows, const TrackedTable& table, Bytes key, cons
     }
   };
   for (const std::uint16_t position : at_life) {
-    write_content(out, *state.find(table.columns[position].name));
+    write_content(out, *state.find(columns[position]));
   }
   rows.begin_newer_cells(newer.size());
   for (const std::uint16_t position : newer) {
-    const CellState* cell = state.find(table.columns[position].name);
+    const CellState* cell = state.find(columns[position]);
     write_content(rows.newer_cell(position, cell->stamp), *cell);
   }
 }

@@ -6,6 +6,7 @@
 
 #include "client/catalog.h"
 #include "client/clocks.h"
+#include "client/held.h"
 #include "client/local_log.h"
 #include "client/old_values.h"
 #include "client/origins.h"
@@ -43,7 +44,7 @@ class TableSet {
 class Extract {
  public:
   Extract(Connection connection, Catalog& catalog, LocalLog& log, Clocks& clocks, Origins& origins,
-          TableSet& tables, RowStore& rows)
+          TableSet& tables, RowStore& rows, Held& held)
       : connection_(connection),
         catalog_(catalog),
         log_(log),
@@ -51,6 +52,7 @@ class Extract {
         origins_(origins),
         tables_(tables),
         rows_(rows),
+        held_(held),
         old_values_(connection, log) {}
 
   // Takes one encoded part (wire/change_codec) after the other; false stops.
@@ -89,6 +91,7 @@ class Extract {
   Result<void> erase_row(Running& running, TableAccess& access, const LogRun& run);
   Result<void> install_rows(Running& running, TableAccess& access, const LogRun& run);
   Result<void> state_row(Running& running, TableAccess& access, const StoredRow& stored);
+  Result<void> aside_row(Running& running, TableAccess& access, Bytes key);
   Result<void> bury_row(Running& running, const LogRun& run);
   Result<void> past_row(Running& running, TableAccess& access, const LogRun& run, RowId row,
                         const StoredRow* stored, const ColumnSet& columns, RowKind kind,
@@ -105,11 +108,15 @@ class Extract {
   Origins& origins_;
   TableSet& tables_;
   RowStore& rows_;
+  Held& held_;
   OldValues old_values_;
 };
 
 // Writes a row as a state. The table must have been begun with its columns in their own order.
 // Cells of columns that the table does not have are left out.
 void write_state_row(RowWriter& rows, const TrackedTable& table, Bytes key, const RowState& state);
+// The same for a table that was begun with these columns.
+void write_state_cells(RowWriter& rows, std::span<const std::string> columns, Bytes key,
+                       const RowState& state);
 
 }  // namespace syncline

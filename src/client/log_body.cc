@@ -76,6 +76,9 @@ void LogBodyWriter::run(const LogRun& run) {
         out_.blob(run.old_values);
       }
       return;
+    case OpKind::aside:
+      out_.blob(run.key);
+      return;
     case OpKind::rich:
       out_.varint(run.column);
       out_.u8(run.form);
@@ -119,7 +122,7 @@ Result<bool> LogBodyReader::read_mark(LogRun& run) {
       continue;
     }
     const unsigned kind = mark & 0x0FU;
-    if (kind < 1 || kind > 8 || table_ == 0) {
+    if (kind < 1 || kind > 9 || table_ == 0) {
       return Error(ErrorCode::malformed, "unknown mark " + std::to_string(mark));
     }
     run.kind = static_cast<OpKind>(kind);
@@ -173,6 +176,10 @@ Result<void> LogBodyReader::read_fields(LogRun& run) {
       SL_TRY(run.key, in_.blob());
       SL_TRY(run.clock, in_.blob());
       SL_TRY(read_old(run));
+      break;
+    }
+    case OpKind::aside: {
+      SL_TRY(run.key, in_.blob());
       break;
     }
     case OpKind::rich: {

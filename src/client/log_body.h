@@ -30,6 +30,7 @@ enum class OpKind : std::uint8_t {
   install = 6,  // rows [first, first + count) came with clocks of their own
   leave = 7,    // one row left the table without having ended: it is held
   bury = 8,     // a key is dead with a tomb of its own; its row, if there was one, is gone
+  aside = 9,    // of a key something was kept that is not in the table: a held row, waiting cells
 };
 
 // One run of a body.
@@ -42,7 +43,7 @@ struct LogRun {
   bool has_old = false;
   // Old values, `columns` in rising order, row by row; encoded as model/value_codec does.
   Bytes old_values;
-  // erase, over, leave and bury: the row's key, encoded.
+  // erase, over, leave, bury and aside: the row's key, encoded.
   Bytes key;
   // over: where the row that was replaced stood.
   RowId old_rowid = 0;

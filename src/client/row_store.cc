@@ -341,14 +341,19 @@ Result<void> RowStore::store(TableAccess& access, Bytes key, const LoadedRow& be
     }
   }
   std::vector<CellState> extra;
+  bool outside = false;
   for (const CellState& cell : after.cells) {
     const bool stands = after.alive && table.position_of(cell.column) >= 0;
     if (!stands || cell.form != CellForm::plain) {
       extra.push_back(cell);
     }
+    outside = outside || !stands;
   }
   if (before.has_extra || !extra.empty()) {
     SL_TRY(store_extra(table.id, key, extra));
+  }
+  if (outside) {
+    ops.aside(table, key);
   }
   return {};
 }

@@ -143,7 +143,8 @@ class Bench {
       }
       after = image(replica);
       if (!check(operation, operation.reads_only ? told_ : after)) {
-        return fail(operation, "its outcome is another after: " + error);
+        return fail(operation, "its outcome is another after: " + error + "\n" +
+                                   outcomes_[operation.name] + "is now\n" + after);
       }
       if (!replica.run("INSERT INTO t(id, a) VALUES(9000, 'later')").empty() ||
           replica.last_change() != "put t[9000] a=text:6c61746572 b=null") {
