@@ -29,7 +29,9 @@ TEST_CASE("a counter counts apart when the first thing a connection does is to w
     TrackOptions options;
     options.column_rules["n"] = MergeRule::counter;
     REQUIRE(replica.engine->track("t", options));
-    REQUIRE(i == 1 || replica.execute("INSERT INTO t VALUES(1, 10)"));
+    if (i == 0) {
+      REQUIRE(replica.execute("INSERT INTO t VALUES(1, 10)"));
+    }
   }
   {
     TestReplica one(1, files[0].path);
