@@ -268,6 +268,7 @@ void ClientSession::handle(Instant now, Welcome&& m) {
   const bool bootstrap = !rescan && facts_.cursor == ServerVersion(0);
   facts_.lineage = m.lineage;
   facts_.acknowledged = m.known_sequence;
+  facts_.acknowledged_time = m.known_time;
   facts_.epochs_before.assign(1, facts_.epoch);
   if (!rescan && !bootstrap) {
     facts_.cursor = std::min(facts_.cursor, m.resume_after);
@@ -449,7 +450,7 @@ void ClientSession::on_outbox(Instant now, ChangeSequence after, std::vector<Out
   for (OutboxPart& part : parts) {
     bytes += part.part.size();
     if (part.last) {
-      in_flight_.push_back({part.sequence, bytes});
+      in_flight_.push_back({part.sequence, part.time, bytes});
       in_flight_bytes_ += bytes;
       bytes = 0;
       sent_through_ = part.sequence;
@@ -463,6 +464,7 @@ void ClientSession::on_outbox(Instant now, ChangeSequence after, std::vector<Out
 void ClientSession::ack_through(ChangeSequence through) {
   while (!in_flight_.empty() && in_flight_.front().sequence <= through) {
     in_flight_bytes_ -= in_flight_.front().bytes;
+    facts_.acknowledged_time = in_flight_.front().time;
     in_flight_.pop_front();
   }
   heartbeat_covers_us_ = false;

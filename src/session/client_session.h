@@ -55,6 +55,7 @@ struct ClientOptions {
 // One part of an own change, for on_outbox().
 struct OutboxPart {
   ChangeSequence sequence;
+  std::uint64_t time = 0;  // of its stamp
   bool last = true;
   ByteVector part;
 };
@@ -123,6 +124,7 @@ class ClientSession {
   enum class Phase { stopped, waiting, dialing, greeting, bootstrap, rescan, live, mending };
   struct InFlight {
     ChangeSequence sequence;
+    std::uint64_t time = 0;
     std::size_t bytes = 0;
   };
 

@@ -63,6 +63,7 @@ struct Welcome {
   ServerVersion resume_after;
   // The last own change of this replica that the server knows.
   ChangeSequence known_sequence;
+  std::uint64_t known_time = 0;  // that change's time
   std::int64_t server_time_ms = 0;
   std::uint64_t frame_bytes_max = 0;
   std::uint64_t row_bytes_max = 0;

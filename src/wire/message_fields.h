@@ -36,6 +36,7 @@ void fields(V& v, auto& m, std::type_identity<Welcome>) {
   v("head", m.head);
   v("resume_after", m.resume_after);
   v("known_sequence", m.known_sequence);
+  v("known_time", m.known_time);
   v("server_time_ms", m.server_time_ms);
   v("frame_bytes_max", m.frame_bytes_max);
   v("row_bytes_max", m.row_bytes_max);

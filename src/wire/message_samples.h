@@ -42,7 +42,8 @@ inline std::vector<Message> message_samples() {
                          {"notes", "tags"},
                          "secret"});
   out.emplace_back(Welcome{1, lineage, ServerVersion(500), ServerVersion(400), ChangeSequence(299),
-                           1'700'000'000'000, 1U << 20U, 1U << 19U, 1U << 24U, 1000, 7, true});
+                           0x99887766U, 1'700'000'000'000, 1U << 20U, 1U << 19U, 1U << 24U, 1000, 7,
+                           true});
   out.emplace_back(Refused{Refusal::clock_skew,
                            "your clock is ahead",
                            "set the clock",

@@ -1,0 +1,49 @@
+#include "server/fan_out.h"
+
+namespace syncline {
+
+void FanOut::clear() {
+  recent_.clear();
+  bytes_ = 0;
+}
+
+void FanOut::add(ServerVersion version, const ReplicaId& author, std::vector<ByteVector> parts) {
+  if (!recent_.empty() && recent_.back().version.next() != version) {
+    clear();
+  }
+  Recent recent{version, author, std::move(parts), 0};
+  for (const ByteVector& part : recent.parts) {
+    recent.bytes += part.size();
+  }
+  bytes_ += recent.bytes;
+  recent_.push_back(std::move(recent));
+  while (bytes_ > bytes_max_) {
+    bytes_ -= recent_.front().bytes;
+    recent_.pop_front();
+  }
+}
+
+std::optional<FanOut::Slice> FanOut::read(ServerVersion after, const ReplicaId& reader,
+                                          std::size_t bytes_max) const {
+  if (recent_.empty() || after.next() < recent_.front().version ||
+      after >= recent_.back().version) {
+    return std::nullopt;
+  }
+  Slice slice;
+  slice.through = after;
+  std::size_t bytes = 0;
+  const std::size_t first =
+      static_cast<std::size_t>(after.get() + 1 - recent_.front().version.get());
+  for (std::size_t i = first; i < recent_.size() && bytes < bytes_max; ++i) {
+    slice.through = recent_[i].version;
+    if (recent_[i].author != reader) {
+      for (const ByteVector& part : recent_[i].parts) {
+        bytes += part.size();
+        slice.parts.push_back({recent_[i].version, part});
+      }
+    }
+  }
+  return slice;
+}
+
+}  // namespace syncline

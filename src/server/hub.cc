@@ -1,0 +1,439 @@
+#include "server/hub.h"
+
+#include <algorithm>
+
+#include "wire/change_codec.h"
+
+namespace syncline {
+namespace {
+
+template <typename... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <typename... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+}  // namespace
+
+Hub::Hub(LogStore& store, WallClock& clock, HubOptions options)
+    : store_(&store), clock_(&clock), options_(std::move(options)) {}
+
+std::optional<HubEffect> Hub::next_effect() {
+  if (effects_.empty()) {
+    return std::nullopt;
+  }
+  HubEffect out = std::move(effects_.front());
+  effects_.pop_front();
+  return out;
+}
+
+std::optional<ConnectionId> Hub::open(Instant now) {
+  if (peers_.size() >= options_.connections_max) {
+    return std::nullopt;
+  }
+  const ConnectionId id(next_connection_++);
+  Peer& peer = *peers_.emplace(id, std::make_unique<Peer>(*clock_, options_.session)).first->second;
+  peer.session.on_open(now);
+  pump(now, id);
+  return id;
+}
+
+void Hub::on_frame(Instant now, ConnectionId connection, Bytes frame) {
+  if (const auto at = peers_.find(connection); at != peers_.end()) {
+    at->second->session.on_frame(now, frame);
+    pump(now, connection);
+  }
+}
+
+void Hub::on_wakeup(Instant now, ConnectionId connection) {
+  if (const auto at = peers_.find(connection); at != peers_.end()) {
+    at->second->session.on_wakeup(now);
+    pump(now, connection);
+  }
+}
+
+void Hub::on_authorised(Instant now, ConnectionId connection, Rights rights) {
+  if (const auto at = peers_.find(connection); at != peers_.end()) {
+    at->second->session.on_authorised(now, std::move(rights));
+    pump(now, connection);
+  }
+}
+
+void Hub::on_closed(Instant now, ConnectionId connection) {
+  const auto at = peers_.find(connection);
+  if (at == peers_.end()) {
+    return;
+  }
+  const std::unique_ptr<Peer> peer = std::move(at->second);
+  peers_.erase(at);
+  leave(now, connection, *peer);
+}
+
+void Hub::hang_up(Instant now, const std::string& user, Farewell reason,
+                  const std::string& message) {
+  std::vector<ConnectionId> ids;
+  for (const auto& [id, peer] : peers_) {
+    if (user.empty() || peer->session.rights().user == user) {
+      ids.push_back(id);
+    }
+  }
+  for (const ConnectionId id : ids) {
+    peers_.at(id)->session.hang_up(now, reason, message);
+    pump(now, id);
+  }
+}
+
+Result<Hub::Room*> Hub::room(const std::string& name) {
+  const auto at = rooms_.find(name);
+  if (at != rooms_.end()) {
+    return at->second.get();
+  }
+  SL_TRY(begin());
+  SL_TRY(Workspace workspace, Workspace::open(*store_, options_.rules, name));
+  auto made = std::make_unique<Room>(std::move(workspace), options_.fan_out_bytes_max);
+  made->committed = made->workspace.head();
+  return rooms_.emplace(name, std::move(made)).first->second.get();
+}
+
+Result<void> Hub::begin() {
+  if (in_transaction_) {
+    return {};
+  }
+  SL_TRY(store_->begin());
+  in_transaction_ = true;
+  return {};
+}
+
+void Hub::fail(Instant now, const Error& error) {
+  store_->rollback();
+  in_transaction_ = false;
+  const std::deque<Waiting> lost = std::move(waiting_);
+  waiting_.clear();
+  waiting_bytes_ = 0;
+  cursors_.clear();
+  // Rooms are read anew; sessions in them ask again once they come back.
+  rooms_.clear();
+  std::vector<ConnectionId> ids;
+  for (const auto& [id, peer] : peers_) {
+    if (peer->room != nullptr) {
+      peer->room = nullptr;
+      ids.push_back(id);
+    }
+  }
+  for (const Waiting& one : lost) {
+    ids.push_back(one.connection);
+  }
+  for (const ConnectionId id : ids) {
+    if (const auto at = peers_.find(id); at != peers_.end()) {
+      at->second->session.on_host_failure(now, error);
+      pump(now, id);
+    }
+  }
+}
+
+void Hub::commit(Instant now) {
+  if (!in_transaction_) {
+    return;
+  }
+  const auto run = [&]() -> Result<void> {
+    for (const auto& [whose, cursor] : cursors_) {
+      SL_TRY(whose.first->workspace.save_cursor(whose.second, cursor, clock_->now_ms()));
+    }
+    return store_->commit();
+  };
+  if (const auto done = run(); !done) {
+    fail(now, done.error());
+    return;
+  }
+  in_transaction_ = false;
+  ++commits_;
+  cursors_.clear();
+  std::deque<Waiting> done = std::move(waiting_);
+  waiting_.clear();
+  waiting_bytes_ = 0;
+  std::set<Room*> moved;
+  for (Waiting& one : done) {
+    if (one.admitted.admission == Admission::admitted) {
+      one.room->recent.add(one.version, one.author, std::move(one.parts));
+      one.room->committed = one.version;
+      moved.insert(one.room);
+    }
+    if (const auto at = peers_.find(one.connection); at != peers_.end()) {
+      at->second->session.on_admitted(now, std::move(one.admitted));
+    }
+  }
+  std::set<ConnectionId> touched;
+  for (const Waiting& one : done) {
+    touched.insert(one.connection);
+  }
+  for (Room* room : moved) {
+    for (const ConnectionId id : room->members) {
+      peers_.at(id)->session.on_head_moved(now, room->committed);
+      touched.insert(id);
+    }
+  }
+  for (const ConnectionId id : touched) {
+    pump(now, id);
+  }
+}
+
+Result<void> Hub::retire(Instant now) {
+  commit(now);
+  for (const auto& [name, room] : rooms_) {
+    SL_TRY(begin());
+    SL_TRY(syncline::retire(*store_, room->workspace, options_.retention, clock_->now_ms()));
+  }
+  commit(now);
+  return {};
+}
+
+void Hub::pump(Instant now, ConnectionId connection) {
+  for (;;) {
+    const auto at = peers_.find(connection);
+    if (at == peers_.end()) {
+      return;
+    }
+    auto effect = at->second->session.next_effect();
+    if (!effect) {
+      return;
+    }
+    perform(now, connection, *at->second, std::move(*effect));
+  }
+}
+
+void Hub::perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effect) {
+  // An answer that cannot be given: storage failed.
+  const auto answer = [&](const Result<void>& done) {
+    if (!done) {
+      fail(now, done.error());
+      peer.session.on_host_failure(now, done.error());
+    }
+  };
+  std::visit(Overloaded{
+                 [&](effect::Send&& e) {
+                   effects_.emplace_back(HubSend{id, std::move(e.frame)});
+                 },
+                 [&](effect::HangUp&& e) {
+                   leave(now, id, peer);
+                   effects_.emplace_back(HubHangUp{id, std::move(e.reason)});
+                 },
+                 [&](effect::WakeAt&& e) {
+                   effects_.emplace_back(HubWakeAt{id, e.at});
+                 },
+                 [&](effect::Authorise&& e) {
+                   effects_.emplace_back(
+                       HubAuthorise{id, std::move(e.workspace), std::move(e.token), e.replica});
+                 },
+                 [&](effect::Greet&& e) { greet(now, id, peer, e.hello); },
+                 [&](effect::Append&& e) { append(now, id, peer, std::move(e.parts)); },
+                 [&](effect::ReadLog&& e) { read_log(now, peer, e); },
+                 [&](effect::ReadSnapshot&& e) { read_snapshot(now, peer, e); },
+                 [&](effect::ReadDigests&& e) {
+                   commit(now);
+                   answer([&]() -> Result<void> {
+                     if (peer.room == nullptr) {
+                       return {};
+                     }
+                     SL_TRY(RangeDigests ready,
+                            peer.room->workspace.range_digests(peer.session.hello(), e.request));
+                     peer.session.on_message_ready(now, Message(std::move(ready)));
+                     return {};
+                   }());
+                 },
+                 [&](effect::ReadRange&& e) {
+                   commit(now);
+                   answer([&]() -> Result<void> {
+                     if (peer.room == nullptr) {
+                       return {};
+                     }
+                     SL_TRY(RangeRows ready,
+                            peer.room->workspace.range_rows(peer.session.hello(), e.request));
+                     peer.session.on_message_ready(now, Message(std::move(ready)));
+                     return {};
+                   }());
+                 },
+                 [&](effect::ReadHead&&) {
+                   commit(now);
+                   if (peer.room != nullptr) {
+                     peer.session.on_head(now, peer.room->committed,
+                                          peer.room->workspace.digest(peer.session.hello().tables));
+                   }
+                 },
+                 [&](effect::SaveCursor&& e) {
+                   if (peer.room != nullptr) {
+                     cursors_[{peer.room, peer.session.hello().replica}] = e.version;
+                   }
+                 },
+                 [&](effect::Broadcast&& e) { broadcast(now, peer, e.presence); },
+                 [&](effect::ChangeSubscription&&) {
+                   // The session's hello holds the new tables; every read looks there.
+                 },
+             },
+             std::move(effect));
+}
+
+void Hub::greet(Instant now, ConnectionId id, Peer& peer, const Hello& hello) {
+  const auto run = [&]() -> Result<Greeting> {
+    commit(now);
+    SL_TRY(begin());
+    SL_TRY(Room * into, room(hello.workspace));
+    SL_TRY(Greeting greeting,
+           into->workspace.greet(hello, peer.session.rights(), clock_->now_ms()));
+    if (std::holds_alternative<Welcome>(greeting)) {
+      peer.room = into;
+    }
+    commit(now);
+    return greeting;
+  };
+  auto greeting = run();
+  if (!greeting) {
+    fail(now, greeting.error());
+    peer.session.on_host_failure(now, greeting.error());
+    return;
+  }
+  if (std::holds_alternative<Welcome>(*greeting)) {
+    if (peer.room == nullptr) {
+      return;  // the commit failed, and the session was told
+    }
+    join(now, id, peer);
+  }
+  peer.session.on_greeting(now, std::move(*greeting));
+}
+
+void Hub::join(Instant now, ConnectionId id, Peer& peer) {
+  // Invariant 3.
+  const std::set<ConnectionId> members = peer.room->members;
+  for (const ConnectionId other : members) {
+    Peer& one = *peers_.at(other);
+    if (one.session.hello().replica == peer.session.hello().replica) {
+      one.session.hang_up(now, Farewell::replaced, "another connection of this replica took over");
+      pump(now, other);
+    }
+  }
+  peer.room->members.insert(id);
+}
+
+void Hub::leave(Instant now, ConnectionId id, Peer& peer) {
+  if (peer.room == nullptr) {
+    return;
+  }
+  Room& room = *peer.room;
+  room.members.erase(id);
+  peer.room = nullptr;
+  const ReplicaId replica = peer.session.hello().replica;
+  for (auto at = room.presence.begin(); at != room.presence.end();) {
+    if (at->first.first != replica) {
+      ++at;
+      continue;
+    }
+    const Presence gone{replica, at->first.second, {}};
+    room.presence_bytes -= at->first.second.size() + at->second.size();
+    at = room.presence.erase(at);
+    for (const ConnectionId other : std::set<ConnectionId>(room.members)) {
+      peers_.at(other)->session.on_presence(now, gone);
+      pump(now, other);
+    }
+  }
+}
+
+void Hub::append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts) {
+  if (peer.room == nullptr) {
+    return;
+  }
+  std::size_t bytes = 0;
+  for (const ByteVector& part : parts) {
+    bytes += part.size();
+  }
+  const auto run = [&]() -> Result<void> {
+    SL_TRY(begin());
+    Workspace& workspace = peer.room->workspace;
+    std::vector<ByteVector> kept = parts;
+    SL_TRY(Admitted admitted, workspace.admit(peer.session.hello(), peer.session.rights(),
+                                              std::move(parts), clock_->now_ms()));
+    waiting_.push_back({id, peer.room, std::move(admitted), std::move(kept), workspace.head(),
+                        peer.session.hello().replica});
+    return {};
+  };
+  if (const auto done = run(); !done) {
+    fail(now, done.error());
+    peer.session.on_host_failure(now, done.error());
+    return;
+  }
+  waiting_bytes_ += bytes;
+  if (waiting_.size() >= options_.group_changes_max || waiting_bytes_ >= options_.group_bytes_max) {
+    commit(now);
+  } else if (waiting_.size() == 1) {
+    effects_.emplace_back(HubCommitWanted{});
+  }
+}
+
+void Hub::read_log(Instant now, Peer& peer, const effect::ReadLog& ask) {
+  if (peer.room == nullptr) {
+    return;
+  }
+  Room& room = *peer.room;
+  const Hello& hello = peer.session.hello();
+  if (hello.tables.empty()) {
+    if (auto slice = room.recent.read(ask.after, hello.replica, ask.bytes_max)) {
+      peer.session.on_log(now, std::move(slice->parts), slice->through);
+      return;
+    }
+  }
+  auto slice = room.workspace.read(hello, ask.after, room.committed, ask.bytes_max);
+  if (!slice) {
+    peer.session.on_host_failure(now, slice.error());
+  } else if (slice->gone) {
+    peer.session.on_log_gone(now);
+  } else {
+    peer.session.on_log(now, std::move(slice->parts), slice->through);
+  }
+}
+
+void Hub::read_snapshot(Instant now, Peer& peer, const effect::ReadSnapshot& ask) {
+  commit(now);
+  if (peer.room == nullptr) {
+    return;
+  }
+  auto step = peer.room->workspace.snapshot(peer.session.hello(), ask.token, ask.first);
+  if (!step) {
+    peer.session.on_host_failure(now, step.error());
+    return;
+  }
+  if (step->begin) {
+    peer.session.on_snapshot_begin(now, *step->begin);
+  }
+  if (step->page) {
+    peer.session.on_snapshot_page(now, std::move(*step->page));
+  }
+  if (step->end) {
+    peer.session.on_snapshot_end(now, *step->end);
+  }
+}
+
+void Hub::broadcast(Instant now, Peer& peer, const Presence& presence) {
+  if (peer.room == nullptr) {
+    return;
+  }
+  Room& room = *peer.room;
+  const auto key = std::make_pair(presence.replica, presence.key);
+  if (const auto at = room.presence.find(key); at != room.presence.end()) {
+    room.presence_bytes -= presence.key.size() + at->second.size();
+    room.presence.erase(at);
+  }
+  if (!presence.value.empty()) {
+    if (room.presence_bytes + presence.value.size() > options_.presence_bytes_max) {
+      return;
+    }
+    room.presence_bytes += presence.key.size() + presence.value.size();
+    room.presence.emplace(key, presence.value);
+  }
+  for (const ConnectionId other : std::set<ConnectionId>(room.members)) {
+    if (const auto at = peers_.find(other); at != peers_.end() && at->second.get() != &peer) {
+      at->second->session.on_presence(now, presence);
+      pump(now, other);
+    }
+  }
+}
+
+}  // namespace syncline

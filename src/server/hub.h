@@ -1,0 +1,136 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+
+#include "server/fan_out.h"
+#include "server/log_store.h"
+#include "server/retention.h"
+#include "server/workspace.h"
+#include "session/server_session.h"
+
+namespace syncline {
+
+using ConnectionId = Strong<std::uint64_t, struct ConnectionIdTag>;
+
+struct HubOptions {
+  ServerOptions session;
+  Rules rules;
+  RetentionOptions retention;
+  std::size_t fan_out_bytes_max = std::size_t{8} << 20U;  // of one workspace
+  // A group commit happens at the latest with so many changes or bytes.
+  std::size_t group_changes_max = 1024;
+  std::size_t group_bytes_max = std::size_t{8} << 20U;
+  std::size_t connections_max = 100'000;
+  std::size_t presence_bytes_max = std::size_t{1} << 20U;  // of one workspace
+};
+
+// What the hub asks of its host.
+struct HubSend {
+  ConnectionId connection;
+  ByteVector frame;
+};
+struct HubHangUp {
+  ConnectionId connection;
+  std::string reason;
+};
+struct HubAuthorise {
+  ConnectionId connection;
+  std::string workspace;
+  std::string token;
+  ReplicaId replica;
+};
+struct HubWakeAt {
+  ConnectionId connection;
+  Instant at;
+};
+// Changes wait for commit(); the host calls it when it has read what there was to read.
+struct HubCommitWanted {};
+using HubEffect = std::variant<HubSend, HubHangUp, HubAuthorise, HubWakeAt, HubCommitWanted>;
+
+// Owns workspaces and sessions and performs the sessions' effects on the store. One thread.
+//
+// Invariants:
+// 1. Nothing is acknowledged, told or counted as head before the commit that holds it.
+// 2. A failed commit fails every change in it: their connections are closed and come again.
+// 3. One connection a replica: a newer one takes over.
+class Hub {
+ public:
+  // `store` and `clock` outlive the hub.
+  Hub(LogStore& store, WallClock& clock, HubOptions options);
+
+  // Nothing when there are too many connections.
+  std::optional<ConnectionId> open(Instant now);
+  void on_frame(Instant now, ConnectionId connection, Bytes frame);
+  void on_closed(Instant now, ConnectionId connection);
+  void on_wakeup(Instant now, ConnectionId connection);
+  void on_authorised(Instant now, ConnectionId connection, Rights rights);
+  // Makes every waiting change durable with one sync, then acknowledges and fans out.
+  void commit(Instant now);
+  // Ends the sessions of a user, or all when `user` is empty.
+  void hang_up(Instant now, const std::string& user, Farewell reason, const std::string& message);
+  // Retention over every workspace that is in use.
+  Result<void> retire(Instant now);
+
+  std::optional<HubEffect> next_effect();
+  std::size_t connections() const { return peers_.size(); }
+  std::uint64_t commits() const { return commits_; }
+
+ private:
+  struct Room {
+    Room(Workspace opened, std::size_t fan_out_bytes)
+        : workspace(std::move(opened)), recent(fan_out_bytes) {}
+    Workspace workspace;
+    FanOut recent;
+    ServerVersion committed;
+    std::set<ConnectionId> members;
+    std::map<std::pair<ReplicaId, std::string>, ByteVector> presence;
+    std::size_t presence_bytes = 0;
+  };
+  struct Peer {
+    Peer(WallClock& clock, const ServerOptions& options) : session(clock, options) {}
+    ServerSession session;
+    Room* room = nullptr;
+  };
+  struct Waiting {
+    ConnectionId connection;
+    Room* room = nullptr;
+    Admitted admitted;
+    std::vector<ByteVector> parts;
+    ServerVersion version;
+    ReplicaId author;
+  };
+
+  Result<Room*> room(const std::string& name);
+  Result<void> begin();
+  void fail(Instant now, const Error& error);
+  void pump(Instant now, ConnectionId connection);
+  void perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effect);
+  void greet(Instant now, ConnectionId id, Peer& peer, const Hello& hello);
+  void join(Instant now, ConnectionId id, Peer& peer);
+  void append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts);
+  void read_log(Instant now, Peer& peer, const effect::ReadLog& ask);
+  void read_snapshot(Instant now, Peer& peer, const effect::ReadSnapshot& ask);
+  void broadcast(Instant now, Peer& peer, const Presence& presence);
+  void leave(Instant now, ConnectionId id, Peer& peer);
+
+  LogStore* store_;
+  WallClock* clock_;
+  HubOptions options_;
+  std::uint64_t next_connection_ = 1;
+  std::map<std::string, std::unique_ptr<Room>> rooms_;
+  std::map<ConnectionId, std::unique_ptr<Peer>> peers_;
+  std::deque<HubEffect> effects_;
+  bool in_transaction_ = false;
+  std::deque<Waiting> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  std::map<std::pair<Room*, ReplicaId>, ServerVersion> cursors_;
+  std::uint64_t commits_ = 0;
+};
+
+}  // namespace syncline

@@ -1,0 +1,155 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "model/change.h"
+#include "model/digest.h"
+#include "model/ids.h"
+#include "model/row_state.h"
+
+namespace syncline {
+
+// A workspace's number in one store.
+using WorkspaceId = Strong<std::int64_t, struct WorkspaceIdTag>;
+
+struct WorkspaceRecord {
+  WorkspaceId id;
+  ServerVersion head;
+  // Cursors below it must rescan; the log and the tombstones up to it are gone.
+  ServerVersion fence;
+  // No stamp above this time was forgotten.
+  std::uint64_t fence_time = 0;
+  ByteVector schema;  // model/schema's bytes; empty until the first replica
+};
+
+// Of one table's rows, dead ones included; the digest counts as model/digest does.
+struct TableTotals {
+  Digest digest;
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+};
+
+struct ReplicaRecord {
+  // Zero when unknown, which every replica is to a server that was just restored.
+  EpochId epoch;
+  ChangeSequence last_sequence;
+  std::uint64_t last_time = 0;
+  ServerVersion cursor;
+  std::int64_t seen_ms = 0;
+  std::string user;
+};
+
+// What a (workspace, replica, sequence) stands for.
+struct ChangeIdentity {
+  std::uint64_t time = 0;
+  std::uint64_t hash = 0;
+  // Empty unless the change was rejected.
+  std::string rejected_code;
+  std::string rejected_message;
+};
+
+struct LogEntry {
+  ServerVersion version;
+  Stamp stamp;
+  ChangeSequence sequence;
+  std::uint64_t hash = 0;
+  std::string user;
+  std::int64_t at_ms = 0;
+  std::vector<ByteVector> parts;
+};
+
+struct StoredRow {
+  std::string table;
+  RowKey key;
+  RowState state;
+  std::uint64_t bytes = 0;
+};
+
+// One edit for the audit, readable by plain SQL.
+struct AuditRow {
+  std::string type;  // CREATED, UPDATED, DELETED
+  std::string table;
+  std::string entity;  // the key as text
+  std::string data;    // JSON
+};
+
+// Where the server keeps workspaces: the one abstraction over storage. It stores and finds; what to
+// admit is server/workspace's to decide. server/log_store_contract.h tests every store alike.
+//
+// Invariants:
+// 1. What commit() reported is durable; a failed commit leaves nothing.
+// 2. Versions count up by one within a workspace; there is no order between workspaces.
+// 3. (workspace, replica, sequence) is unique.
+class LogStore {
+ public:
+  virtual ~LogStore() = default;
+
+  virtual Result<LineageId> lineage() = 0;
+  // The head that the workspace had when a lineage before this one ended; nothing when that one was
+  // never this store's.
+  virtual Result<std::optional<ServerVersion>> ancestor(WorkspaceId workspace,
+                                                        const LineageId& lineage) = 0;
+
+  // One transaction may hold many workspaces' appends: they share one sync.
+  virtual Result<void> begin() = 0;
+  virtual Result<void> commit() = 0;
+  virtual void rollback() = 0;
+
+  virtual Result<std::optional<WorkspaceRecord>> find_workspace(const std::string& name) = 0;
+  virtual Result<WorkspaceRecord> create_workspace(const std::string& name) = 0;
+  virtual Result<void> save_workspace(const WorkspaceRecord& record) = 0;
+
+  // Sorted by name.
+  virtual Result<std::vector<std::pair<std::string, TableTotals>>> totals(
+      WorkspaceId workspace) = 0;
+  virtual Result<void> save_totals(WorkspaceId workspace, const std::string& table,
+                                   const TableTotals& totals) = 0;
+
+  virtual Result<std::optional<StoredRow>> find_row(WorkspaceId workspace, const std::string& table,
+                                                    Bytes key) = 0;
+  virtual Result<void> save_row(WorkspaceId workspace, const StoredRow& row,
+                                ServerVersion version) = 0;
+  // Rows of a table with keys in (after, through], by the bytes of their keys; an empty `through`
+  // has no end. Stops when `visit` returns false.
+  using RowVisit = std::function<Result<bool>(const StoredRow& row)>;
+  virtual Result<void> for_each_row(WorkspaceId workspace, const std::string& table, Bytes after,
+                                    Bytes through, const RowVisit& visit) = 0;
+
+  virtual Result<void> append(WorkspaceId workspace, const LogEntry& entry,
+                              const std::vector<AuditRow>& audit) = 0;
+  virtual Result<void> append_rejected(WorkspaceId workspace, const ReplicaId& replica,
+                                       ChangeSequence sequence, const ChangeIdentity& identity) = 0;
+  // Entries in (after, through], in order; stops when `visit` returns false.
+  using EntryVisit = std::function<Result<bool>(LogEntry& entry)>;
+  virtual Result<void> for_each_entry(WorkspaceId workspace, ServerVersion after,
+                                      ServerVersion through, const EntryVisit& visit) = 0;
+  virtual Result<std::optional<ChangeIdentity>> find_change(WorkspaceId workspace,
+                                                            const ReplicaId& replica,
+                                                            ChangeSequence sequence) = 0;
+
+  virtual Result<std::optional<ReplicaRecord>> find_replica(WorkspaceId workspace,
+                                                            const ReplicaId& replica) = 0;
+  virtual Result<void> save_replica(WorkspaceId workspace, const ReplicaId& replica,
+                                    const ReplicaRecord& record) = 0;
+  // The least cursor of replicas seen since then; nothing when there is none.
+  virtual Result<std::optional<ServerVersion>> least_cursor(WorkspaceId workspace,
+                                                            std::int64_t seen_since_ms) = 0;
+  // The last version that was written before that time; zero when there is none.
+  virtual Result<ServerVersion> version_before(WorkspaceId workspace, std::int64_t at_ms) = 0;
+  // Forgets the log up to `through`, and dead rows that no later version touched.
+  virtual Result<void> trim(WorkspaceId workspace, ServerVersion through) = 0;
+
+  // A copy of everything committed, while the store stays in use.
+  virtual Result<void> backup(const std::string& path) = 0;
+  // Draws a new lineage and remembers this one as its ancestor: to be called once on a store that
+  // was restored from a backup, before anything else.
+  virtual Result<void> begin_lineage(const LineageId& lineage) = 0;
+};
+
+}  // namespace syncline

@@ -1,0 +1,22 @@
+#include "server/rules.h"
+
+namespace syncline {
+
+Result<void> check_rules(const Rules& rules, const Rights& rights, const Change& change) {
+  if (!rights.may_write) {
+    return Error(ErrorCode::not_allowed, "this token may read, not write");
+  }
+  if (change.edits.size() > rules.edits_max) {
+    return Error(ErrorCode::too_large, "a change of " + std::to_string(change.edits.size()) +
+                                           " rows; " + std::to_string(rules.edits_max) +
+                                           " is the most");
+  }
+  for (const RowEdit& edit : change.edits) {
+    if (rules.read_only_tables.count(edit.table) != 0) {
+      return Error(ErrorCode::not_allowed, "table " + edit.table + " is read only");
+    }
+  }
+  return {};
+}
+
+}  // namespace syncline

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "base/result.h"
+#include "model/change.h"
+#include "session/server_session.h"
+
+namespace syncline {
+
+// What replicas of a workspace may write. Rules by rows come here, too; so far there are tables.
+struct Rules {
+  std::set<std::string> read_only_tables;
+  std::size_t edits_max = 1'000'000;  // of one change
+};
+
+// Fails with `not_allowed` or `too_large`.
+Result<void> check_rules(const Rules& rules, const Rights& rights, const Change& change);
+
+}  // namespace syncline

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/random.h"
+#include "server/log_store.h"
+#include "sqlite/database.h"
+
+namespace syncline {
+
+// The log in one SQLite file; docs/storage.md describes its tables. The audit is the table `audit`,
+// to be read by any SQLite program.
+class SqliteLogStore final : public LogStore {
+ public:
+  struct Options {
+    OpenOptions open;
+    bool audit = true;
+  };
+  // Draws a lineage when the file is new; `random` is not kept.
+  static Result<std::unique_ptr<SqliteLogStore>> open(const std::string& path, Random& random,
+                                                      const Options& options);
+  ~SqliteLogStore() override;
+
+  Result<LineageId> lineage() override;
+  Result<std::optional<ServerVersion>> ancestor(WorkspaceId workspace,
+                                                const LineageId& lineage) override;
+  Result<void> begin() override;
+  Result<void> commit() override;
+  void rollback() override;
+  Result<std::optional<WorkspaceRecord>> find_workspace(const std::string& name) override;
+  Result<WorkspaceRecord> create_workspace(const std::string& name) override;
+  Result<void> save_workspace(const WorkspaceRecord& record) override;
+  Result<std::vector<std::pair<std::string, TableTotals>>> totals(WorkspaceId workspace) override;
+  Result<void> save_totals(WorkspaceId workspace, const std::string& table,
+                           const TableTotals& totals) override;
+  Result<std::optional<StoredRow>> find_row(WorkspaceId workspace, const std::string& table,
+                                            Bytes key) override;
+  Result<void> save_row(WorkspaceId workspace, const StoredRow& row,
+                        ServerVersion version) override;
+  Result<void> for_each_row(WorkspaceId workspace, const std::string& table, Bytes after,
+                            Bytes through, const RowVisit& visit) override;
+  Result<void> append(WorkspaceId workspace, const LogEntry& entry,
+                      const std::vector<AuditRow>& audit) override;
+  Result<void> append_rejected(WorkspaceId workspace, const ReplicaId& replica,
+                               ChangeSequence sequence, const ChangeIdentity& identity) override;
+  Result<void> for_each_entry(WorkspaceId workspace, ServerVersion after, ServerVersion through,
+                              const EntryVisit& visit) override;
+  Result<std::optional<ChangeIdentity>> find_change(WorkspaceId workspace, const ReplicaId& replica,
+                                                    ChangeSequence sequence) override;
+  Result<std::optional<ReplicaRecord>> find_replica(WorkspaceId workspace,
+                                                    const ReplicaId& replica) override;
+  Result<void> save_replica(WorkspaceId workspace, const ReplicaId& replica,
+                            const ReplicaRecord& record) override;
+  Result<std::optional<ServerVersion>> least_cursor(WorkspaceId workspace,
+                                                    std::int64_t seen_since_ms) override;
+  Result<ServerVersion> version_before(WorkspaceId workspace, std::int64_t at_ms) override;
+  Result<void> trim(WorkspaceId workspace, ServerVersion through) override;
+  Result<void> backup(const std::string& path) override;
+  Result<void> begin_lineage(const LineageId& lineage) override;
+
+ private:
+  SqliteLogStore(Database database, const Options& options)
+      : database_(std::move(database)), options_(options) {}
+  // Prepared once; `sql` is a literal, so that its address names it.
+  Result<Statement*> prepared(const char* sql);
+
+  Database database_;
+  Options options_;
+  std::map<const char*, Statement> statements_;
+};
+
+}  // namespace syncline

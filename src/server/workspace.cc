@@ -1,0 +1,664 @@
+#include "server/workspace.h"
+
+#include <algorithm>
+
+#include "base/base64.h"
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "model/hlc.h"
+#include "model/merge.h"
+#include "server/row_bytes.h"
+#include "wire/change_codec.h"
+#include "wire/limits.h"
+#include "wire/state_part.h"
+#include "wire/version.h"
+
+namespace syncline {
+namespace {
+
+// The server's name in parts of states.
+ReplicaId author_of(const LineageId& lineage) {
+  ReplicaId author;
+  author.bytes = lineage.bytes;
+  return author;
+}
+
+std::uint64_t hash_of(const std::vector<ByteVector>& parts) {
+  std::uint64_t hash = 0;
+  for (const ByteVector& part : parts) {
+    hash = hash64(part, hash);
+  }
+  return hash;
+}
+
+Refused refusal(Refusal reason, std::string message) {
+  Refused refused;
+  refused.reason = reason;
+  refused.message = std::move(message);
+  return refused;
+}
+
+struct PageToken {
+  LineageId lineage;
+  ServerVersion version;
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+  std::string table;
+  ByteVector key;
+};
+
+ByteVector write_token(const PageToken& token) {
+  Writer out;
+  out.raw(token.lineage.view());
+  out.varint(token.version.get());
+  out.varint(token.rows);
+  out.varint(token.bytes);
+  out.text(token.table);
+  out.blob(token.key);
+  return out.take();
+}
+
+Result<PageToken> read_token(Bytes bytes) {
+  Reader in(bytes);
+  PageToken token;
+  SL_TRY(const Bytes lineage, in.raw(16));
+  SL_TRY(token.lineage, LineageId::from_bytes(lineage));
+  SL_TRY(const std::uint64_t version, in.varint());
+  token.version = ServerVersion(version);
+  SL_TRY(token.rows, in.varint());
+  SL_TRY(token.bytes, in.varint());
+  SL_TRY(const std::string_view table, in.text(limits::name_bytes_max));
+  token.table = table;
+  SL_TRY(const Bytes key, in.blob(limits::key_bytes_max));
+  token.key = to_vector(key);
+  SL_TRY(in.expect_end("a page's token"));
+  return token;
+}
+
+// The part without the edits of tables that nobody asked for.
+Result<ByteVector> filter_part(Bytes part, const std::vector<std::string>& tables) {
+  Reader in(part);
+  SL_TRY(const PartHeader header, read_part_header(in));
+  Change change;
+  change.sequence = header.sequence;
+  change.stamp = header.stamp;
+  change.schema_version = header.schema_version;
+  RowReader rows(in.rest(), header.stamp.replica);
+  bool all = true;
+  for (;;) {
+    SL_TRY(const bool table, rows.next_table());
+    if (!table) {
+      break;
+    }
+    if (!is_subscribed(tables, rows.table())) {
+      all = false;
+      continue;
+    }
+    for (;;) {
+      SL_TRY(const bool row, rows.next_row());
+      if (!row) {
+        break;
+      }
+      change.edits.push_back(read_edit(rows));
+    }
+  }
+  if (all) {
+    return to_vector(part);
+  }
+  const ByteVector encoded = encode_change(change);
+  Reader again(encoded);
+  SL_TRY(read_part_header(again));
+  Writer out;
+  write_part_header(out, header);
+  out.raw(again.rest());
+  return out.take();
+}
+
+std::string text_of(const ValueView& value) {
+  switch (value.type) {
+    case ValueType::null:
+      return "null";
+    case ValueType::integer:
+      return std::to_string(value.integer);
+    case ValueType::real:
+      return format_double(value.real);
+    case ValueType::text:
+      return to_valid_utf8(value.text());
+    case ValueType::blob:
+      return to_base64(value.data);
+  }
+  return "";
+}
+
+void append_json_value(std::string& out, const ValueView& value) {
+  if (value.type == ValueType::text || value.type == ValueType::blob) {
+    append_json_string(out, text_of(value));
+  } else if (value.type == ValueType::real) {
+    out += format_js_number(value.real);
+  } else {
+    out += text_of(value);
+  }
+}
+
+}  // namespace
+
+bool is_subscribed(const std::vector<std::string>& tables, const std::string& table) {
+  return tables.empty() || std::find(tables.begin(), tables.end(), table) != tables.end();
+}
+
+Schema merge_schemas(const Schema& ours, const Schema& theirs) {
+  Schema out = ours;
+  out.version = std::max(ours.version, theirs.version);
+  for (const TableSchema& table : theirs.tables) {
+    const auto known = std::find_if(out.tables.begin(), out.tables.end(),
+                                    [&](const TableSchema& t) { return t.name == table.name; });
+    if (known == out.tables.end()) {
+      out.tables.push_back(table);
+      continue;
+    }
+    for (const ColumnSchema& column : table.columns) {
+      if (known->find(column.name) == nullptr) {
+        known->columns.push_back(column);
+      }
+    }
+  }
+  return canonical_schema(std::move(out));
+}
+
+std::vector<AuditRow> audit_of(const Change& change) {
+  std::vector<AuditRow> out;
+  for (const RowEdit& edit : change.edits) {
+    AuditRow row;
+    row.type = edit.kind == EditKind::put   ? "CREATED"
+               : edit.kind == EditKind::set ? "UPDATED"
+                                            : "DELETED";
+    row.table = edit.table;
+    if (const auto values = key_values(edit.key.view())) {
+      for (const Value& value : *values) {
+        row.entity += (row.entity.empty() ? "" : "/") + text_of(value.view());
+      }
+    }
+    row.data = "{";
+    for (const CellEdit& cell : edit.cells) {
+      row.data += row.data.size() > 1 ? "," : "";
+      append_json_string(row.data, cell.column);
+      row.data += ':';
+      append_json_value(row.data, cell.value.view());
+    }
+    row.data += '}';
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+Result<Workspace> Workspace::open(LogStore& store, const Rules& rules, const std::string& name) {
+  Workspace workspace(store, rules, name);
+  SL_TRY(workspace.reload());
+  return workspace;
+}
+
+Result<void> Workspace::reload() {
+  SL_TRY(auto record, store_->find_workspace(name_));
+  if (!record) {
+    SL_TRY(record_, store_->create_workspace(name_));
+  } else {
+    record_ = std::move(*record);
+  }
+  totals_.clear();
+  SL_TRY(const auto totals, store_->totals(record_.id));
+  totals_.insert(totals.begin(), totals.end());
+  return {};
+}
+
+// --- Greeting
+// -------------------------------------------------------------------------------------
+
+Result<std::vector<std::uint64_t>> Workspace::known_times(const ReplicaId& replica,
+                                                          ChangeSequence after) {
+  std::vector<std::uint64_t> out;
+  for (ChangeSequence at = after.next(); out.size() < limits::known_times_max; at = at.next()) {
+    SL_TRY(const auto known, store_->find_change(record_.id, replica, at));
+    if (!known) {
+      break;
+    }
+    out.push_back(known->time);
+  }
+  return out;
+}
+
+Result<std::optional<Refused>> Workspace::judge_replica(const Hello& hello,
+                                                        const std::optional<ReplicaRecord>& known,
+                                                        const LineageId& lineage,
+                                                        bool is_ancestor) {
+  if (!hello.lineage.is_zero() && hello.lineage != lineage && !is_ancestor) {
+    return std::optional<Refused>(
+        refusal(Refusal::unknown_lineage, "this server never was the one that the replica knows"));
+  }
+  if (!known) {
+    return std::optional<Refused>();
+  }
+  const auto offered = [&](const EpochId& epoch) {
+    return hello.epoch == epoch || std::find(hello.epochs_before.begin(), hello.epochs_before.end(),
+                                             epoch) != hello.epochs_before.end();
+  };
+  const bool wrong_epoch = !known->epoch.is_zero() && !offered(known->epoch);
+  const bool wrong_past =
+      known->last_sequence > hello.last_sequence ||
+      (known->last_sequence == hello.acknowledged && hello.acknowledged > ChangeSequence(0) &&
+       known->last_time != hello.acknowledged_time);
+  if (wrong_epoch || wrong_past) {
+    Refused refused = refusal(Refusal::replica_forked,
+                              wrong_epoch ? "another opening of this database was here since"
+                                          : "the server knows another history of this replica");
+    refused.known_sequence = known->last_sequence;
+    SL_TRY(refused.known_times, known_times(hello.replica, hello.acknowledged));
+    return std::optional<Refused>(std::move(refused));
+  }
+  return std::optional<Refused>();
+}
+
+Result<std::optional<Refused>> Workspace::judge_schema(const Hello& hello) {
+  Reader in(hello.schema);
+  const auto theirs = decode_schema(in);
+  if (!theirs || !in.at_end()) {
+    return std::optional<Refused>(
+        refusal(Refusal::malformed, "the hello's schema does not decode"));
+  }
+  if (record_.schema == hello.schema) {
+    return std::optional<Refused>();
+  }
+  Schema ours;
+  if (!record_.schema.empty()) {
+    Reader known(record_.schema);
+    SL_TRY(ours, decode_schema(known));
+  }
+  if (const auto fits = check_compatible(ours, *theirs); !fits) {
+    return std::optional<Refused>(refusal(Refusal::schema_incompatible, fits.error().message()));
+  }
+  Writer merged;
+  encode_schema(merged, merge_schemas(ours, *theirs));
+  record_.schema = merged.take();
+  return std::optional<Refused>();
+}
+
+Result<Greeting> Workspace::greet(const Hello& hello, const Rights& rights, std::int64_t now_ms) {
+  SL_TRY(const LineageId lineage, store_->lineage());
+  SL_TRY(const auto ancestor, store_->ancestor(record_.id, hello.lineage));
+  SL_TRY(auto known, store_->find_replica(record_.id, hello.replica));
+  SL_TRY(auto refused, judge_replica(hello, known, lineage, ancestor.has_value()));
+  if (refused) {
+    return Greeting(std::move(*refused));
+  }
+  Welcome welcome;
+  welcome.lineage = lineage;
+  welcome.head = record_.head;
+  welcome.resume_after = hello.cursor;
+  if (hello.lineage != lineage) {
+    welcome.resume_after = ancestor ? std::min(hello.cursor, *ancestor) : ServerVersion(0);
+  }
+  if (hello.catch_up == CatchUp::rescan) {
+    welcome.resume_after = record_.head;
+  } else if (hello.catch_up == CatchUp::resume &&
+             (welcome.resume_after < record_.fence || welcome.resume_after > record_.head)) {
+    return Greeting(refusal(Refusal::cursor_expired,
+                            "the log begins at version " + std::to_string(record_.fence.get()) +
+                                ", the cursor is " + std::to_string(hello.cursor.get())));
+  }
+  SL_TRY(refused, judge_schema(hello));
+  if (refused) {
+    return Greeting(std::move(*refused));
+  }
+  ReplicaRecord record = known.value_or(ReplicaRecord());
+  record.epoch = hello.epoch;
+  record.seen_ms = now_ms;
+  record.user = rights.user;
+  welcome.known_sequence = record.last_sequence;
+  welcome.known_time = record.last_time;
+  SL_TRY(store_->save_replica(record_.id, hello.replica, record));
+  SL_TRY(store_->save_workspace(record_));
+  return Greeting(welcome);
+}
+
+// --- Admission
+// ------------------------------------------------------------------------------------
+
+Result<std::optional<Admitted>> Workspace::known_already(const Hello& hello,
+                                                         const PartHeader& header,
+                                                         std::uint64_t hash,
+                                                         const ReplicaRecord& record) {
+  if (header.sequence > record.last_sequence) {
+    return std::optional<Admitted>();
+  }
+  SL_TRY(const auto known, store_->find_change(record_.id, hello.replica, header.sequence));
+  Admitted out;
+  out.sequence = header.sequence;
+  if (known && (known->time != header.stamp.time || known->hash != hash)) {
+    out.admission = Admission::diverged;
+    out.known_sequence = record.last_sequence;
+    SL_TRY(out.known_times, known_times(hello.replica, hello.acknowledged));
+    return std::optional<Admitted>(std::move(out));
+  }
+  out.admission = Admission::repeated;
+  if (known && !known->rejected_code.empty()) {
+    out.admission = Admission::rejected;
+    out.rejected = {header.sequence, known->rejected_code, known->rejected_message, {}};
+  }
+  return std::optional<Admitted>(std::move(out));
+}
+
+Result<void> Workspace::check_fence(const Change& change) {
+  if (change.stamp.time > record_.fence_time) {
+    return {};
+  }
+  for (const RowEdit& edit : change.edits) {
+    if (edit.kind != EditKind::put || edit.replaced.is_zero()) {
+      continue;
+    }
+    SL_TRY(const auto row, store_->find_row(record_.id, edit.table, edit.key.view()));
+    if (!row) {
+      return Error(ErrorCode::not_found,
+                   "a row of table " + edit.table + " was deleted while this replica was away");
+    }
+  }
+  return {};
+}
+
+Result<void> Workspace::merge(const Change& change, ServerVersion version) {
+  for (const RowEdit& edit : change.edits) {
+    SL_TRY(auto found, store_->find_row(record_.id, edit.table, edit.key.view()));
+    TableTotals& totals = totals_[edit.table];
+    StoredRow row;
+    if (found) {
+      row = std::move(*found);
+      totals.digest.subtract(digest_of(row.table, row.key.view(), row.state));
+      totals.rows -= 1;
+      totals.bytes -= row.bytes;
+    } else {
+      row.table = edit.table;
+      row.key = edit.key;
+    }
+    merge_edit(row.state, edit, change.stamp);
+    row.bytes = row.key.bytes.size() + encode_row_state(row.state).size();
+    totals.digest.add(digest_of(row.table, row.key.view(), row.state));
+    totals.rows += 1;
+    totals.bytes += row.bytes;
+    SL_TRY(store_->save_row(record_.id, row, version));
+    SL_TRY(store_->save_totals(record_.id, edit.table, totals));
+  }
+  return {};
+}
+
+Result<ByteVector> Workspace::states_of(const Change& change) {
+  SL_TRY(const LineageId lineage, store_->lineage());
+  StatePartWriter states(author_of(lineage));
+  for (const RowEdit& edit : change.edits) {
+    if (states.size() > limits::part_bytes_target) {
+      break;  // the rest comes with the next rescan
+    }
+    SL_TRY(const auto row, store_->find_row(record_.id, edit.table, edit.key.view()));
+    states.row(edit.table, edit.key.view(), row ? row->state : RowState());
+  }
+  return states.finish();
+}
+
+Result<Admitted> Workspace::reject(const PartHeader& header, std::uint64_t hash,
+                                   ReplicaRecord record, const Error& error, const Change* change) {
+  Admitted out;
+  out.admission = Admission::rejected;
+  out.sequence = header.sequence;
+  out.rejected.sequence = header.sequence;
+  out.rejected.code = error_code_name(error.code());
+  out.rejected.message = error.message().substr(0, limits::text_bytes_max);
+  if (change != nullptr) {
+    SL_TRY(out.rejected.states, states_of(*change));
+  }
+  SL_TRY(
+      store_->append_rejected(record_.id, header.stamp.replica, header.sequence,
+                              {header.stamp.time, hash, out.rejected.code, out.rejected.message}));
+  record.last_sequence = header.sequence;
+  record.last_time = header.stamp.time;
+  SL_TRY(store_->save_replica(record_.id, header.stamp.replica, record));
+  return out;
+}
+
+Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
+                                  std::vector<ByteVector> parts, std::int64_t now_ms) {
+  SL_CHECK(!parts.empty());
+  Reader in(parts[0]);
+  SL_TRY(const PartHeader header, read_part_header(in));
+  SL_TRY(const auto found, store_->find_replica(record_.id, hello.replica));
+  ReplicaRecord record = found.value_or(ReplicaRecord());
+  Admitted out;
+  out.sequence = header.sequence;
+  out.known_sequence = record.last_sequence;
+  const std::uint64_t hash = hash_of(parts);
+  if (header.stamp.replica != hello.replica) {
+    out.admission = Admission::out_of_order;  // a forged identity: the session ends
+    return out;
+  }
+  SL_TRY(auto known, known_already(hello, header, hash, record));
+  if (known) {
+    return std::move(*known);
+  }
+  const bool follows = header.sequence == record.last_sequence.next();
+  if (!follows && header.sequence.get() > hello.acknowledged.get() + 1) {
+    out.admission = Admission::out_of_order;
+    return out;
+  }
+  if (static_cast<std::int64_t>(header.stamp.ms()) > now_ms + skew_ms_max) {
+    out.admission = Admission::skewed;
+    return out;
+  }
+  if (header.stamp.time <= record.last_time) {
+    out.admission = Admission::diverged;
+    SL_TRY(out.known_times, known_times(hello.replica, hello.acknowledged));
+    return out;
+  }
+  const std::vector<Bytes> views(parts.begin(), parts.end());
+  const auto change = decode_parts(views);
+  if (!change) {
+    return reject(header, hash, record, change.error(), nullptr);
+  }
+  if (const auto allowed = check_rules(*rules_, rights, *change); !allowed) {
+    return reject(header, hash, record, allowed.error(), &*change);
+  }
+  if (const auto fresh = check_fence(*change); !fresh) {
+    if (fresh.error().code() != ErrorCode::not_found) {
+      return fresh.error();
+    }
+    return reject(header, hash, record, fresh.error(), &*change);
+  }
+  const ServerVersion version = record_.head.next();
+  SL_TRY(merge(*change, version));
+  LogEntry entry{version,     header.stamp, header.sequence, hash,
+                 rights.user, now_ms,       std::move(parts)};
+  SL_TRY(store_->append(record_.id, entry, audit_of(*change)));
+  record_.head = version;
+  SL_TRY(store_->save_workspace(record_));
+  record.last_sequence = header.sequence;
+  record.last_time = header.stamp.time;
+  record.seen_ms = now_ms;
+  SL_TRY(store_->save_replica(record_.id, hello.replica, record));
+  return out;
+}
+
+Result<void> Workspace::save_cursor(const ReplicaId& replica, ServerVersion cursor,
+                                    std::int64_t now_ms) {
+  SL_TRY(auto record, store_->find_replica(record_.id, replica));
+  if (!record || (record->cursor == cursor && now_ms - record->seen_ms < 60'000)) {
+    return {};
+  }
+  record->cursor = cursor;
+  record->seen_ms = now_ms;
+  return store_->save_replica(record_.id, replica, *record);
+}
+
+// --- Reading
+// --------------------------------------------------------------------------------------
+
+Result<LogSlice> Workspace::read(const Hello& hello, ServerVersion after, ServerVersion through,
+                                 std::size_t bytes_max) {
+  LogSlice slice;
+  slice.through = after;
+  if (after < record_.fence) {
+    slice.gone = true;
+    return slice;
+  }
+  std::size_t bytes = 0;
+  SL_TRY(store_->for_each_entry(record_.id, after, through, [&](LogEntry& entry) -> Result<bool> {
+    slice.through = entry.version;
+    if (entry.stamp.replica != hello.replica) {
+      for (ByteVector& part : entry.parts) {
+        if (!hello.tables.empty()) {
+          SL_TRY(part, filter_part(part, hello.tables));
+        }
+        bytes += part.size();
+        slice.parts.push_back({entry.version, std::move(part)});
+      }
+    }
+    return bytes < bytes_max;
+  }));
+  return slice;
+}
+
+Digest Workspace::digest(const std::vector<std::string>& tables) const {
+  Digest out;
+  for (const auto& [table, totals] : totals_) {
+    if (is_subscribed(tables, table)) {
+      out.add(totals.digest);
+    }
+  }
+  return out;
+}
+
+Result<SnapshotStep> Workspace::snapshot(const Hello& hello, Bytes bytes, bool first) {
+  SL_TRY(const LineageId lineage, store_->lineage());
+  PageToken token;
+  token.lineage = lineage;
+  token.version = record_.head;
+  if (!bytes.empty()) {
+    const auto known = read_token(bytes);
+    // A token of another lineage, or older than the log, begins anew.
+    if (known && known->lineage == lineage && known->version >= record_.fence &&
+        known->version <= record_.head) {
+      token = *known;
+    }
+  }
+  SnapshotStep step;
+  if (first) {
+    SnapshotBegin begin{token.version, 0, 0, token.rows, token.bytes};
+    for (const auto& [table, totals] : totals_) {
+      if (is_subscribed(hello.tables, table)) {
+        begin.rows += totals.rows;
+        begin.bytes += totals.bytes;
+      }
+    }
+    step.begin = begin;
+  }
+  StatePartWriter states(author_of(lineage));
+  PageToken next = token;
+  for (auto at = totals_.lower_bound(token.table); at != totals_.end(); ++at) {
+    if (!is_subscribed(hello.tables, at->first)) {
+      continue;
+    }
+    const ByteVector after = at->first == token.table ? token.key : ByteVector();
+    bool full = false;
+    SL_TRY(store_->for_each_row(record_.id, at->first, after, {},
+                                [&](const StoredRow& row) -> Result<bool> {
+                                  states.row(row.table, row.key.view(), row.state);
+                                  next.table = row.table;
+                                  next.key = row.key.bytes;
+                                  next.rows += 1;
+                                  next.bytes += row.bytes;
+                                  full = states.size() >= limits::snapshot_page_bytes;
+                                  return !full;
+                                }));
+    if (full) {
+      break;
+    }
+  }
+  if (states.rows() == 0) {
+    step.end = SnapshotEnd{token.version, token.rows, token.bytes};
+    return step;
+  }
+  step.page = SnapshotPage{write_token(next), next.rows - token.rows, next.bytes - token.bytes,
+                           states.finish()};
+  return step;
+}
+
+Result<RangeDigests> Workspace::range_digests(const Hello& hello, const RescanRequest& request) {
+  RangeDigests out;
+  out.table = request.table;
+  out.after = request.after;
+  if (request.table.empty()) {
+    for (const auto& [table, totals] : totals_) {
+      if (is_subscribed(hello.tables, table)) {
+        out.ranges.push_back({to_vector(as_bytes(table)), totals.rows, totals.digest});
+      }
+    }
+    return out;
+  }
+  if (!is_subscribed(hello.tables, request.table)) {
+    out.ranges.push_back({request.through, 0, {}});
+    return out;
+  }
+  std::uint64_t rows = 0;
+  SL_TRY(store_->for_each_row(record_.id, request.table, request.after, request.through,
+                              [&](const StoredRow&) -> Result<bool> {
+                                ++rows;
+                                return true;
+                              }));
+  const std::uint64_t pieces = std::min<std::uint64_t>(16, rows / 64 + 1);
+  const std::uint64_t rows_each = rows / pieces + 1;
+  RangeDigest piece;
+  SL_TRY(store_->for_each_row(record_.id, request.table, request.after, request.through,
+                              [&](const StoredRow& row) -> Result<bool> {
+                                if (piece.rows == rows_each) {
+                                  out.ranges.push_back(piece);
+                                  piece = RangeDigest();
+                                }
+                                piece.through = row.key.bytes;
+                                piece.rows += 1;
+                                piece.digest.add(digest_of(row.table, row.key.view(), row.state));
+                                return true;
+                              }));
+  piece.through = request.through;
+  out.ranges.push_back(std::move(piece));
+  return out;
+}
+
+Result<RangeRows> Workspace::range_rows(const Hello& hello, const RangeRequest& request) {
+  SL_TRY(const LineageId lineage, store_->lineage());
+  RangeRows out{request.table, request.after, request.through, {}};
+  StatePartWriter states(author_of(lineage));
+  if (is_subscribed(hello.tables, request.table)) {
+    SL_TRY(store_->for_each_row(record_.id, request.table, request.after, request.through,
+                                [&](const StoredRow& row) -> Result<bool> {
+                                  states.row(row.table, row.key.view(), row.state);
+                                  if (states.size() < limits::range_rows_bytes) {
+                                    return true;
+                                  }
+                                  out.through = row.key.bytes;
+                                  return false;
+                                }));
+  }
+  out.states = states.finish();
+  return out;
+}
+
+Result<void> Workspace::trim(ServerVersion through, std::uint64_t fence_time) {
+  if (through <= record_.fence) {
+    return {};
+  }
+  record_.fence = std::min(through, record_.head);
+  record_.fence_time = std::max(record_.fence_time, fence_time);
+  SL_TRY(store_->trim(record_.id, record_.fence));
+  SL_TRY(store_->save_workspace(record_));
+  totals_.clear();
+  SL_TRY(const auto totals, store_->totals(record_.id));
+  totals_.insert(totals.begin(), totals.end());
+  return {};
+}
+
+}  // namespace syncline

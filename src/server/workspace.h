@@ -1,0 +1,101 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "server/log_store.h"
+#include "server/rules.h"
+#include "session/server_session.h"
+#include "wire/message.h"
+
+namespace syncline {
+
+// A slice of the log as one replica is to get it.
+struct LogSlice {
+  std::vector<LogPart> parts;
+  ServerVersion through;
+  bool gone = false;  // the log no longer reaches back so far
+};
+
+// One page of a snapshot, or its end.
+struct SnapshotStep {
+  std::optional<SnapshotBegin> begin;
+  std::optional<SnapshotPage> page;
+  std::optional<SnapshotEnd> end;
+};
+
+// One workspace: admits each change once, in order, and answers what replicas ask. Everything that
+// writes runs inside the store's transaction, which the hub opens and commits.
+//
+// Invariants:
+// 1. A change is admitted at most once for its (replica, sequence), whatever is sent again (P2).
+// 2. Versions follow each other without gaps, in the order of admission.
+// 3. A row's stored state is the merge of every admitted edit of it, and the totals are the sums
+//    over the stored rows.
+// 4. What a rollback took back is forgotten here, too: reload().
+class Workspace {
+ public:
+  // `store` and `rules` outlive the workspace.
+  static Result<Workspace> open(LogStore& store, const Rules& rules, const std::string& name);
+
+  // Reads the heads again after a rollback.
+  Result<void> reload();
+
+  // The answer to a hello; remembers the replica and widens the schema. Writes.
+  Result<Greeting> greet(const Hello& hello, const Rights& rights, std::int64_t now_ms);
+  // Admits or refuses one whole change of the replica that said this hello. Writes.
+  Result<Admitted> admit(const Hello& hello, const Rights& rights, std::vector<ByteVector> parts,
+                         std::int64_t now_ms);
+  Result<void> save_cursor(const ReplicaId& replica, ServerVersion cursor, std::int64_t now_ms);
+
+  // Changes in (after, through] that are not the replica's own, of the subscribed tables.
+  Result<LogSlice> read(const Hello& hello, ServerVersion after, ServerVersion through,
+                        std::size_t bytes_max);
+  // The next page behind the token; with `first`, the beginning as well.
+  Result<SnapshotStep> snapshot(const Hello& hello, Bytes token, bool first);
+  Result<RangeDigests> range_digests(const Hello& hello, const RescanRequest& request);
+  Result<RangeRows> range_rows(const Hello& hello, const RangeRequest& request);
+  Digest digest(const std::vector<std::string>& tables) const;
+
+  // Moves the fence up to `through` and forgets what lies behind it. Writes.
+  Result<void> trim(ServerVersion through, std::uint64_t fence_time);
+
+  WorkspaceId id() const { return record_.id; }
+  const std::string& name() const { return name_; }
+  ServerVersion head() const { return record_.head; }
+  ServerVersion fence() const { return record_.fence; }
+
+ private:
+  Workspace(LogStore& store, const Rules& rules, std::string name)
+      : store_(&store), rules_(&rules), name_(std::move(name)) {}
+
+  Result<std::optional<Refused>> judge_replica(const Hello& hello,
+                                               const std::optional<ReplicaRecord>& known,
+                                               const LineageId& lineage, bool is_ancestor);
+  Result<std::optional<Refused>> judge_schema(const Hello& hello);
+  Result<std::vector<std::uint64_t>> known_times(const ReplicaId& replica, ChangeSequence after);
+  Result<std::optional<Admitted>> known_already(const Hello& hello, const PartHeader& header,
+                                                std::uint64_t hash, const ReplicaRecord& record);
+  Result<void> check_fence(const Change& change);
+  Result<void> merge(const Change& change, ServerVersion version);
+  Result<Admitted> reject(const PartHeader& header, std::uint64_t hash, ReplicaRecord record,
+                          const Error& error, const Change* change);
+  Result<ByteVector> states_of(const Change& change);
+
+  LogStore* store_;
+  const Rules* rules_;
+  std::string name_;
+  WorkspaceRecord record_;
+  std::map<std::string, TableTotals> totals_;
+};
+
+bool is_subscribed(const std::vector<std::string>& tables, const std::string& table);
+// All tables and columns that either knows; the two must be compatible.
+Schema merge_schemas(const Schema& ours, const Schema& theirs);
+// What a change does to the audit.
+std::vector<AuditRow> audit_of(const Change& change);
+
+}  // namespace syncline
