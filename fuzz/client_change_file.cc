@@ -1,7 +1,6 @@
-#include "client/change_file.h"
-
 #include "base/check.h"
 #include "base/digest.h"
+#include "client/change_file.h"
 
 using namespace syncline;
 

@@ -1,6 +1,5 @@
-#include "client/log_body.h"
-
 #include "base/check.h"
+#include "client/log_body.h"
 
 using namespace syncline;
 

@@ -241,7 +241,7 @@ Result<void> Apply::one_row(Incoming& incoming, RowReader& reader, ApplyReport& 
     if (reader.kind() == RowKind::put && incoming.no_tombs) {
       SL_TRY(done, fast_put(incoming, reader));
     } else if (reader.kind() == RowKind::set) {
-      SL_TRY(done, fast_set(incoming, reader, report));
+      SL_TRY(done, fast_set(incoming, reader));
     }
     if (done) {
       return {};
@@ -293,21 +293,20 @@ Result<bool> Apply::fast_put(Incoming& incoming, RowReader& reader) {
 }
 
 // Cells of a living row: each one that is newer than what stands is written.
-Result<bool> Apply::fast_set(Incoming& incoming, RowReader& reader, ApplyReport& report) {
+Result<bool> Apply::fast_set(Incoming& incoming, RowReader& reader) {
   TableAccess& access = *incoming.access;
   const TrackedTable& table = access.table();
-  SL_TRY(const StoredRow* stored, access.find(reader.key()));
-  if (stored == nullptr) {
+  SL_TRY(const std::optional<RowId> row, access.find_row(reader.key()));
+  if (!row.has_value()) {
     return false;
   }
-  SL_TRY(const RowClock* clock, parts_.clocks.find(table.id, stored->row));
+  SL_TRY(const RowClock* clock, parts_.clocks.find(table.id, *row));
   if (clock == nullptr) {
     return false;
   }
   incoming.columns.clear();
   incoming.values.clear();
   bool unsent = false;
-  Writer old;
   for (std::size_t i = 0; i < reader.cell_count(); ++i) {
     const DecodedCell& cell = reader.cell(i);
     const auto id = static_cast<std::uint16_t>(incoming.column_ids[cell.column]);
@@ -323,16 +322,22 @@ Result<bool> Apply::fast_set(Incoming& incoming, RowReader& reader, ApplyReport&
       incoming.columns.insert(id);
       incoming.values.push_back(cell.value.view());
       unsent = unsent || parts_.rows.is_unsent(present);
-      write_value(old, access.value(*stored, id));
     }
   }
   if (incoming.columns.empty()) {
     return true;
   }
-  const RowId row = stored->row;
-  access.end_range();
+  Writer old;
+  if (unsent) {
+    SL_TRY(const StoredRow* stored, access.read(*row));
+    SL_CHECK(stored != nullptr);
+    incoming.columns.for_each([&](std::size_t column) {
+      write_value(old, access.value(*stored, static_cast<std::uint16_t>(column)));
+    });
+    access.end_range();
+  }
   parts_.capture.expect(TapKind::updated, table);
-  auto updated = access.update(row, incoming.columns, incoming.values);
+  auto updated = access.update(*row, incoming.columns, incoming.values);
   (void)parts_.capture.expected_row();
   if (!updated) {
     if (updated.error().code() == ErrorCode::constraint) {
@@ -340,8 +345,7 @@ Result<bool> Apply::fast_set(Incoming& incoming, RowReader& reader, ApplyReport&
     }
     return std::move(updated).error();
   }
-  ops_.set(table, row, incoming.columns, unsent, unsent ? old.bytes() : Bytes());
-  (void)report;
+  ops_.set(table, *row, incoming.columns, unsent, unsent ? old.bytes() : Bytes());
   return true;
 }
 
@@ -399,12 +403,23 @@ Result<void> Apply::merge_row(Incoming& incoming, RowReader& reader, ApplyReport
       SL_TRY(again, evict_younger(*incoming.access, key, after, report));
     }
     if (!again) {
-      return hold(incoming.access, incoming.name, key, after, stored.error(), report);
+      return hold_whole(*incoming.access, key, before, after, stored.error(), report);
     }
   }
-  return hold(incoming.access, incoming.name, key, after,
-              Error(ErrorCode::constraint, "UNIQUE constraint failed: several rows are in the way"),
-              report);
+  return hold_whole(
+      *incoming.access, key, before, after,
+      Error(ErrorCode::constraint, "UNIQUE constraint failed: several rows are in the way"),
+      report);
+}
+
+// A row that does not fit leaves the table: what stands there would be another version on each
+// replica.
+Result<void> Apply::hold_whole(TableAccess& access, Bytes key, const LoadedRow& before,
+                               const RowState& state, const Error& error, ApplyReport& report) {
+  if (before.row.has_value()) {
+    SL_TRY(parts_.rows.remove_standing(access, key, before, ops_));
+  }
+  return hold(&access, access.table().name, key, state, error, report);
 }
 
 Result<void> Apply::hold(TableAccess* access, const std::string& table, Bytes key,
@@ -528,7 +543,8 @@ Result<void> Apply::settle_foreign_keys(ApplyReport& report) {
   // Each round holds the rows that point nowhere; that may leave others pointing at them.
   constexpr int rounds_max = 64;
   for (int round = 0; round < rounds_max; ++round) {
-    if (!parts_.connection.deferred_violations()) {
+    const bool removed = parts_.rows.take_dangling();
+    if (!removed && !parts_.connection.deferred_violations()) {
       return {};
     }
     std::vector<std::pair<std::string, RowId>> dangling;

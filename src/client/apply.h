@@ -88,13 +88,15 @@ class Apply {
   Result<void> rows_of(RowReader& reader, ApplyReport& report);
   Result<void> one_row(Incoming& incoming, RowReader& reader, ApplyReport& report);
   Result<bool> fast_put(Incoming& incoming, RowReader& reader);
-  Result<bool> fast_set(Incoming& incoming, RowReader& reader, ApplyReport& report);
+  Result<bool> fast_set(Incoming& incoming, RowReader& reader);
   Result<void> merge_row(Incoming& incoming, RowReader& reader, ApplyReport& report);
   Result<void> note_conflicts(const TrackedTable& table, Bytes key,
                               std::span<const Concurrency> pairs, const LoadedRow& before,
                               const RowState& after, ApplyReport& report);
   Result<void> hold(TableAccess* access, const std::string& table, Bytes key, const RowState& state,
                     const Error& error, ApplyReport& report);
+  Result<void> hold_whole(TableAccess& access, Bytes key, const LoadedRow& before,
+                          const RowState& state, const Error& error, ApplyReport& report);
   // Moves rows with younger lives out of the way of a row that a UNIQUE constraint refused; true
   // when the row may be tried again.
   Result<bool> evict_younger(TableAccess& access, Bytes key, const RowState& state,

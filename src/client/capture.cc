@@ -80,6 +80,21 @@ void Capture::release() {
   log_.release();
 }
 
+Result<bool> Capture::may_replace() {
+  if (schema_generation_ != catalog_.generation()) {
+    // Constraints (ON CONFLICT REPLACE) and the application's triggers may replace rows, too.
+    SL_TRY(
+        const auto found,
+        connection_.query_int("SELECT 1 FROM (SELECT name, sql FROM main.sqlite_schema UNION ALL "
+                              "SELECT name, sql FROM temp.sqlite_schema) WHERE sql LIKE "
+                              "'%replace%' AND name NOT LIKE 'syncline\\_%' ESCAPE '\\' LIMIT "
+                              "1"));
+    schema_replaces_ = found.has_value();
+    schema_generation_ = catalog_.generation();
+  }
+  return schema_replaces_ || connection_.running_sql_mentions("replace");
+}
+
 std::optional<RowId> Capture::expected_row() {
   expecting_ = false;
   if (!expected_seen_) {

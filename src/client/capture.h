@@ -62,6 +62,9 @@ class Capture final : public WriteSinkFactory {
   void set_listener(Listener* listener) { listener_ = listener; }
   void set_replica(const ReplicaId& replica) { replica_ = replica; }
 
+  // Whether the statements that run now may replace rows: their SQL or the schema's says REPLACE.
+  Result<bool> may_replace();
+
   bool has_sinks() const { return sinks_ > 0; }
   bool has_pending() const { return !buffer_.empty(); }
   void release();
@@ -122,6 +125,8 @@ class Capture final : public WriteSinkFactory {
   CaptureBuffer buffer_;
   std::vector<Candidate> candidates_;
   std::uint64_t generation_ = 0;
+  std::uint64_t schema_generation_ = UINT64_MAX;
+  bool schema_replaces_ = false;
   const TrackedTable* last_table_ = nullptr;
   ColumnSet changed_;
   Writer key_;

@@ -229,12 +229,29 @@ void CaptureBuffer::set_mark(int level) {
 }
 
 void CaptureBuffer::release_mark(int level) {
-  while (mark_count_ > 0 && marks_[mark_count_ - 1].level >= level) {
-    --mark_count_;
+  std::size_t found = mark_count_;
+  while (found > 0 && marks_[found - 1].level >= level) {
+    --found;
   }
+  if (found == mark_count_) {
+    return;
+  }
+  // SQLite tells a table that joins the transaction of the innermost savepoint only. The next one
+  // out began earlier, but nothing was captured in between: its mark is this one.
+  const bool known = found > 0 && marks_[found - 1].level == level - 1;
+  if (level > 0 && !known) {
+    marks_[found].level = level - 1;
+    ++found;
+  }
+  mark_count_ = found;
 }
 
 void CaptureBuffer::rollback_to_mark(int level) {
+  if (level < 0) {
+    // The savepoint that began the transaction, which SQLite counts as none.
+    clear();
+    return;
+  }
   // A level that we were not told of began before anything was captured under the next one.
   std::size_t found = mark_count_;
   while (found > 0 && marks_[found - 1].level >= level) {
@@ -259,6 +276,7 @@ void CaptureBuffer::rollback_to_mark(int level) {
   }
   arena_.truncate(mark.arena);
   // The savepoint itself stays open after ROLLBACK TO.
+  marks_[found].level = level;
   mark_count_ = found + 1;
 }
 

@@ -52,5 +52,40 @@ TEST_CASE("two rows that exchange their rowids keep their clocks") {
   }
 }
 
+TEST_CASE("what was rolled back to a savepoint is not in the log") {
+  for (const char* begin : {"", "BEGIN;", "BEGIN; UPDATE t SET a = 5 WHERE id = 2;"}) {
+    for (const char* nested : {"", "SAVEPOINT two;", "SAVEPOINT two; SAVEPOINT three;"}) {
+      WorldReplica replica(1);
+      REQUIRE(replica.run("CREATE TABLE t(id INTEGER PRIMARY KEY, a); CREATE TABLE u(k TEXT "
+                          "PRIMARY KEY NOT NULL, b)") == "");
+      REQUIRE(replica.track("t") == "");
+      REQUIRE(replica.track("u") == "");
+      REQUIRE(replica.run("INSERT INTO t VALUES(1, 1), (2, 2)") == "");
+      const std::uint64_t before = replica.version();
+      const std::string start = begin;
+      REQUIRE(replica.run(start + "SAVEPOINT one;" + nested) == "");
+      REQUIRE(replica.run("INSERT INTO t VALUES(3, 3); UPDATE t SET a = 9; INSERT INTO u "
+                          "VALUES('x', 1); DELETE FROM t WHERE id = 1") == "");
+      REQUIRE(replica.run("ROLLBACK TO one") == "");
+      SUBCASE("and nothing after it") {
+        REQUIRE(replica.run(start.empty() ? "RELEASE one" : "COMMIT") == "");
+        if (start.find("UPDATE") == std::string::npos) {
+          CHECK(replica.version() == before);
+        } else {
+          CHECK(replica.last_change() == "set t[2] a=5");
+        }
+      }
+      SUBCASE("but what came after it is") {
+        REQUIRE(replica.run("INSERT INTO u VALUES('y', 2); SAVEPOINT four; INSERT INTO u VALUES("
+                            "'z', 3); ROLLBACK TO four") == "");
+        REQUIRE(replica.run(start.empty() ? "RELEASE one" : "COMMIT") == "");
+        CHECK(replica.last_change() == (start.find("UPDATE") == std::string::npos
+                                            ? "put u[text:79] b=2"
+                                            : "put u[text:79] b=2; set t[2] a=5"));
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace syncline

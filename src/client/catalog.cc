@@ -347,6 +347,13 @@ Result<void> Catalog::load_surroundings(TrackedTable& table) const {
                           " rename one of them");
     }
   }
+  SL_TRY(Statement collation,
+         connection_.prepare("SELECT count(*) FROM pragma_index_list(?1, 'main') l, "
+                             "pragma_index_xinfo(l.name, 'main') x WHERE l.origin = 'pk' AND x.key "
+                             "AND x.coll <> 'BINARY'"));
+  collation.bind_text(1, table.name);
+  SL_TRY(collation.step());
+  table.key_collated = collation.column_int(0) > 0;
   SL_TRY(Statement triggers,
          connection_.prepare("SELECT count(*) FROM main.sqlite_schema WHERE type = 'trigger' AND "
                              "tbl_name = ?1 COLLATE NOCASE AND name NOT LIKE 'syncline\\_%' "

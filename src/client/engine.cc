@@ -77,6 +77,12 @@ Result<std::unique_ptr<Engine>> Engine::attach(const Parts& parts) {
                            [](std::span<const ValueView> arguments) -> Result<SqlValue> {
                              return canonical_document(arguments[0]);
                            }));
+  Capture* capture = &engine->capture_;
+  SL_TRY(register_function(parts.connection, may_replace_function, 0, Purity::observing,
+                           [capture](std::span<const ValueView>) -> Result<SqlValue> {
+                             SL_TRY(const bool may, capture->may_replace());
+                             return SqlValue(std::int64_t{may ? 1 : 0});
+                           }));
   return engine;
 }
 
@@ -295,7 +301,10 @@ void Engine::on_rolled_back() {
 
 Result<void> Engine::describe_rich(const TrackedTable& table, const LogRun& run, const Stamp& stamp,
                                    LogBodyWriter& out) {
-  return rich_.describe(table, run, stamp, out);
+  // Capture knows who writes only once somebody asked the engine for something; a counter must know
+  // it from the connection's first write on.
+  SL_TRY(const ReplicaId own, replica());
+  return rich_.describe(table, run, Stamp{stamp.time, own}, out);
 }
 
 void Engine::on_disconnected() { release(); }

@@ -294,7 +294,8 @@ Result<void> Extract::put_row(Running& running, TableAccess& access, const LogRu
                               const StoredRow* stored) {
   const TrackedTable& table = access.table();
   Stamp replaced;
-  if (run.kind == OpKind::over) {
+  // What was replaced is known for own changes only, as in set_rows().
+  if (run.kind == OpKind::over && running.row.origin == first_own_origin) {
     SL_TRY(const ClockTime seen, running.replaced.row());
     SL_TRY(replaced, origins_.stamp_of(seen));
   }

@@ -13,6 +13,12 @@ RowId plus(RowId row, std::uint64_t count) {
   return static_cast<RowId>(static_cast<std::uint64_t>(row) + count);
 }
 
+// The row stands under another rowid, or not at all, from here on.
+bool names_key(const LogRun& run) {
+  return run.kind == OpKind::erase || run.kind == OpKind::over || run.kind == OpKind::leave ||
+         (run.kind == OpKind::bury && run.had_row);
+}
+
 }  // namespace
 
 const ByteVector* OldValues::Past::find(std::uint16_t column) const {
@@ -53,7 +59,7 @@ Result<void> OldValues::cover(LocalVersion after, LocalVersion through) {
                              if (!more) {
                                break;
                              }
-                             if (run.has_old) {
+                             if (run.has_old || names_key(run)) {
                                SL_TRY(add_run(row.version, part, parts[part], body, run));
                              }
                            }
@@ -66,8 +72,10 @@ Result<void> OldValues::cover(LocalVersion after, LocalVersion through) {
 
 Result<void> OldValues::add_run(LocalVersion version, std::uint32_t part, Bytes bytes,
                                 const LogBodyReader& body, const LogRun& run) {
-  const auto base = static_cast<std::size_t>(run.old_values.data() - bytes.data());
-  const std::size_t columns = run.columns.size();
+  // An end without old values still tells the key, which nobody else may know any more.
+  const auto base =
+      run.has_old ? static_cast<std::size_t>(run.old_values.data() - bytes.data()) : 0;
+  const std::size_t columns = run.has_old ? run.columns.size() : 0;
   const std::uint64_t rows = run.kind == OpKind::set ? run.count : 1;
   Reader values(run.old_values);
   for (std::uint64_t i = 0; i < rows; ++i) {
@@ -127,7 +135,7 @@ Result<void> OldValues::add_ref(const Ref& ref, Past& past) {
     }
   });
   SL_TRY(std::move(failed));
-  if (run.kind != OpKind::set && run.kind != OpKind::install) {
+  if (names_key(run)) {
     past.key = to_vector(run.key);
     past.complete = true;
   }

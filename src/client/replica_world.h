@@ -246,6 +246,33 @@ class WorldReplica {
     return out;
   }
 
+  // One log row as it is stored, for people.
+  std::string log_runs(std::uint64_t version) {
+    static constexpr const char* kinds[] = {"?",    "put",     "set",   "erase", "over",
+                                            "rich", "install", "leave", "bury"};
+    std::string out;
+    const auto read = engine_->log().for_each(
+        LocalVersion(version - 1), LocalVersion(version),
+        [&](const LogRow&, std::span<const Bytes> parts, Bytes) -> Result<bool> {
+          for (const Bytes part : parts) {
+            LogBodyReader body(part);
+            LogRun run;
+            for (;;) {
+              SL_TRY(const bool more, body.next(run));
+              if (!more) {
+                break;
+              }
+              out += std::to_string(body.table()) + " " + kinds[static_cast<unsigned>(run.kind)] +
+                     " " + std::to_string(run.first) + "+" + std::to_string(run.count) + " from " +
+                     std::to_string(run.old_rowid) + " key " + to_hex(run.key) + " old " +
+                     to_hex(run.old_values) + "\n";
+            }
+          }
+          return true;
+        });
+    return read ? out : read.error().message();
+  }
+
   // Every row of a tracked table with every stamp that the clocks know of it.
   std::vector<std::string> stamped_rows(const std::string& table) {
     std::vector<std::string> out;

@@ -161,6 +161,25 @@ Result<const StoredRow*> TableAccess::find(Bytes key) {
   return static_cast<const StoredRow*>(&row_);
 }
 
+Result<std::optional<RowId>> TableAccess::find_row(Bytes key) {
+  if (table_.without_rowid || table_.key_collated) {
+    SL_TRY(const StoredRow* stored, find(key));
+    const std::optional<RowId> row =
+        stored == nullptr ? std::nullopt : std::optional<RowId>(stored->row);
+    find_.reset();
+    return row;
+  }
+  if (!find_row_) {
+    SL_TRY(find_row_, connection_.prepare_kept("SELECT t." + table_.rowid_name + " FROM main." +
+                                               quote_identifier(table_.name) + " t WHERE " +
+                                               key_condition(1)));
+  }
+  const ResetGuard guard(find_row_);
+  SL_TRY(bind_key(find_row_, 1, key));
+  SL_TRY(const bool found, find_row_.step());
+  return found ? std::optional<RowId>(find_row_.column_int(0)) : std::nullopt;
+}
+
 Result<bool> TableAccess::insert(Bytes key, const ColumnSet& columns,
                                  std::span<const ValueView> values) {
   Shaped* shaped = nullptr;

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "client/catalog.h"
@@ -39,6 +40,9 @@ class TableAccess {
   // to the column's collation ('A' and 'a') is not it.
   Result<const StoredRow*> find(Bytes key);
 
+  // Where the row with this key stands, without reading it; nothing when there is none.
+  Result<std::optional<RowId>> find_row(Bytes key);
+
   // Writes; the caller tells capture to expect them. Values are in rising order of column id.
   // Inserts unless the key is taken: then nothing happens and false is returned.
   Result<bool> insert(Bytes key, const ColumnSet& columns, std::span<const ValueView> values);
@@ -73,6 +77,7 @@ class TableAccess {
   Statement read_;
   Statement range_;
   Statement find_;
+  Statement find_row_;
   Statement key_of_;
   Statement erase_;
   struct Shaped {

@@ -1,5 +1,7 @@
 #include "sqlite/connection.h"
 
+#include <cstring>
+
 #include "sqlite/api.h"
 
 namespace syncline {
@@ -73,6 +75,14 @@ ValueView read_value(sqlite3_value* value) {
       break;
     case SQLITE_TEXT: {
       out.type = ValueType::text;
+#ifndef SYNCLINE_SQLITE_EXTENSION
+      // Asking for text would copy what is not zero-terminated, as most values inside triggers are.
+      if (sqlite3_value_encoding(value) == SQLITE_UTF8) {
+        const auto* raw = static_cast<const std::uint8_t*>(sqlite3_value_blob(value));
+        out.data = Bytes(raw, static_cast<std::size_t>(sqlite3_value_bytes(value)));
+        break;
+      }
+#endif
       const auto* text = static_cast<const std::uint8_t*>(sqlite3_value_text(value));
       out.data = Bytes(text, static_cast<std::size_t>(sqlite3_value_bytes(value)));
       break;
@@ -168,14 +178,47 @@ std::string Connection::path() const {
   return path == nullptr ? "" : path;
 }
 
-bool Connection::set_triggers(bool enabled) const {
+bool Connection::running_sql_mentions(const char* word) const {
+  SL_CHECK(word[0] >= 'a' && word[0] <= 'z');
+  for (sqlite3_stmt* statement = sqlite3_next_stmt(handle_, nullptr); statement != nullptr;
+       statement = sqlite3_next_stmt(handle_, statement)) {
+    if (sqlite3_stmt_busy(statement) == 0 || sqlite3_stmt_readonly(statement) != 0) {
+      continue;
+    }
+    const char* sql = sqlite3_sql(statement);
+    if (sql == nullptr) {
+      return true;
+    }
+    const auto length = static_cast<int>(std::strlen(word));
+    for (; *sql != '\0'; ++sql) {
+      // Almost every place is ruled out by its first letter.
+      if ((*sql | 0x20) == word[0] && sqlite3_strnicmp(sql, word, length) == 0) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+namespace {
+
+bool switch_setting(sqlite3* handle, int setting, bool enabled) {
   int before = 1;
-  sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_TRIGGER, -1, &before);
+  sqlite3_db_config(handle, setting, -1, &before);
   if ((before != 0) != enabled) {
-    sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_TRIGGER, enabled ? 1 : 0,
-                      static_cast<int*>(nullptr));
+    sqlite3_db_config(handle, setting, enabled ? 1 : 0, static_cast<int*>(nullptr));
   }
   return before != 0;
+}
+
+}  // namespace
+
+bool Connection::set_triggers(bool enabled) const {
+  return switch_setting(handle_, SQLITE_DBCONFIG_ENABLE_TRIGGER, enabled);
+}
+
+bool Connection::set_foreign_keys(bool enabled) const {
+  return switch_setting(handle_, SQLITE_DBCONFIG_ENABLE_FKEY, enabled);
 }
 
 void Connection::interrupt() const { sqlite3_interrupt(handle_); }

@@ -55,9 +55,15 @@ class Connection {
   // The path of the main database's file; empty for a database in memory.
   std::string path() const;
   void interrupt() const;
+  // True when the SQL of a statement that is running and may write holds this word, in any case;
+  // also when some statement's SQL is not known.
+  bool running_sql_mentions(const char* word) const;
   // Switches all triggers of the connection (not foreign key actions); returns what was before.
   // Prepared statements are prepared again at their next use.
   bool set_triggers(bool enabled) const;
+  // Switches the enforcement of foreign keys and their actions, inside a transaction too; returns
+  // what was before.
+  bool set_foreign_keys(bool enabled) const;
 
  private:
   sqlite3* handle_ = nullptr;

@@ -55,8 +55,18 @@ void destroy(void* body) { delete static_cast<Body*>(body); }
 
 Result<void> register_function(Connection connection, const char* name, int argument_count,
                                Purity purity, Body body) {
-  const int flags = SQLITE_UTF8 | (purity == Purity::pure ? SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS
-                                                          : SQLITE_DIRECTONLY);
+  int flags = SQLITE_UTF8;
+  switch (purity) {
+    case Purity::pure:
+      flags |= SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
+      break;
+    case Purity::observing:
+      flags |= SQLITE_INNOCUOUS;
+      break;
+    case Purity::effects:
+      flags |= SQLITE_DIRECTONLY;
+      break;
+  }
   const int result =
       sqlite3_create_function_v2(connection.handle(), name, argument_count, flags,
                                  new Body(std::move(body)), call, nullptr, nullptr, destroy);

@@ -15,8 +15,9 @@ namespace syncline {
 using SqlValue = std::variant<std::monostate, std::int64_t, double, std::string, ByteVector>;
 
 enum class Purity {
-  pure,     // same arguments, same answer; may stand in triggers and indexes
-  effects,  // reads or changes state; not to be called from a schema that is not trusted
+  pure,       // same arguments, same answer; may stand in triggers and indexes
+  observing,  // changes nothing, but its answer depends on state; may stand in triggers
+  effects,    // reads or changes state; not to be called from a schema that is not trusted
 };
 
 // Registers an SQL function on the connection; -1 takes any number of arguments. An Error becomes

@@ -288,9 +288,16 @@ class World {
               : files_[static_cast<std::size_t>(random_.below(files_.size()))];
       history_.push_back(std::to_string(i) + " hears " + std::to_string(from) + " since " +
                          std::to_string(since) + (&given == &file ? "" : " (an old file)"));
+      const std::uint64_t before = replicas_[i]->version();
       const std::string error = replicas_[i]->apply(given);
       if (!error.empty()) {
         return fail("replica " + std::to_string(i) + " cannot apply: " + error);
+      }
+      // Applying writes changes of its own: conflicts are data.
+      for (const Change& change : decode_file(replicas_[i]->changes(before)).changes) {
+        if (change.stamp.replica == *replicas_[i]->engine().replica()) {
+          sent_[i][change.sequence.get()] = change;
+        }
       }
     }
     return true;

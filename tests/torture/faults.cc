@@ -39,13 +39,13 @@ void remove_all(const std::string& path) {
 // Everything that the file says, ours included.
 std::string image(WorldReplica& replica) {
   std::string out;
-  for (const char* sql :
-       {"SELECT * FROM t ORDER BY id", "SELECT * FROM u ORDER BY k", "SELECT * FROM late ORDER BY 1",
-        "SELECT version, origin, sequence, form FROM syncline_log ORDER BY 1",
-        "SELECT version, part FROM syncline_log_parts ORDER BY 1, 2",
-        "SELECT tbl, key, reason FROM syncline_held_rows ORDER BY 1, 2",
-        "SELECT name, rule FROM syncline_tables ORDER BY 1",
-        "SELECT replica, seen FROM syncline_replicas ORDER BY id"}) {
+  for (const char* sql : {"SELECT * FROM t ORDER BY id", "SELECT * FROM u ORDER BY k",
+                          "SELECT * FROM late ORDER BY 1",
+                          "SELECT version, origin, sequence, form FROM syncline_log ORDER BY 1",
+                          "SELECT version, part FROM syncline_log_parts ORDER BY 1, 2",
+                          "SELECT tbl, key, reason FROM syncline_held_rows ORDER BY 1, 2",
+                          "SELECT name, rule FROM syncline_tables ORDER BY 1",
+                          "SELECT replica, seen FROM syncline_replicas ORDER BY id"}) {
     for (const std::string& row : replica.rows(sql)) {
       out += row + "\n";
     }
@@ -56,7 +56,8 @@ std::string image(WorldReplica& replica) {
 
 constexpr const char* capture_sql =
     "BEGIN; INSERT INTO t(id, a) WITH n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < "
-    "160) SELECT i, 'row ' || i FROM n; UPDATE t SET b = a WHERE id % 2; DELETE FROM t WHERE id % 5 "
+    "160) SELECT i, 'row ' || i FROM n; UPDATE t SET b = a WHERE id % 2; DELETE FROM t WHERE id % "
+    "5 "
     "= 0; INSERT OR REPLACE INTO u VALUES('k1', 'again', 3); DELETE FROM u WHERE k = 'k2'; INSERT "
     "INTO u VALUES('new', zeroblob(9000), 77); COMMIT";
 
@@ -71,14 +72,18 @@ class Bench {
       WorldReplica other(2, folder + "/other.db", options);
       prepare(other);
       SL_CHECK(other.apply(replica.changes()).empty());
-      SL_CHECK(other.run("UPDATE t SET a = 'theirs' WHERE id < 8; INSERT INTO u VALUES('far', "
-                         "zeroblob(20000), 5); DELETE FROM t WHERE id = 9; INSERT INTO u "
-                         "VALUES('clash', 1, 1)")
+      SL_CHECK(other
+                   .run("UPDATE t SET a = 'theirs' WHERE id < 8; INSERT INTO u VALUES('far', "
+                        "zeroblob(20000), 5); DELETE FROM t WHERE id = 9; INSERT INTO u "
+                        "VALUES('clash', 1, 99)")
                    .empty());
       for (int i = 200; i < 260; ++i) {
-        SL_CHECK(other.run("INSERT INTO t(id, a) VALUES(" + std::to_string(i) + ", 'far')").empty());
+        SL_CHECK(
+            other.run("INSERT INTO t(id, a) VALUES(" + std::to_string(i) + ", 'far')").empty());
       }
-      SL_CHECK(replica.run("UPDATE t SET a = 'ours' WHERE id < 6").empty());
+      SL_CHECK(
+          replica.run("UPDATE t SET a = 'ours' WHERE id < 6; INSERT INTO u VALUES('mine', 2, 99)")
+              .empty());
       theirs_ = other.changes();
       SL_CHECK(replica.run("PRAGMA wal_checkpoint(TRUNCATE)").empty());
     }
@@ -270,7 +275,9 @@ int run(const Arguments& arguments) {
     Bench bench(folder);
     for (const Operation& operation : bench.operations()) {
       bool met = true;
-      good = good && bench.one(operation, "", [] {}, [] { return false; }, met) &&
+      good = good &&
+             bench.one(
+                 operation, "", [] {}, [] { return false; }, met) &&
              disk_faults(bench, operation, arguments.rounds) &&
              allocation_faults(bench, operation, arguments.rounds * 7);
     }

@@ -110,11 +110,25 @@ int unmap_shared(sqlite3_file* file, int remove) {
   return real->pMethods->xShmUnmap(real, remove);
 }
 
-const sqlite3_io_methods methods = {
-    2,          close_file,    read_file,    write_file,      truncate_file,
-    sync_file,  file_size,     lock_file,    unlock_file,     check_lock,
-    control_file, sector_size, characteristics, map_shared,   lock_shared,
-    barrier_shared, unmap_shared, nullptr,   nullptr};
+const sqlite3_io_methods methods = {2,
+                                    close_file,
+                                    read_file,
+                                    write_file,
+                                    truncate_file,
+                                    sync_file,
+                                    file_size,
+                                    lock_file,
+                                    unlock_file,
+                                    check_lock,
+                                    control_file,
+                                    sector_size,
+                                    characteristics,
+                                    map_shared,
+                                    lock_shared,
+                                    barrier_shared,
+                                    unmap_shared,
+                                    nullptr,
+                                    nullptr};
 
 int open_file(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   sqlite3_file* real = faulty(file)->real();

@@ -153,21 +153,20 @@ int run(const Arguments& arguments) {
   const std::string sum = std::to_string(rows * (rows - 1) / 2);
   bool good = stage("capture inserts", [&] { return insert_rows(folder, rows); });
   good = good && stage("tell inserts", [&] { return extract(folder, "inserts", false); });
-  good = good && stage("apply inserts", [&] {
-    return apply(folder, "inserts", counting, count + "|0|" + sum);
-  });
+  good = good && stage("apply inserts",
+                       [&] { return apply(folder, "inserts", counting, count + "|0|" + sum); });
   good = good &&
          stage("capture updates", [&] { return statement(folder, "UPDATE t SET b = 'other'"); });
   good = good && stage("tell updates", [&] { return extract(folder, "updates", true); });
   good = good && stage("apply updates", [&] {
-    return apply(folder, "updates", counting, count + "|" + count + "|" + sum);
-  });
+           return apply(folder, "updates", counting, count + "|" + count + "|" + sum);
+         });
   good = good && stage("capture deletes", [&] {
-    return statement(folder, "DELETE FROM t WHERE c % 2 = 1 OR c >= 0");
-  });
+           return statement(folder, "DELETE FROM t WHERE c % 2 = 1 OR c >= 0");
+         });
   good = good && stage("tell deletes", [&] { return extract(folder, "deletes", true); });
-  good = good &&
-         stage("apply deletes", [&] { return apply(folder, "deletes", "SELECT count(*) FROM t", "0"); });
+  good = good && stage("apply deletes",
+                       [&] { return apply(folder, "deletes", "SELECT count(*) FROM t", "0"); });
   for (const char* name : {"one.db", "two.db", "inserts", "updates", "deletes"}) {
     for (const char* end : {"", "-wal", "-shm"}) {
       unlink((folder.file(name) + end).c_str());

@@ -1,0 +1,796 @@
+#include "session/client_session.h"
+
+#include <algorithm>
+
+#include "wire/codec.h"
+
+namespace syncline {
+namespace {
+
+// A mismatch may be a change in flight; two heartbeats in a row are none.
+constexpr std::uint32_t mismatches_before_rescan = 2;
+constexpr std::uint32_t mismatches_before_stuck = 8;
+
+}  // namespace
+
+ClientSession::ClientSession(const Parts& parts, const ClientOptions& options)
+    : clock_(parts.clock), random_(parts.random), options_(options), backoff_(options.backoff) {}
+
+// --- Connection
+// -----------------------------------------------------------------------------------
+
+bool ClientSession::is_up() const {
+  return phase_ == Phase::bootstrap || phase_ == Phase::rescan || phase_ == Phase::live;
+}
+
+void ClientSession::start(Instant now, ReplicaFacts facts, std::string token) {
+  facts_ = std::move(facts);
+  token_ = std::move(token);
+  dial(now);
+}
+
+void ClientSession::stop(Instant now) {
+  if (is_up()) {
+    send(Bye{Farewell::done, ""});
+  }
+  close(now, "stopped");
+  phase_ = Phase::stopped;
+}
+
+void ClientSession::dial(Instant now) {
+  reset_connection();
+  phase_ = Phase::dialing;
+  dialed_at_ = now;
+  effects_.emplace_back(effect::Dial{});
+  wake(now);
+}
+
+void ClientSession::reset_connection() {
+  in_flight_.clear();
+  in_flight_bytes_ = 0;
+  loading_ = false;
+  outbox_drained_ = false;
+  push_at_.reset();
+  received_.start_at(facts_.cursor);
+  pages_.clear();
+  snapshot_end_.reset();
+  walk_.clear();
+  comparing_.reset();
+  heartbeat_seen_.reset();
+  heartbeat_covers_us_ = false;
+}
+
+void ClientSession::close(Instant /*now*/, const std::string& reason) {
+  if (connected_ || phase_ == Phase::dialing) {
+    effects_.emplace_back(effect::HangUp{reason});
+  }
+  connected_ = false;
+  reset_connection();
+}
+
+void ClientSession::retry_later(Instant now) {
+  phase_ = Phase::waiting;
+  next_try_ = now + backoff_.next(*random_);
+  wake(now);
+}
+
+void ClientSession::give_up(Instant now, Trouble trouble, std::string message, std::string advice) {
+  trouble_ = trouble;
+  trouble_message_ = std::move(message);
+  trouble_advice_ = std::move(advice);
+  close(now, trouble_message_);
+  retry_later(now);
+}
+
+void ClientSession::protocol_error(Instant now, const std::string& what) {
+  give_up(now, Trouble::malformed, what, "update this application or its server");
+}
+
+void ClientSession::on_connected(Instant now) {
+  if (phase_ != Phase::dialing) {
+    return;
+  }
+  connected_ = true;
+  heard_at_ = now;
+  phase_ = Phase::greeting;
+  say_hello(now);
+  wake(now);
+}
+
+void ClientSession::on_disconnected(Instant now) {
+  const bool expected = phase_ == Phase::stopped || phase_ == Phase::mending;
+  connected_ = false;
+  if (expected || phase_ == Phase::waiting) {
+    return;
+  }
+  reset_connection();
+  if (trouble_ == Trouble::none) {
+    trouble_ = Trouble::unreachable;
+    trouble_message_ = "the connection to the server broke off";
+    trouble_advice_ = "it is tried again by itself";
+  }
+  retry_later(now);
+}
+
+void ClientSession::on_host_failure(Instant now, const Error& error) {
+  busy_ = false;
+  if (phase_ == Phase::stopped) {
+    return;
+  }
+  give_up(now, Trouble::storage, error.message(),
+          error.code() == ErrorCode::full ? "free some space on the disk"
+                                          : "check the database file and its disk");
+}
+
+void ClientSession::sync_now(Instant now) {
+  backoff_.reset();
+  if (phase_ == Phase::waiting) {
+    dial(now);
+  } else if (is_up()) {
+    push(now);
+  }
+}
+
+void ClientSession::refresh_token(Instant now, std::string token) {
+  token_ = std::move(token);
+  if (is_up() || phase_ == Phase::greeting) {
+    send(TokenRefresh{token_});
+  } else if (phase_ == Phase::waiting && trouble_ == Trouble::not_allowed) {
+    sync_now(now);
+  }
+}
+
+void ClientSession::subscribe(Instant now, std::vector<std::string> tables) {
+  if (tables == options_.tables) {
+    return;
+  }
+  options_.tables = std::move(tables);
+  if (is_up()) {
+    send(Subscribe{options_.tables});
+    heartbeat_seen_.reset();
+  }
+  // Rows that left go, rows that joined come, and neither is a deletion.
+  rescan_now(now);
+}
+
+void ClientSession::set_presence(Instant /*now*/, std::string key, ByteVector value) {
+  if (is_up() && key.size() <= limits::presence_key_bytes_max &&
+      value.size() <= limits::presence_value_bytes_max) {
+    send(Presence{facts_.replica, std::move(key), std::move(value)});
+  }
+}
+
+void ClientSession::send(const Message& message) {
+  effects_.emplace_back(effect::Send{encode_message(message)});
+}
+
+std::optional<ClientEffect> ClientSession::next_effect() {
+  if (effects_.empty()) {
+    return std::nullopt;
+  }
+  ClientEffect out = std::move(effects_.front());
+  effects_.pop_front();
+  return out;
+}
+
+void ClientSession::wake(Instant now) {
+  Instant at = now + heartbeat_;
+  if (phase_ == Phase::waiting) {
+    at = next_try_;
+  } else if (phase_ == Phase::stopped || phase_ == Phase::mending) {
+    return;
+  } else if (push_at_) {
+    at = std::min(at, *push_at_);
+  }
+  effects_.emplace_back(effect::WakeAt{at});
+}
+
+void ClientSession::on_wakeup(Instant now) {
+  switch (phase_) {
+    case Phase::stopped:
+    case Phase::mending:
+      return;
+    case Phase::waiting:
+      if (now >= next_try_) {
+        dial(now);
+        return;
+      }
+      break;
+    case Phase::dialing:
+    case Phase::greeting:
+      if (now - dialed_at_ > options_.dial_timeout) {
+        give_up(now, Trouble::unreachable, "the server does not answer", "check the network");
+        return;
+      }
+      break;
+    case Phase::bootstrap:
+    case Phase::rescan:
+    case Phase::live:
+      if (now - heard_at_ > options_.silence) {
+        give_up(now, Trouble::unreachable, "the server fell silent", "check the network");
+        return;
+      }
+      if (now - spoke_at_ >= heartbeat_) {
+        spoke_at_ = now;
+        send(Heartbeat{facts_.cursor, clock_->now_ms(), facts_.digest});
+      }
+      push(now);
+      break;
+  }
+  wake(now);
+}
+
+// --- Handshake
+// ------------------------------------------------------------------------------------
+
+void ClientSession::say_hello(Instant now) {
+  Hello hello;
+  hello.protocol = protocol_spoken;
+  hello.workspace = facts_.workspace;
+  hello.replica = facts_.replica;
+  hello.epoch = facts_.epoch;
+  hello.epochs_before = facts_.epochs_before;
+  hello.last_sequence = facts_.last_sequence;
+  hello.acknowledged = facts_.acknowledged;
+  hello.acknowledged_time = facts_.acknowledged_time;
+  hello.schema_version = facts_.schema_version;
+  hello.fingerprint = facts_.fingerprint;
+  hello.schema = facts_.schema;
+  hello.lineage = facts_.lineage;
+  hello.cursor = facts_.cursor;
+  hello.tables = options_.tables;
+  hello.token = token_;
+  if (facts_.wants_rescan) {
+    hello.catch_up = CatchUp::rescan;
+  } else if (facts_.cursor == ServerVersion(0)) {
+    hello.catch_up = CatchUp::bootstrap;
+  }
+  spoke_at_ = now;
+  send(hello);
+}
+
+void ClientSession::correct_clock(std::int64_t server_time_ms) {
+  effects_.emplace_back(effect::CorrectClock{server_time_ms - clock_->now_ms()});
+}
+
+void ClientSession::handle(Instant now, Welcome&& m) {
+  if (phase_ != Phase::greeting || m.known_sequence > facts_.last_sequence) {
+    protocol_error(now, "a welcome that answers nothing");
+    return;
+  }
+  trouble_ = Trouble::none;
+  backoff_.reset();
+  correct_clock(m.server_time_ms);
+  if (m.known_sequence < facts_.acknowledged || m.resume_after < facts_.cursor) {
+    effects_.emplace_back(effect::Salvage{"the server was restored from a backup"});
+  }
+  const bool rescan = facts_.wants_rescan;
+  const bool bootstrap = !rescan && facts_.cursor == ServerVersion(0);
+  facts_.lineage = m.lineage;
+  facts_.acknowledged = m.known_sequence;
+  facts_.epochs_before.assign(1, facts_.epoch);
+  if (!rescan && !bootstrap) {
+    facts_.cursor = std::min(facts_.cursor, m.resume_after);
+  }
+  effects_.emplace_back(
+      effect::SaveWelcome{facts_.lineage, facts_.epoch, facts_.cursor, facts_.acknowledged});
+  heartbeat_ = {std::clamp<std::int64_t>(m.heartbeat_ms, 50, 60'000)};
+  may_write_ = m.may_write;
+  sent_through_ = m.known_sequence;
+  resume_after_ = m.resume_after;
+  received_.start_at(m.resume_after);
+  catch_up_started_ = now;
+  if (rescan) {
+    phase_ = Phase::rescan;
+    effects_.emplace_back(effect::BeginRescan{});
+    send(RescanRequest{});
+  } else if (bootstrap) {
+    phase_ = Phase::bootstrap;
+    send(SnapshotRequest{facts_.snapshot_token});
+  } else {
+    go_live(now);
+  }
+}
+
+void ClientSession::go_live(Instant now) {
+  phase_ = Phase::live;
+  send(Applied{facts_.cursor});
+  push(now);
+  pull();
+}
+
+void ClientSession::refused_for_good(Instant now, Refused&& m) {
+  const Trouble trouble = trouble_of(m.reason);
+  give_up(now, trouble, std::move(m.message), std::move(m.advice));
+  if (trouble != Trouble::unreachable && trouble != Trouble::not_allowed) {
+    next_try_ = now + options_.refused_retry;
+    wake(now);
+  }
+}
+
+void ClientSession::refused_and_mendable(Instant now, Refused&& m) {
+  close(now, std::string(refusal_name(m.reason)));
+  effects_.emplace_back(effect::Salvage{m.message});
+  switch (m.reason) {
+    case Refusal::unknown_lineage:
+    case Refusal::cursor_expired:
+      // What the server no longer knows of us is found out row by row. A replica that has applied
+      // nothing yet simply starts over.
+      facts_.wants_rescan = facts_.cursor > ServerVersion(0) || !facts_.lineage.is_zero();
+      if (m.reason == Refusal::unknown_lineage) {
+        facts_.lineage = LineageId();
+      }
+      facts_.snapshot_token.clear();
+      dial(now);
+      return;
+    case Refusal::replica_forked:
+      phase_ = Phase::mending;
+      effects_.emplace_back(effect::Reidentify{facts_.acknowledged, m.known_times});
+      return;
+    case Refusal::clock_skew:
+      phase_ = Phase::mending;
+      correct_clock(m.server_time_ms);
+      effects_.emplace_back(effect::Restamp{std::max(m.known_sequence, facts_.acknowledged)});
+      return;
+    case Refusal::schema_incompatible:
+    case Refusal::not_allowed:
+    case Refusal::protocol_too_old:
+    case Refusal::protocol_too_new:
+    case Refusal::malformed:
+    case Refusal::busy:
+      return;
+  }
+}
+
+void ClientSession::handle(Instant now, Refused&& m) {
+  if (is_mendable(m.reason)) {
+    refused_and_mendable(now, std::move(m));
+  } else {
+    refused_for_good(now, std::move(m));
+  }
+}
+
+void ClientSession::on_facts(Instant now, ReplicaFacts facts) {
+  const bool rescan = facts_.wants_rescan;
+  facts_ = std::move(facts);
+  facts_.wants_rescan = facts_.wants_rescan || rescan;
+  if (phase_ == Phase::mending || phase_ == Phase::waiting) {
+    trouble_ = Trouble::none;
+    dial(now);
+  }
+}
+
+void ClientSession::handle(Instant now, Bye&& m) {
+  close(now, m.message);
+  if (trouble_ == Trouble::none) {
+    trouble_ = m.reason == Farewell::expired ? Trouble::not_allowed : Trouble::unreachable;
+    trouble_message_ = "the server said goodbye: " + std::string(farewell_name(m.reason));
+    trouble_advice_ =
+        m.reason == Farewell::expired ? "sign in again" : "it is tried again by itself";
+  }
+  retry_later(now);
+}
+
+// --- Frames
+// ---------------------------------------------------------------------------------------
+
+void ClientSession::on_frame(Instant now, Bytes frame) {
+  if (!connected_ || (!is_up() && phase_ != Phase::greeting)) {
+    return;
+  }
+  heard_at_ = now;
+  auto message = decode_message(frame);
+  if (!message) {
+    protocol_error(now, "the server's message does not decode: " + message.error().message());
+    return;
+  }
+  const bool greets = std::holds_alternative<Welcome>(*message) ||
+                      std::holds_alternative<Refused>(*message) ||
+                      std::holds_alternative<Bye>(*message);
+  if (phase_ == Phase::greeting && !greets) {
+    protocol_error(
+        now, "the server sent a " + std::string(message_name(*message)) + " before its welcome");
+    return;
+  }
+  std::visit([&](auto&& m) { handle(now, std::move(m)); }, std::move(*message));
+}
+
+// --- Push
+// -----------------------------------------------------------------------------------------
+
+void ClientSession::on_local_change(Instant now, ChangeSequence last_sequence,
+                                    const Digest& digest) {
+  if (last_sequence > facts_.last_sequence) {
+    outbox_drained_ = false;
+  }
+  facts_.last_sequence = std::max(facts_.last_sequence, last_sequence);
+  facts_.digest = digest;
+  heartbeat_covers_us_ = false;
+  if (!is_up()) {
+    return;
+  }
+  if (options_.debounce.ms == 0) {
+    push(now);
+  } else if (!push_at_) {
+    push_at_ = now + options_.debounce;
+    wake(now);
+  }
+}
+
+void ClientSession::push(Instant now) {
+  const bool may = (phase_ == Phase::live || phase_ == Phase::bootstrap) && may_write_;
+  if (!may || loading_ || outbox_drained_ || in_flight_.size() >= limits::push_window_changes ||
+      in_flight_bytes_ >= limits::push_window_bytes) {
+    return;
+  }
+  if (push_at_ && now < *push_at_) {
+    return;
+  }
+  push_at_.reset();
+  if (sent_through_ >= facts_.last_sequence) {
+    outbox_drained_ = true;
+    return;
+  }
+  loading_ = true;
+  effects_.emplace_back(
+      effect::LoadOutbox{sent_through_, limits::push_window_bytes - in_flight_bytes_});
+}
+
+void ClientSession::on_outbox(Instant now, ChangeSequence after, std::vector<OutboxPart> parts) {
+  if (!loading_ || after != sent_through_) {
+    return;
+  }
+  loading_ = false;
+  if (parts.empty()) {
+    outbox_drained_ = true;
+    return;
+  }
+  std::size_t bytes = 0;
+  for (OutboxPart& part : parts) {
+    bytes += part.part.size();
+    if (part.last) {
+      in_flight_.push_back({part.sequence, bytes});
+      in_flight_bytes_ += bytes;
+      bytes = 0;
+      sent_through_ = part.sequence;
+    }
+    send(PushPart{std::move(part.part)});
+  }
+  spoke_at_ = now;
+  push(now);
+}
+
+void ClientSession::ack_through(ChangeSequence through) {
+  while (!in_flight_.empty() && in_flight_.front().sequence <= through) {
+    in_flight_bytes_ -= in_flight_.front().bytes;
+    in_flight_.pop_front();
+  }
+  heartbeat_covers_us_ = false;
+}
+
+void ClientSession::handle(Instant now, Ack&& m) {
+  if (m.through > sent_through_) {
+    protocol_error(now, "the server acknowledged a change that was not sent");
+    return;
+  }
+  if (m.through <= facts_.acknowledged) {
+    return;
+  }
+  facts_.acknowledged = m.through;
+  ack_through(m.through);
+  effects_.emplace_back(effect::Acknowledge{m.through});
+  push(now);
+}
+
+void ClientSession::handle(Instant now, Rejected&& m) {
+  if (m.sequence > sent_through_) {
+    protocol_error(now, "the server rejected a change that was not sent");
+    return;
+  }
+  effects_.emplace_back(effect::RejectChange{std::move(m)});
+}
+
+// --- Pull
+// -----------------------------------------------------------------------------------------
+
+void ClientSession::handle(Instant now, PullPart&& m) {
+  if (const auto added = received_.add(std::move(m)); !added) {
+    protocol_error(now, added.error().message());
+    return;
+  }
+  pull();
+}
+
+void ClientSession::handle(Instant now, PullThrough&& m) {
+  if (const auto through = received_.through(m.version); !through) {
+    protocol_error(now, through.error().message());
+    return;
+  }
+  pull();
+}
+
+void ClientSession::pull() {
+  if (phase_ != Phase::live || busy_ || received_.whole_through() <= facts_.cursor) {
+    return;
+  }
+  busy_ = true;
+  effects_.emplace_back(effect::ApplyChanges{received_.take_whole(), received_.whole_through()});
+}
+
+void ClientSession::on_applied(Instant now, ServerVersion cursor, const Digest& digest) {
+  busy_ = false;
+  facts_.cursor = cursor;
+  facts_.digest = digest;
+  switch (phase_) {
+    case Phase::bootstrap:
+      facts_.snapshot_token.clear();
+      go_live(now);
+      break;
+    case Phase::rescan:
+      if (comparing_ || !walk_.empty()) {
+        rescan_step(now);  // an answer from before the rescan
+        break;
+      }
+      facts_.wants_rescan = false;
+      go_live(now);
+      break;
+    case Phase::live:
+      spoke_at_ = now;
+      send(Applied{cursor});
+      pull();
+      check_digest(now);
+      break;
+    case Phase::stopped:
+    case Phase::waiting:
+    case Phase::dialing:
+    case Phase::greeting:
+    case Phase::mending:
+      break;
+  }
+}
+
+// --- Bootstrap
+// ------------------------------------------------------------------------------------
+
+void ClientSession::handle(Instant now, SnapshotBegin&& m) {
+  if (phase_ != Phase::bootstrap) {
+    protocol_error(now, "a snapshot that nobody asked for");
+    return;
+  }
+  snapshot_ = m;
+  snapshot_rows_ = m.rows_before;
+  snapshot_bytes_ = m.bytes_before;
+  received_.start_at(m.version);
+  effects_.emplace_back(effect::BeginSnapshot{m});
+}
+
+void ClientSession::handle(Instant now, SnapshotPage&& m) {
+  if (phase_ != Phase::bootstrap || snapshot_end_ || pages_.size() > limits::snapshot_pages_ahead) {
+    protocol_error(now, "more pages of a snapshot than were asked for");
+    return;
+  }
+  pages_.push_back(std::move(m));
+  apply_pages(now);
+}
+
+void ClientSession::handle(Instant now, SnapshotEnd&& m) {
+  if (phase_ != Phase::bootstrap) {
+    protocol_error(now, "the end of a snapshot that nobody asked for");
+    return;
+  }
+  snapshot_end_ = m;
+  apply_pages(now);
+}
+
+void ClientSession::apply_pages(Instant now) {
+  if (busy_ || phase_ != Phase::bootstrap) {
+    return;
+  }
+  if (!pages_.empty()) {
+    busy_ = true;
+    snapshot_rows_ += pages_.front().rows;
+    snapshot_bytes_ += pages_.front().bytes;
+    effects_.emplace_back(effect::ApplyPage{std::move(pages_.front())});
+    // Its token stays behind: what is asked for next.
+    pages_.pop_front();
+    return;
+  }
+  if (!snapshot_end_) {
+    return;
+  }
+  if (snapshot_end_->rows != snapshot_rows_ || snapshot_end_->bytes != snapshot_bytes_) {
+    facts_.snapshot_token.clear();
+    protocol_error(now, "a snapshot with other totals than it promised");
+    return;
+  }
+  busy_ = true;
+  effects_.emplace_back(effect::FinishSnapshot{snapshot_end_->version});
+}
+
+void ClientSession::on_page_applied(Instant now, ByteVector token, const Digest& digest) {
+  busy_ = false;
+  facts_.snapshot_token = std::move(token);
+  facts_.digest = digest;
+  if (phase_ == Phase::bootstrap) {
+    spoke_at_ = now;
+    send(SnapshotRequest{facts_.snapshot_token});
+    apply_pages(now);
+  }
+}
+
+// --- Rescan
+// ---------------------------------------------------------------------------------------
+
+void ClientSession::rescan_now(Instant now) {
+  if (phase_ == Phase::live) {
+    phase_ = Phase::rescan;
+    resume_after_ = facts_.cursor;
+    catch_up_started_ = now;
+    effects_.emplace_back(effect::BeginRescan{});
+    send(RescanRequest{});
+  } else if (phase_ == Phase::bootstrap || phase_ == Phase::rescan) {
+    return;
+  } else {
+    // Remembered for the next welcome.
+    facts_.wants_rescan = facts_.cursor > ServerVersion(0);
+  }
+}
+
+void ClientSession::handle(Instant now, RangeDigests&& m) {
+  if (phase_ != Phase::rescan || comparing_) {
+    protocol_error(now, "digests that nobody asked for");
+    return;
+  }
+  comparing_ = std::move(m);
+  if (!busy_) {
+    busy_ = true;
+    effects_.emplace_back(effect::CompareRanges{*comparing_});
+  }
+}
+
+void ClientSession::on_compared(Instant now, std::vector<ByteVector> differing) {
+  busy_ = false;
+  if (phase_ != Phase::rescan || !comparing_) {
+    pull();
+    return;
+  }
+  const RangeDigests compared = std::move(*comparing_);
+  comparing_.reset();
+  if (const auto noted = walk_.differ(compared, differing); !noted) {
+    give_up(now, Trouble::digest_mismatch, noted.error().message(), "it is tried again by itself");
+    return;
+  }
+  rescan_step(now);
+}
+
+void ClientSession::rescan_step(Instant now) {
+  if (phase_ != Phase::rescan || busy_) {
+    return;
+  }
+  if (comparing_) {
+    busy_ = true;
+    effects_.emplace_back(effect::CompareRanges{*comparing_});
+    return;
+  }
+  spoke_at_ = now;
+  if (walk_.empty()) {
+    busy_ = true;
+    effects_.emplace_back(effect::FinishRescan{resume_after_});
+    return;
+  }
+  send(walk_.next());
+}
+
+void ClientSession::handle(Instant now, RangeRows&& m) {
+  if (phase_ != Phase::rescan || busy_) {
+    protocol_error(now, "rows that nobody asked for");
+    return;
+  }
+  if (const auto noted = walk_.received(m); !noted) {
+    protocol_error(now, noted.error().message());
+    return;
+  }
+  busy_ = true;
+  effects_.emplace_back(effect::AdoptRange{std::move(m)});
+}
+
+void ClientSession::on_adopted(Instant now, const Digest& digest) {
+  busy_ = false;
+  facts_.digest = digest;
+  if (phase_ == Phase::rescan) {
+    rescan_step(now);
+  } else {
+    pull();
+  }
+}
+
+// --- Idle
+// -----------------------------------------------------------------------------------------
+
+void ClientSession::handle(Instant now, Heartbeat&& m) {
+  heartbeat_seen_ = m;
+  heartbeat_at_ = now;
+  heartbeat_covers_us_ = facts_.acknowledged >= facts_.last_sequence;
+  check_digest(now);
+}
+
+void ClientSession::check_digest(Instant now) {
+  const StatusFacts facts = status_facts(now);
+  if (phase_ != Phase::live || !facts.at_head || facts.pending != 0 || facts.catching_up ||
+      !facts.heartbeat_covers_us) {
+    return;
+  }
+  if (facts.digests_equal) {
+    mismatches_ = 0;
+    if (trouble_ == Trouble::digest_mismatch) {
+      trouble_ = Trouble::none;
+    }
+    return;
+  }
+  ++mismatches_;
+  if (mismatches_ >= mismatches_before_stuck) {
+    trouble_ = Trouble::digest_mismatch;
+    trouble_message_ = "this replica's rows differ from the server's after comparing them all";
+    trouble_advice_ = "export unsent changes and resync";
+  }
+  if (mismatches_ >= mismatches_before_rescan &&
+      (mismatches_ & (mismatches_ - 1)) == 0) {  // 2, 4, 8, ...: ever more seldom
+    const std::uint32_t count = mismatches_;
+    rescan_now(now);
+    mismatches_ = count;
+  }
+}
+
+void ClientSession::handle(Instant /*now*/, Presence&& m) {
+  effects_.emplace_back(effect::ShowPresence{std::move(m)});
+}
+
+StatusFacts ClientSession::status_facts(Instant now) const {
+  StatusFacts facts;
+  facts.connected = is_up() || phase_ == Phase::dialing || phase_ == Phase::greeting;
+  facts.welcomed = is_up();
+  facts.trouble = trouble_;
+  facts.pending = facts_.last_sequence.get() - facts_.acknowledged.get();
+  facts.catching_up = phase_ != Phase::live || busy_ || !received_.empty();
+  if (heartbeat_seen_) {
+    facts.at_head = facts_.cursor == heartbeat_seen_->head;
+    facts.heartbeat_fresh = now - heartbeat_at_ <= options_.fresh;
+    facts.heartbeat_covers_us = heartbeat_covers_us_;
+    facts.digests_equal = facts_.digest == heartbeat_seen_->digest;
+  }
+  return facts;
+}
+
+Progress ClientSession::progress(Instant now) const {
+  Progress out;
+  if (phase_ == Phase::bootstrap) {
+    out = {snapshot_rows_, snapshot_.rows, snapshot_bytes_, snapshot_.bytes, 0, {}};
+    measure(out, snapshot_bytes_ - snapshot_.bytes_before, now - catch_up_started_);
+  }
+  return out;
+}
+
+StatusReport ClientSession::status(Instant now) const {
+  const StatusFacts facts = status_facts(now);
+  StatusReport report;
+  report.status = derive_status(facts);
+  report.trouble = trouble_;
+  if (trouble_ != Trouble::none) {
+    report.message = trouble_message_;
+    report.advice = trouble_advice_;
+  }
+  report.pending = facts.pending;
+  report.progress = progress(now);
+  if (phase_ == Phase::bootstrap) {
+    report.activity = Activity::bootstrap;
+  } else if (phase_ == Phase::rescan) {
+    report.activity = Activity::rescan;
+  } else if (is_up() && facts.pending > 0) {
+    report.activity = Activity::pushing;
+  } else if (is_up() && (facts.catching_up || !facts.at_head)) {
+    report.activity = Activity::pulling;
+  }
+  return report;
+}
+
+}  // namespace syncline

@@ -1,0 +1,226 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "session/backoff.h"
+#include "session/effect.h"
+#include "session/receive_queue.h"
+#include "session/rescan_walk.h"
+#include "session/status.h"
+#include "wire/limits.h"
+
+namespace syncline {
+
+// What the replica's database knows of itself; read when the session starts and whenever an effect
+// changed it as a whole.
+struct ReplicaFacts {
+  std::string workspace;
+  ReplicaId replica;
+  EpochId epoch;
+  std::vector<EpochId> epochs_before;
+  ChangeSequence last_sequence;
+  ChangeSequence acknowledged;
+  std::uint64_t acknowledged_time = 0;
+  std::uint32_t schema_version = 0;
+  SchemaFingerprint fingerprint;
+  ByteVector schema;
+  LineageId lineage;
+  ServerVersion cursor;
+  Digest digest;
+  // Of a snapshot that was cut off: the last page's token.
+  ByteVector snapshot_token;
+  // A rescan began and has not finished, or a person pressed "resync".
+  bool wants_rescan = false;
+};
+
+struct ClientOptions {
+  BackoffOptions backoff;
+  // How old a heartbeat may be for `synced` (P4).
+  Duration fresh{5000};
+  // Without any frame for this long the connection is taken for dead.
+  Duration silence{15'000};
+  Duration dial_timeout{30'000};
+  // How long after a local write the push may wait for more of them.
+  Duration debounce{0};
+  // A replica whose schema or protocol was refused asks again this seldom.
+  Duration refused_retry{300'000};
+  std::vector<std::string> tables;  // subscribed; empty means all
+};
+
+// One part of an own change, for on_outbox().
+struct OutboxPart {
+  ChangeSequence sequence;
+  bool last = true;
+  ByteVector part;
+};
+
+// The replica's end of the conversation: hello, catch up, push, pull, idle, back off. Sans I/O:
+// events go in, effects come out, the host performs them. Not thread-safe.
+//
+// Invariants:
+// 1. At most limits::push_window_bytes of own changes are sent and not acknowledged, one larger
+//    change aside; at most as much is received and not applied.
+// 2. One transaction at a time is asked of the host; cursor and rows move in the same one.
+// 3. Nothing is sent to the server before its welcome, and nothing pushed before a rescan ended:
+//    rows that the server has forgotten must not come back.
+// 4. `synced` is derived from proofs only (session/status).
+// 5. Unsent changes are exported before a lineage, a replica id or a stamp changes (P5).
+class ClientSession {
+ public:
+  struct Parts {
+    // Both outlive the session.
+    WallClock* clock = nullptr;
+    Random* random = nullptr;
+  };
+  ClientSession(const Parts& parts, const ClientOptions& options);
+
+  void start(Instant now, ReplicaFacts facts, std::string token);
+  // Says goodbye and stays away.
+  void stop(Instant now);
+
+  void on_connected(Instant now);
+  void on_disconnected(Instant now);
+  void on_frame(Instant now, Bytes frame);
+  void on_wakeup(Instant now);
+
+  // The application committed own changes, or anything else that moved the digest.
+  void on_local_change(Instant now, ChangeSequence last_sequence, const Digest& digest);
+  // Focus, network up, or a person: tries at once, whatever the back-off says.
+  void sync_now(Instant now);
+  // "Resync": rows are compared with the server's, range by range.
+  void rescan_now(Instant now);
+  void refresh_token(Instant now, std::string token);
+  void subscribe(Instant now, std::vector<std::string> tables);
+  void set_presence(Instant now, std::string key, ByteVector value);
+
+  // Answers to effects.
+  // `after` as it was asked for; an answer that comes too late for its connection is ignored.
+  void on_outbox(Instant now, ChangeSequence after, std::vector<OutboxPart> parts);
+  void on_applied(Instant now, ServerVersion cursor, const Digest& digest);
+  // `token` is the applied page's.
+  void on_page_applied(Instant now, ByteVector token, const Digest& digest);
+  void on_compared(Instant now, std::vector<ByteVector> differing);
+  void on_adopted(Instant now, const Digest& digest);
+  void on_facts(Instant now, ReplicaFacts facts);
+  // The host could not perform an effect: the connection is given up, and everything that is not
+  // in the database is asked for again later.
+  void on_host_failure(Instant now, const Error& error);
+
+  std::optional<ClientEffect> next_effect();
+  StatusReport status(Instant now) const;
+  ServerVersion cursor() const { return facts_.cursor; }
+  ChangeSequence acknowledged() const { return facts_.acknowledged; }
+  const LineageId& lineage() const { return facts_.lineage; }
+  // Received and not applied, plus sent and not acknowledged; for tests of invariant 1.
+  std::size_t bytes_held() const { return received_.bytes() + in_flight_bytes_; }
+
+ private:
+  enum class Phase { stopped, waiting, dialing, greeting, bootstrap, rescan, live, mending };
+  struct InFlight {
+    ChangeSequence sequence;
+    std::size_t bytes = 0;
+  };
+
+  void dial(Instant now);
+  void retry_later(Instant now);
+  void give_up(Instant now, Trouble trouble, std::string message, std::string advice);
+  void close(Instant now, const std::string& reason);
+  void reset_connection();
+  void send(const Message& message);
+  void say_hello(Instant now);
+  void wake(Instant now);
+  bool is_up() const;
+
+  void handle(Instant now, Welcome&& m);
+  void handle(Instant now, Refused&& m);
+  void handle(Instant now, Ack&& m);
+  void handle(Instant now, Rejected&& m);
+  void handle(Instant now, PullPart&& m);
+  void handle(Instant now, PullThrough&& m);
+  void handle(Instant now, SnapshotBegin&& m);
+  void handle(Instant now, SnapshotPage&& m);
+  void handle(Instant now, SnapshotEnd&& m);
+  void handle(Instant now, RangeDigests&& m);
+  void handle(Instant now, RangeRows&& m);
+  void handle(Instant now, Heartbeat&& m);
+  void handle(Instant now, Presence&& m);
+  void handle(Instant now, Bye&& m);
+  // What only a server may be told.
+  template <typename M>
+  void handle(Instant now, M&& /*m*/) {
+    protocol_error(now, "the server sent what only a replica sends");
+  }
+
+  void refused_for_good(Instant now, Refused&& m);
+  void refused_and_mendable(Instant now, Refused&& m);
+  void go_live(Instant now);
+  void ack_through(ChangeSequence through);
+  void push(Instant now);
+  void pull();
+  void apply_pages(Instant now);
+  void rescan_step(Instant now);
+  void check_digest(Instant now);
+  StatusFacts status_facts(Instant now) const;
+  Progress progress(Instant now) const;
+  void protocol_error(Instant now, const std::string& what);
+  void correct_clock(std::int64_t server_time_ms);
+
+  WallClock* clock_;
+  Random* random_;
+  ClientOptions options_;
+  Backoff backoff_;
+  ReplicaFacts facts_;
+  std::string token_;
+  std::deque<ClientEffect> effects_;
+
+  Phase phase_ = Phase::stopped;
+  bool connected_ = false;
+  Instant next_try_;
+  Instant dialed_at_;
+  Instant heard_at_;
+  Instant spoke_at_;
+  Duration heartbeat_{1000};
+  Trouble trouble_ = Trouble::none;
+  std::string trouble_message_;
+  std::string trouble_advice_;
+  bool may_write_ = false;
+  // Where pulling starts once a rescan has ended.
+  ServerVersion resume_after_;
+
+  // Push.
+  ChangeSequence sent_through_;
+  std::deque<InFlight> in_flight_;
+  std::size_t in_flight_bytes_ = 0;
+  bool loading_ = false;
+  bool outbox_drained_ = false;
+  std::optional<Instant> push_at_;
+
+  // Pull.
+  bool busy_ = false;  // invariant 2
+  ReceiveQueue received_;
+
+  // Bootstrap.
+  std::deque<SnapshotPage> pages_;
+  SnapshotBegin snapshot_;
+  std::uint64_t snapshot_rows_ = 0;
+  std::uint64_t snapshot_bytes_ = 0;
+  std::optional<SnapshotEnd> snapshot_end_;
+  Instant catch_up_started_;
+
+  // Rescan.
+  RescanWalk walk_;
+  std::optional<RangeDigests> comparing_;
+  std::uint32_t mismatches_ = 0;
+
+  // P4.
+  std::optional<Heartbeat> heartbeat_seen_;
+  Instant heartbeat_at_;
+  bool heartbeat_covers_us_ = false;
+};
+
+}  // namespace syncline

@@ -1,0 +1,170 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "wire/message.h"
+
+namespace syncline {
+
+// What a session may ask of its host. The host performs effects in the order in which they come and
+// gives answers, where there are any, back to the session whenever it has them. A host that cannot
+// perform one tells the session so with on_host_failure().
+
+namespace effect {
+
+// --- Both ends ---
+struct Send {
+  ByteVector frame;
+};
+struct HangUp {
+  std::string reason;
+};
+// Replaces the wish before it.
+struct WakeAt {
+  Instant at;
+};
+
+// --- Replica ---
+struct Dial {};
+// Own changes after `after`, whole and in order, at least one if there is any; about `bytes_max`.
+// Answer: on_outbox().
+struct LoadOutbox {
+  ChangeSequence after;
+  std::size_t bytes_max = 0;
+};
+// The server has these; they leave the outbox but are kept for a week.
+struct Acknowledge {
+  ChangeSequence through;
+};
+struct RejectChange {
+  Rejected rejected;
+};
+// In one transaction: merges whole changes, in order, and saves the cursor. Answer: on_applied().
+struct ApplyChanges {
+  std::vector<ByteVector> parts;
+  ServerVersion cursor;
+};
+// A snapshot begins or goes on; notifications are suppressed until it ends.
+struct BeginSnapshot {
+  SnapshotBegin begin;
+};
+// In one transaction: merges the page's states and saves its token. Answer: on_page_applied().
+struct ApplyPage {
+  SnapshotPage page;
+};
+// Forgets the token and saves the cursor. Answer: on_applied().
+struct FinishSnapshot {
+  ServerVersion cursor;
+};
+struct BeginRescan {};
+// Which of these ranges differ from the replica's own rows? With an empty table the ranges are
+// tables, and tables that only the replica has differ too. Answer: on_compared().
+struct CompareRanges {
+  RangeDigests digests;
+};
+// In one transaction: the rows in (after, through] become exactly these states, and what the
+// server has not acknowledged is merged on top. Nothing is logged for the rows that go. Answer:
+// on_adopted().
+struct AdoptRange {
+  RangeRows rows;
+};
+// Answer: on_applied().
+struct FinishRescan {
+  ServerVersion cursor;
+};
+// Saves, in one transaction, what a welcome settled. `acknowledged` may be lower than before: a
+// restored server has forgotten changes, and they become unsent again.
+struct SaveWelcome {
+  LineageId lineage;
+  EpochId epoch;
+  ServerVersion cursor;
+  ChangeSequence acknowledged;
+};
+struct CorrectClock {
+  std::int64_t offset_ms = 0;
+};
+// Gives own changes after this one new stamps. Answer: on_facts().
+struct Restamp {
+  ChangeSequence after;
+};
+// This file is a copy: it takes a new replica id and epoch. Own changes after `acknowledged` whose
+// times stand in `known_times` at their place are the original's and on the server; from the first
+// that differs on they become the new replica's, numbered from 1. Answer: on_facts().
+struct Reidentify {
+  ChangeSequence acknowledged;
+  std::vector<std::uint64_t> known_times;
+};
+// Exports unsent changes before something that could cost them (P5).
+struct Salvage {
+  std::string reason;
+};
+struct ShowPresence {
+  Presence presence;
+};
+
+// --- Server ---
+// Answer: on_authorised().
+struct Authorise {
+  std::string workspace;
+  std::string token;
+  ReplicaId replica;
+};
+// Answer: on_greeting().
+struct Greet {
+  Hello hello;
+};
+// Admits one whole change durably. Answers come in order: on_appended().
+struct Append {
+  std::vector<ByteVector> parts;
+};
+// Answer: on_log().
+struct ReadLog {
+  ServerVersion after;
+  std::size_t bytes_max = 0;
+};
+// Answer: on_snapshot_begin() when `first`, then on_snapshot_page() or on_snapshot_end().
+struct ReadSnapshot {
+  ByteVector token;
+  bool first = false;
+};
+// Answer: on_message_ready().
+struct ReadDigests {
+  RescanRequest request;
+};
+struct ReadRange {
+  RangeRequest request;
+};
+// Answer: on_head().
+struct ReadHead {};
+struct SaveCursor {
+  ServerVersion version;
+};
+struct Broadcast {
+  Presence presence;
+};
+struct ChangeSubscription {
+  std::vector<std::string> tables;
+};
+
+}  // namespace effect
+
+using ClientEffect =
+    std::variant<effect::Send, effect::HangUp, effect::WakeAt, effect::Dial, effect::LoadOutbox,
+                 effect::Acknowledge, effect::RejectChange, effect::ApplyChanges,
+                 effect::BeginSnapshot, effect::ApplyPage, effect::FinishSnapshot,
+                 effect::BeginRescan, effect::CompareRanges, effect::AdoptRange,
+                 effect::FinishRescan, effect::SaveWelcome, effect::CorrectClock, effect::Restamp,
+                 effect::Reidentify, effect::Salvage, effect::ShowPresence>;
+
+using ServerEffect =
+    std::variant<effect::Send, effect::HangUp, effect::WakeAt, effect::Authorise, effect::Greet,
+                 effect::Append, effect::ReadLog, effect::ReadSnapshot, effect::ReadDigests,
+                 effect::ReadRange, effect::ReadHead, effect::SaveCursor, effect::Broadcast,
+                 effect::ChangeSubscription>;
+
+}  // namespace syncline
