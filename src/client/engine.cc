@@ -149,6 +149,7 @@ Result<void> Engine::require_replica() {
 Result<LocalVersion> Engine::version() {
   SL_TRY(require_replica());
   SL_TRY(const LogHead head, log_.head());
+  end_call();
   return head.version;
 }
 

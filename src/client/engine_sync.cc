@@ -65,6 +65,7 @@ Result<Engine::Counts> Engine::counts() {
   SL_TRY(counts.rejected, rejected_.count());
   SL_TRY(counts.held, held_.count());
   SL_TRY(counts.conflicts, conflicts_.count());
+  end_call();
   return counts;
 }
 

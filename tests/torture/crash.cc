@@ -111,6 +111,50 @@ bool log_is_exact(const std::string& path, std::uint64_t writes) {
   return true;
 }
 
+// Lets a process write, kills it, and accounts for what it acknowledged. `writes` moves on to what
+// is there. False when something is lost or too much.
+bool kill_one(const std::string& path, std::uint64_t seed, SeededRandom& random,
+              std::uint64_t& writes) {
+  int pipe_ends[2];
+  if (pipe(pipe_ends) != 0) {
+    std::perror("pipe");
+    return false;
+  }
+  const pid_t child = fork();
+  if (child == 0) {
+    close(pipe_ends[0]);
+    _exit(write_until_killed(path, writes, pipe_ends[1]));
+  }
+  close(pipe_ends[1]);
+  // Decides when to kill, and nothing else.
+  std::this_thread::sleep_for(std::chrono::microseconds(500 + random.below(40'000)));
+  kill(child, SIGKILL);
+  std::uint64_t acknowledged = writes;
+  std::uint64_t n = 0;
+  while (read(pipe_ends[0], &n, sizeof n) == static_cast<ssize_t>(sizeof n)) {
+    acknowledged = n + 1;
+  }
+  close(pipe_ends[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  bool good = true;
+  if (!WIFSIGNALED(status)) {
+    std::printf("the writer ended by itself\n");
+    good = false;
+  }
+  const Found found = examine(path, seed);
+  good = good && found.good;
+  // One more than acknowledged: killed between the commit and the word.
+  if (found.writes < acknowledged || found.writes > acknowledged + 1) {
+    std::printf("%llu writes were acknowledged, %llu are there\n",
+                static_cast<unsigned long long>(acknowledged),
+                static_cast<unsigned long long>(found.writes));
+    good = false;
+  }
+  writes = found.writes;
+  return good;
+}
+
 int run(const Arguments& arguments) {
   SeededRandom random(arguments.seed);
   char folder[] = "/tmp/syncline-crash-XXXXXX";
@@ -131,43 +175,8 @@ int run(const Arguments& arguments) {
   std::uint64_t kills = 0;
   bool good = true;
   while (good && kills < arguments.rounds) {
-    int pipe_ends[2];
-    if (pipe(pipe_ends) != 0) {
-      std::perror("pipe");
-      return 1;
-    }
-    const pid_t child = fork();
-    if (child == 0) {
-      close(pipe_ends[0]);
-      _exit(write_until_killed(path, writes, pipe_ends[1]));
-    }
-    close(pipe_ends[1]);
-    // Decides when to kill, and nothing else.
-    std::this_thread::sleep_for(std::chrono::microseconds(500 + random.below(40'000)));
-    kill(child, SIGKILL);
-    std::uint64_t acknowledged = writes;
-    std::uint64_t n = 0;
-    while (read(pipe_ends[0], &n, sizeof n) == static_cast<ssize_t>(sizeof n)) {
-      acknowledged = n + 1;
-    }
-    close(pipe_ends[0]);
-    int status = 0;
-    waitpid(child, &status, 0);
-    if (!WIFSIGNALED(status)) {
-      std::printf("the writer ended by itself\n");
-      good = false;
-    }
     ++kills;
-    const Found found = examine(path, arguments.seed + kills);
-    good = good && found.good;
-    // One more than acknowledged: killed between the commit and the word.
-    if (found.writes < acknowledged || found.writes > acknowledged + 1) {
-      std::printf("%llu writes were acknowledged, %llu are there\n",
-                  static_cast<unsigned long long>(acknowledged),
-                  static_cast<unsigned long long>(found.writes));
-      good = false;
-    }
-    writes = found.writes;
+    good = kill_one(path, arguments.seed + kills, random, writes);
   }
   good = good && log_is_exact(path, writes);
   if (good) {
