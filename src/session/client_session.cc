@@ -19,10 +19,6 @@ ClientSession::ClientSession(const Parts& parts, const ClientOptions& options)
 // --- Connection
 // -----------------------------------------------------------------------------------
 
-bool ClientSession::is_up() const {
-  return phase_ == Phase::bootstrap || phase_ == Phase::rescan || phase_ == Phase::live;
-}
-
 void ClientSession::start(Instant now, ReplicaFacts facts, std::string token) {
   facts_ = std::move(facts);
   token_ = std::move(token);
@@ -80,10 +76,6 @@ void ClientSession::give_up(Instant now, Trouble trouble, std::string message, s
   trouble_advice_ = std::move(advice);
   close(now, trouble_message_);
   retry_later(now);
-}
-
-void ClientSession::protocol_error(Instant now, const std::string& what) {
-  give_up(now, Trouble::malformed, what, "update this application or its server");
 }
 
 void ClientSession::on_connected(Instant now) {
@@ -160,19 +152,6 @@ void ClientSession::set_presence(Instant /*now*/, std::string key, ByteVector va
   }
 }
 
-void ClientSession::send(const Message& message) {
-  effects_.emplace_back(effect::Send{encode_message(message)});
-}
-
-std::optional<ClientEffect> ClientSession::next_effect() {
-  if (effects_.empty()) {
-    return std::nullopt;
-  }
-  ClientEffect out = std::move(effects_.front());
-  effects_.pop_front();
-  return out;
-}
-
 void ClientSession::wake(Instant now) {
   Instant at = now + heartbeat_;
   if (phase_ == Phase::waiting) {
@@ -183,6 +162,12 @@ void ClientSession::wake(Instant now) {
     at = std::min(at, *push_at_);
   }
   effects_.emplace_back(effect::WakeAt{at});
+}
+
+bool ClientSession::is_waiting_in_vain(Instant now) const {
+  const bool asked =
+      !in_flight_.empty() || ((phase_ == Phase::bootstrap || phase_ == Phase::rescan) && !busy_);
+  return asked && now - progress_at_ > options_.patience;
 }
 
 void ClientSession::on_wakeup(Instant now) {
@@ -208,6 +193,11 @@ void ClientSession::on_wakeup(Instant now) {
     case Phase::live:
       if (now - heard_at_ > options_.silence) {
         give_up(now, Trouble::unreachable, "the server fell silent", "check the network");
+        return;
+      }
+      if (is_waiting_in_vain(now)) {
+        give_up(now, Trouble::unreachable, "the server does not answer what it was asked",
+                "it is tried again by itself");
         return;
       }
       if (now - spoke_at_ >= heartbeat_) {
@@ -303,7 +293,7 @@ void ClientSession::go_live(Instant now) {
 void ClientSession::refused_for_good(Instant now, Refused&& m) {
   const Trouble trouble = trouble_of(m.reason);
   give_up(now, trouble, std::move(m.message), std::move(m.advice));
-  if (trouble != Trouble::unreachable && trouble != Trouble::not_allowed) {
+  if (derive_status({.trouble = trouble}) == Status::incompatible) {
     next_try_ = now + options_.refused_retry;
     wake(now);
   }
@@ -393,6 +383,9 @@ void ClientSession::on_frame(Instant now, Bytes frame) {
         now, "the server sent a " + std::string(message_name(*message)) + " before its welcome");
     return;
   }
+  if (!std::holds_alternative<Heartbeat>(*message)) {
+    progress_at_ = now;
+  }
   std::visit([&](auto&& m) { handle(now, std::move(m)); }, std::move(*message));
 }
 
@@ -445,6 +438,9 @@ void ClientSession::on_outbox(Instant now, ChangeSequence after, std::vector<Out
   if (parts.empty()) {
     outbox_drained_ = true;
     return;
+  }
+  if (in_flight_.empty()) {
+    progress_at_ = now;
   }
   std::size_t bytes = 0;
   for (OutboxPart& part : parts) {

@@ -12,6 +12,7 @@
 #include "session/receive_queue.h"
 #include "session/rescan_walk.h"
 #include "session/status.h"
+#include "wire/codec.h"
 #include "wire/limits.h"
 
 namespace syncline {
@@ -44,6 +45,8 @@ struct ClientOptions {
   Duration fresh{5000};
   // Without any frame for this long the connection is taken for dead.
   Duration silence{15'000};
+  // Heartbeats come, but not what was asked for: frames were lost on the way.
+  Duration patience{30'000};
   Duration dial_timeout{30'000};
   // How long after a local write the push may wait for more of them.
   Duration debounce{0};
@@ -112,7 +115,14 @@ class ClientSession {
   // in the database is asked for again later.
   void on_host_failure(Instant now, const Error& error);
 
-  std::optional<ClientEffect> next_effect();
+  std::optional<ClientEffect> next_effect() {
+    if (effects_.empty()) {
+      return std::nullopt;
+    }
+    ClientEffect out = std::move(effects_.front());
+    effects_.pop_front();
+    return out;
+  }
   StatusReport status(Instant now) const;
   ServerVersion cursor() const { return facts_.cursor; }
   ChangeSequence acknowledged() const { return facts_.acknowledged; }
@@ -133,10 +143,15 @@ class ClientSession {
   void give_up(Instant now, Trouble trouble, std::string message, std::string advice);
   void close(Instant now, const std::string& reason);
   void reset_connection();
-  void send(const Message& message);
+  void send(const Message& message) {
+    effects_.emplace_back(effect::Send{encode_message(message)});
+  }
   void say_hello(Instant now);
   void wake(Instant now);
-  bool is_up() const;
+  bool is_waiting_in_vain(Instant now) const;
+  bool is_up() const {
+    return phase_ == Phase::bootstrap || phase_ == Phase::rescan || phase_ == Phase::live;
+  }
 
   void handle(Instant now, Welcome&& m);
   void handle(Instant now, Refused&& m);
@@ -169,7 +184,9 @@ class ClientSession {
   void check_digest(Instant now);
   StatusFacts status_facts(Instant now) const;
   Progress progress(Instant now) const;
-  void protocol_error(Instant now, const std::string& what);
+  void protocol_error(Instant now, const std::string& what) {
+    give_up(now, Trouble::malformed, what, "update this application or its server");
+  }
   void correct_clock(std::int64_t server_time_ms);
 
   WallClock* clock_;
@@ -186,6 +203,8 @@ class ClientSession {
   Instant dialed_at_;
   Instant heard_at_;
   Instant spoke_at_;
+  // The last time the server did something that was asked of it; heartbeats do not count.
+  Instant progress_at_;
   Duration heartbeat_{1000};
   Trouble trouble_ = Trouble::none;
   std::string trouble_message_;

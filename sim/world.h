@@ -1,0 +1,152 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "server/hub.h"
+#include "server/sqlite_log_store.h"
+#include "session/client_session.h"
+#include "sim/disk.h"
+#include "sim/model_replica.h"
+
+namespace syncline::sim {
+
+// Which faults exist in a run, and how hard; drawn from the seed, or set by a scenario.
+struct Storm {
+  std::uint64_t steps = 4000;
+  std::size_t replicas = 3;
+  std::uint64_t rows = 12;  // few, so that people meet
+  // Chances per 1000 events of a person's turn.
+  std::uint64_t cut = 20;
+  std::uint64_t half_open = 5;
+  std::uint64_t partition = 5;
+  std::uint64_t server_crash = 8;
+  std::uint64_t server_disk_fails = 4;
+  std::uint64_t server_disk_full = 2;
+  std::uint64_t server_backup = 6;
+  std::uint64_t server_restore = 2;
+  std::uint64_t server_retire = 6;
+  std::uint64_t replica_crash = 10;
+  std::uint64_t replica_old_copy = 3;
+  std::uint64_t replica_clone = 2;
+  std::uint64_t clock_jump = 4;
+  std::uint64_t long_sleep = 4;
+  std::uint64_t resync = 4;
+  std::uint64_t reject = 4;
+  static Storm draw(std::uint64_t seed, std::uint64_t steps);
+};
+
+struct Outcome {
+  bool ok = true;
+  std::string violation;
+  std::uint64_t steps = 0;
+  std::uint64_t trace = 0;  // the same for the same seed
+  std::map<std::string, std::uint64_t> counts;
+};
+
+// A whole system in one thread: servers' lives, replicas, network, disk, clocks, people, from one
+// seed. The storm ends after its steps; then everything must settle within bounded time.
+class World {
+ public:
+  World(std::uint64_t seed, const Storm& storm);
+  ~World();
+  Outcome run();
+
+ private:
+  // A clock that people and batteries set wrong.
+  struct Clock final : WallClock {
+    const std::int64_t* now = nullptr;
+    std::int64_t offset = 0;
+    std::int64_t now_ms() override { return *now + offset; }
+  };
+  struct Link {
+    std::uint64_t id = 0;
+    std::optional<ConnectionId> connection;
+    bool open = false;
+    bool half_open = false;
+    std::int64_t last_up = 0;  // frames of one direction never overtake each other
+    std::int64_t last_down = 0;
+  };
+  struct Node {
+    Node(Random& random, const std::string& workspace) : replica(random, workspace) {}
+    ModelReplica replica;
+    std::optional<ModelReplica> backup;
+    Clock clock;
+    std::unique_ptr<HybridClock> hybrid;
+    std::unique_ptr<ClientSession> session;
+    Link link;
+    std::int64_t partitioned_until = 0;
+    std::uint64_t life = 0;
+    std::uint64_t wake_serial = 0;
+    std::vector<ModelReplica> salvaged;
+  };
+  enum class Kind { person, dial, up, down, closed, wake_client, wake_server, commit, answer };
+  struct Event {
+    Kind kind = Kind::person;
+    std::size_t node = 0;
+    std::uint64_t link = 0;
+    std::uint64_t life = 0;
+    ByteVector frame;
+    ConnectionId connection;
+    std::optional<ClientEffect> effect;
+  };
+
+  void schedule(std::int64_t delay, Event event);
+  // Makes equal runs have equal hashes.
+  void trace(const Event& event);
+  void step(Event& event);
+  void count(const char* what) { ++outcome_.counts[what]; }
+  void violate(const std::string& what);
+
+  void start_server();
+  void stop_server();
+  void crash_server();
+  void restore_server();
+  void pump_server();
+  void person_turn();
+  void people_write(std::size_t node);
+  bool happens(const char* name, std::uint64_t chance);
+  void storm_turn(std::size_t node);
+  void replica_turn(std::size_t node);
+  void dial(const Event& event);
+  bool carries(std::size_t node) const;
+
+  void open_replica(std::size_t node);
+  void pump_client(std::size_t node);
+  void perform(std::size_t node, ClientEffect& effect);
+  void answer(std::size_t node, ClientEffect& effect);
+  void hang_up(std::size_t node, bool tell_server);
+  void copy_replica(std::size_t from);
+  void check_status(std::size_t node);
+  void check_end();
+  bool all_synced();
+  Instant now() const { return {time_}; }
+
+  SeededRandom random_;
+  Storm storm_;
+  std::string workspace_ = "team";
+  std::int64_t time_ = 1'700'000'000'000;
+  std::uint64_t serial_ = 0;
+  std::map<std::pair<std::int64_t, std::uint64_t>, Event> events_;
+  bool stormy_ = true;
+  std::vector<std::unique_ptr<Node>> nodes_;
+
+  std::unique_ptr<Disk> disk_;
+  Clock server_clock_;
+  std::unique_ptr<SqliteLogStore> store_;
+  std::unique_ptr<Hub> hub_;
+  bool has_backup_ = false;
+  bool restoring_ = false;
+  std::map<ConnectionId, std::size_t> connections_;
+  std::uint64_t link_ids_ = 0;
+  std::int64_t value_ = 0;
+  Outcome outcome_;
+};
+
+}  // namespace syncline::sim

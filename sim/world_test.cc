@@ -1,0 +1,101 @@
+#include "sim/world.h"
+
+#include <doctest/doctest.h>
+
+using namespace syncline;
+using namespace syncline::sim;
+
+namespace {
+
+// No weather at all; a scenario switches on what it is about.
+Storm calm() {
+  Storm storm;
+  storm.steps = 3000;
+  for (std::uint64_t Storm::*chance :
+       {&Storm::cut, &Storm::half_open, &Storm::partition, &Storm::server_crash,
+        &Storm::server_disk_fails, &Storm::server_disk_full, &Storm::server_backup,
+        &Storm::server_restore, &Storm::server_retire, &Storm::replica_crash,
+        &Storm::replica_old_copy, &Storm::replica_clone, &Storm::clock_jump, &Storm::long_sleep,
+        &Storm::resync, &Storm::reject}) {
+    storm.*chance = 0;
+  }
+  return storm;
+}
+
+// Runs a few seeds; the fault must really have happened in them.
+void survives(const Storm& storm, const char* counter) {
+  std::uint64_t happened = 0;
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    const Outcome outcome = World(seed, storm).run();
+    INFO(seed, ": ", outcome.violation);
+    CHECK(outcome.ok);
+    const auto at = outcome.counts.find(counter);
+    happened += at == outcome.counts.end() ? 0 : at->second;
+  }
+  CHECK(happened > 0);
+}
+
+Storm with(std::uint64_t Storm::*fault, std::uint64_t chance) {
+  Storm storm = calm();
+  storm.*fault = chance;
+  return storm;
+}
+
+}  // namespace
+
+TEST_CASE("the same seed gives the same run") {
+  const Storm storm = Storm::draw(7, 2000);
+  const Outcome once = World(7, storm).run();
+  const Outcome twice = World(7, storm).run();
+  CHECK(once.trace == twice.trace);
+  CHECK(once.steps == twice.steps);
+  CHECK(World(8, storm).run().trace != once.trace);
+}
+
+TEST_CASE("people who meet in the same rows agree") { survives(calm(), "writes"); }
+TEST_CASE("cut connections") { survives(with(&Storm::cut, 150), "cut"); }
+TEST_CASE("connections that only look open") { survives(with(&Storm::half_open, 60), "half_open"); }
+TEST_CASE("partitions") { survives(with(&Storm::partition, 60), "partition"); }
+TEST_CASE("a server that dies at any write, and loses and tears what was not synced") {
+  survives(with(&Storm::server_crash, 60), "server_dies_at_write");
+}
+TEST_CASE("a server whose disk fails") {
+  survives(with(&Storm::server_disk_fails, 60), "server_disk_fails");
+}
+TEST_CASE("a server whose disk is full") {
+  survives(with(&Storm::server_disk_full, 40), "server_disk_full");
+}
+TEST_CASE("a server restored from a backup is healed by its replicas") {
+  Storm storm = with(&Storm::server_restore, 25);
+  storm.server_backup = 40;
+  survives(storm, "server_restore");
+}
+TEST_CASE("replicas that die and come back") {
+  survives(with(&Storm::replica_crash, 100), "replica_crash");
+}
+TEST_CASE("an old copy of a replica put back in its place") {
+  Storm storm = with(&Storm::replica_old_copy, 100);
+  storm.steps = 8000;
+  survives(storm, "forked");
+}
+TEST_CASE("a copied replica beside its original") {
+  survives(with(&Storm::replica_clone, 20), "forked");
+}
+TEST_CASE("clocks that jump by days") { survives(with(&Storm::clock_jump, 40), "restamped"); }
+TEST_CASE("a replica that slept past the fence compares its rows") {
+  Storm storm = with(&Storm::long_sleep, 40);
+  storm.steps = 12'000;
+  storm.server_retire = 60;
+  survives(storm, "rescan");
+}
+TEST_CASE("people who press resync") { survives(with(&Storm::resync, 40), "rescan"); }
+TEST_CASE("changes that the rules refuse block nothing") {
+  survives(with(&Storm::reject, 100), "rejected");
+}
+TEST_CASE("everything at once") {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    const Outcome outcome = World(seed, Storm::draw(seed, 3000)).run();
+    INFO(seed, ": ", outcome.violation);
+    CHECK(outcome.ok);
+  }
+}
