@@ -9,7 +9,7 @@
 
 namespace syncline {
 
-// What happened, under a stable name; the payload is a JSON object (docs/events.md).
+// What happened, under a stable name; the payload is a JSON object.
 struct Event {
   std::string_view name;
   std::int64_t at_ms = 0;
