@@ -149,18 +149,7 @@ Result<void> Apply::end_change(ApplyReport& report) {
   return {};
 }
 
-// Writes what ops_ holds as one log row, and enters it in the clocks.
-Result<void> Apply::write_log(const LogRow& wanted) {
-  SL_TRY(LogHead head, parts_.log.head());
-  LogRow row = wanted;
-  row.version = head.version.next();
-  if (row.time == 0) {
-    row.origin = 0;
-    row.time = head.hlc;
-    if (ops_.empty()) {
-      return {};
-    }
-  }
+Result<std::vector<ByteVector>> Apply::encode_ops() {
   LogBodyWriter body;
   std::vector<ByteVector> parts;
   for (const TableId id : ops_.tables()) {
@@ -179,6 +168,36 @@ Result<void> Apply::write_log(const LogRow& wanted) {
     }));
   }
   parts.push_back(body.finish());
+  return parts;
+}
+
+// Rows are judged by their clocks, and what this change did so far is entered at its end only.
+// Entering it twice does no harm.
+Result<void> Apply::enter_pending() {
+  if (ops_.empty()) {
+    return {};
+  }
+  LogRow row;
+  row.origin = time_.origin;
+  row.time = time_.time;
+  SL_TRY(const std::vector<ByteVector> parts, encode_ops());
+  const std::vector<Bytes> views(parts.begin(), parts.end());
+  return parts_.clocks.preview(row, views);
+}
+
+// Writes what ops_ holds as one log row, and enters it in the clocks.
+Result<void> Apply::write_log(const LogRow& wanted) {
+  SL_TRY(LogHead head, parts_.log.head());
+  LogRow row = wanted;
+  row.version = head.version.next();
+  if (row.time == 0) {
+    row.origin = 0;
+    row.time = head.hlc;
+    if (ops_.empty()) {
+      return {};
+    }
+  }
+  SL_TRY(const std::vector<ByteVector> parts, encode_ops());
   ops_.clear();
   row.form = parts.size() > 1 ? LogForm::runs_parts : LogForm::runs;
   SL_TRY(parts_.log.append(head, row, parts[0], {}));
@@ -482,6 +501,7 @@ Result<bool> Apply::evict_younger(TableAccess& access, Bytes key, const RowState
     if (equal_bytes(other_key.bytes(), key)) {
       continue;
     }
+    SL_TRY(enter_pending());
     SL_TRY(const LoadedRow other, parts_.rows.load(access, other_key.bytes()));
     if (other.state.life <= state.life) {
       return false;
@@ -563,6 +583,7 @@ Result<void> Apply::settle_foreign_keys(ApplyReport& report) {
         dangling.emplace_back(std::string(check.column_text(0)), check.column_int(1));
       }
     }
+    SL_TRY(enter_pending());
     bool progress = false;
     for (const auto& [name, row] : dangling) {
       SL_TRY(const TrackedTable* table, parts_.catalog.find(name));

@@ -106,6 +106,8 @@ class Apply {
   Result<void> settle_foreign_keys(ApplyReport& report);
   Result<bool> retry_one(const HeldRow& held, ApplyReport& report);
   Result<void> write_log(const LogRow& row);
+  Result<std::vector<ByteVector>> encode_ops();
+  Result<void> enter_pending();
 
   Parts parts_;
   std::optional<PartHeader> running_;

@@ -87,5 +87,47 @@ TEST_CASE("what was rolled back to a savepoint is not in the log") {
   }
 }
 
+TEST_CASE("a tracking that was rolled back, and repeated, takes in the rows that were there") {
+  WorldReplica replica(1);
+  REQUIRE(replica.run("CREATE TABLE other(id INTEGER PRIMARY KEY); CREATE TABLE t(id INTEGER "
+                      "PRIMARY KEY, a); INSERT INTO t VALUES(1, 2)") == "");
+  REQUIRE(replica.track("other") == "");
+  REQUIRE(replica.run("BEGIN") == "");
+  REQUIRE(replica.track("t") == "");
+  REQUIRE(replica.run("ROLLBACK") == "");
+  REQUIRE(replica.track("t") == "");
+  CHECK(replica.last_change() == "put t[1] a=2");
+}
+
+TEST_CASE("INSERT OR REPLACE tells the end of each row that it removes") {
+  for (const char* recursive : {"off", "on"}) {
+    WorldReplica replica(1);
+    REQUIRE(replica.run("PRAGMA recursive_triggers = " + std::string(recursive)) == "");
+    REQUIRE(replica.run("CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, u UNIQUE, v UNIQUE)") == "");
+    REQUIRE(replica.track("t") == "");
+    REQUIRE(replica.run("INSERT INTO t VALUES('a', 1, 1), ('b', 2, 2), ('c', 3, 3)") == "");
+    REQUIRE(replica.run("INSERT OR REPLACE INTO t VALUES('c', 1, 2)") == "");
+    CHECK(replica.last_change() == "erase t[text:61]; erase t[text:62]; put t[text:63] u=1 v=2");
+    REQUIRE(replica.run("INSERT OR REPLACE INTO t(rowid, id) SELECT rowid, 'd' FROM t") == "");
+    CHECK(replica.last_change() == "erase t[text:63]; put t[text:64] u=null v=null");
+  }
+}
+
+TEST_CASE("a key that changes its case only is another row, and the log says so") {
+  for (const char* kind : {"", " WITHOUT ROWID"}) {
+    WorldReplica replica(1);
+    REQUIRE(replica.run("CREATE TABLE t(id TEXT COLLATE NOCASE PRIMARY KEY NOT NULL, a)" +
+                        std::string(kind)) == "");
+    REQUIRE(replica.track("t") == "");
+    REQUIRE(replica.run("INSERT INTO t VALUES('a', 1)") == "");
+    REQUIRE(replica.run("UPDATE t SET id = 'A'") == "");
+    CHECK(replica.last_change() == "erase t[text:61]; put t[text:41] a=1");
+    REQUIRE(replica.run("INSERT OR REPLACE INTO t VALUES('a', 2)") == "");
+    CHECK(replica.last_change() == "erase t[text:41]; put t[text:61] a=2");
+    REQUIRE(replica.run("UPDATE t SET a = 2.0") == "");
+    CHECK(replica.last_change() == "set t[text:61] a=real:0000000000000040");
+  }
+}
+
 }  // namespace
 }  // namespace syncline

@@ -237,6 +237,14 @@ Result<void> Clocks::enter(const LogRow& row, std::span<const Bytes> parts) {
   return {};
 }
 
+Result<void> Clocks::preview(const LogRow& row, std::span<const Bytes> parts) {
+  displaced_.clear();
+  for (const Bytes part : parts) {
+    SL_TRY(enter_part(row, part, nullptr));
+  }
+  return {};
+}
+
 Result<void> Clocks::enter_part(const LogRow& row, Bytes part, Writer* replaced) {
   LogBodyReader body(part);
   LogRun run;

@@ -66,6 +66,8 @@ class Clocks {
 
   // Enters a change that is being applied, as catch_up() would do when it meets its log row.
   Result<void> enter(const LogRow& row, std::span<const Bytes> parts);
+  // The same for the part of a change that is there so far; the whole is still to be entered.
+  Result<void> preview(const LogRow& row, std::span<const Bytes> parts);
   // The log row was entered directly: catch_up() need not read it.
   void entered_through(LocalVersion version) { seen_ = version; }
 

@@ -119,6 +119,8 @@ Result<ReplicaId> Engine::replica() {
 Result<void> Engine::track(const std::string& name, const TrackOptions& options) {
   SL_TRY(initialise());
   SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  // A tracking that failed or was rolled back may be remembered still.
+  catalog_.drop_cache();
   SL_TRY(const TrackedTable* known, catalog_.find(name));
   const bool is_new = known == nullptr;
   SL_TRY(const TableId id, catalog_.track(name, options));
@@ -260,6 +262,7 @@ void Engine::forget_all() {
   seen_.forget();
   held_.forget();
   log_.forget();
+  catalog_.drop_cache();
 }
 
 void Engine::end_call() {

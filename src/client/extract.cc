@@ -53,7 +53,8 @@ Result<TableAccess*> TableSet::access(TableId id) {
 }
 
 Result<void> Extract::changes(const Range& range, const Sink& sink) {
-  SL_TRY(old_values_.cover(range.after, range.through));
+  // What the first change overwrote is older than all that is told.
+  SL_TRY(old_values_.cover(std::min(range.after.next(), range.through), range.through));
   return log_.for_each(
       range.after, range.through,
       [&](const LogRow& row, std::span<const Bytes> parts, Bytes stored) -> Result<bool> {

@@ -430,5 +430,5 @@ int run(const Arguments& arguments) {
 }  // namespace syncline::torture
 
 int main(int count, char** values) {
-  return syncline::torture::run(syncline::torture::read_arguments(count, values, {1, 300}));
+  return syncline::torture::run(syncline::torture::read_arguments(count, values, {1, 200}));
 }

@@ -1,0 +1,62 @@
+#include "client/old_values.h"
+
+#include <doctest/doctest.h>
+
+#include "client/replica_world.h"
+
+namespace syncline {
+namespace {
+
+// One replica writes, another that has seen it writes over that, and the first hears of it.
+struct Two {
+  WorldReplica ours{1};
+  WorldReplica theirs{2};
+
+  explicit Two(const char* create) {
+    for (WorldReplica* replica : {&ours, &theirs}) {
+      REQUIRE(replica->run(create) == "");
+      REQUIRE(replica->track("t") == "");
+      replica->clock().advance(replica == &theirs ? 1000 : 0);
+    }
+  }
+  void send() { REQUIRE(theirs.apply(ours.changes()) == ""); }
+  void hear(const char* sql) {
+    const std::uint64_t before = theirs.version();
+    REQUIRE(theirs.run(sql) == "");
+    REQUIRE(ours.apply(theirs.changes(before)) == "");
+  }
+};
+
+TEST_CASE("an unsent change is told as it was made, whatever was written over it since") {
+  Two two("CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, a, b)");
+  REQUIRE(two.ours.run("INSERT INTO t VALUES('x', 1, 2)") == "");
+  REQUIRE(two.ours.run("UPDATE t SET a = 3") == "");
+  const std::string made = two.ours.all_changes();
+  CHECK(made == "put t[text:78] a=1 b=2 / set t[text:78] a=3");
+  two.send();
+  SUBCASE("by ourselves") {
+    REQUIRE(two.ours.run("UPDATE t SET a = 4, b = 5; DELETE FROM t") == "");
+    CHECK(two.ours.all_changes().compare(0, made.size(), made) == 0);
+  }
+  SUBCASE("by others, cell after cell, and then the row ended") {
+    two.hear("UPDATE t SET a = 6");
+    two.hear("UPDATE t SET b = 7");
+    two.hear("DELETE FROM t");
+    CHECK(two.ours.all_changes().compare(0, made.size(), made) == 0);
+  }
+  SUBCASE("by others, who replaced the row") {
+    two.hear("INSERT OR REPLACE INTO t VALUES('x', 8, 9)");
+    CHECK(two.ours.all_changes().compare(0, made.size(), made) == 0);
+  }
+}
+
+TEST_CASE("an unsent row of nothing but its key is told after others ended it") {
+  Two two("CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL)");
+  REQUIRE(two.ours.run("INSERT INTO t VALUES('x')") == "");
+  two.send();
+  two.hear("DELETE FROM t");
+  CHECK(two.ours.all_changes().compare(0, 14, "put t[text:78]") == 0);
+}
+
+}  // namespace
+}  // namespace syncline
