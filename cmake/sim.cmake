@@ -10,3 +10,6 @@ file(GLOB sim_tests CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/sim/*_test.cc")
 add_executable(sim_tests ${sim_tests})
 target_link_libraries(sim_tests PRIVATE doctest_main syncline_sim_world)
 add_test(NAME sim COMMAND sim_tests)
+# The test that ties docs/protocol.md to the code reads that document.
+target_compile_definitions(wire_tests PRIVATE
+  SYNCLINE_PROTOCOL_DOC="${CMAKE_SOURCE_DIR}/docs/protocol.md")

@@ -73,7 +73,10 @@ void World::schedule(std::int64_t delay, Event event) {
 // ---------------------------------------------------------------------------------------
 
 void World::start_server() {
+  // An operator made room and changed the broken disk first.
   disk_->restart();
+  disk_->fail_writes(0);
+  disk_->set_full(false);
   SqliteLogStore::Options options;
   options.open.vfs = disk_->vfs_name();
   auto store = SqliteLogStore::open(database, random_, options);
@@ -506,6 +509,16 @@ void World::dial(const Event& event) {
   pump_client(event.node);
 }
 
+void World::closed(const Event& event) {
+  Node& node = *nodes_[event.node];
+  if (node.link.open && node.link.id == event.link) {
+    node.link.open = false;
+    node.link.connection.reset();
+    node.session->on_disconnected(now());
+    pump_client(event.node);
+  }
+}
+
 void World::step(Event& event) {
   ++outcome_.steps;
   outcome_.trace = mix64(outcome_.trace ^ static_cast<std::uint64_t>(time_) ^
@@ -540,16 +553,9 @@ void World::step(Event& event) {
       pump_client(event.node);
       return;
     }
-    case Kind::closed: {
-      Node& node = *nodes_[event.node];
-      if (node.link.open && node.link.id == event.link) {
-        node.link.open = false;
-        node.link.connection.reset();
-        node.session->on_disconnected(now());
-        pump_client(event.node);
-      }
+    case Kind::closed:
+      closed(event);
       return;
-    }
     case Kind::wake_client: {
       Node& node = *nodes_[event.node];
       if (event.life == node.life && event.link == node.wake_serial) {

@@ -113,6 +113,7 @@ class World {
   void storm_turn(std::size_t node);
   void replica_turn(std::size_t node);
   void dial(const Event& event);
+  void closed(const Event& event);
   bool carries(std::size_t node) const;
 
   void open_replica(std::size_t node);
