@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <cstdlib>
 
 #include "base/mutant.h"
 #include "sim/world.h"
@@ -6,14 +7,16 @@
 using namespace syncline;
 using namespace syncline::sim;
 
-// Switches on one deliberate bug after the other and runs seeds until the simulator notices. Fails
-// when one stays unnoticed, and when the code without bugs does not pass the same seeds.
-int main() {
+// sim_mutants [FIRST]: switches on one deliberate bug after the other and runs seeds until the
+// simulator notices. Fails when one stays unnoticed, and when the code without bugs does not pass
+// the same seeds.
+int main(int argc, char** argv) {
+  const int first = argc > 1 ? std::atoi(argv[1]) : 0;
   constexpr int mutants = 26;
   constexpr std::uint64_t seeds = 40;
   constexpr std::uint64_t steps = 4000;
   int missed = 0;
-  for (int mutant = 0; mutant <= mutants; ++mutant) {
+  for (int mutant = first; mutant <= mutants; ++mutant) {
     active_mutant = mutant;
     std::uint64_t caught = 0;
     std::string how;
