@@ -1,6 +1,6 @@
 # The simulator: whole systems from one seed (docs/simulation.md).
 file(GLOB sim_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/sim/*.cc")
-list(FILTER sim_sources EXCLUDE REGEX "(_test|/main)\\.cc$")
+list(FILTER sim_sources EXCLUDE REGEX "(_test|/main|/mutants)\\.cc$")
 add_library(syncline_sim_world STATIC ${sim_sources})
 target_include_directories(syncline_sim_world PUBLIC "${CMAKE_SOURCE_DIR}")
 target_link_libraries(syncline_sim_world PUBLIC syncline_server)
@@ -10,3 +10,11 @@ file(GLOB sim_tests CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/sim/*_test.cc")
 add_executable(sim_tests ${sim_tests})
 target_link_libraries(sim_tests PRIVATE doctest_main syncline_sim_world)
 add_test(NAME sim COMMAND sim_tests)
+# The same code with deliberate bugs in it. Its objects stand before the libraries' own.
+file(GLOB mutant_sources CONFIGURE_DEPENDS
+  "${CMAKE_SOURCE_DIR}/src/session/*.cc" "${CMAKE_SOURCE_DIR}/src/server/*.cc")
+list(FILTER mutant_sources EXCLUDE REGEX "_test\\.cc$")
+add_executable(sim_mutants sim/mutants.cc ${sim_sources} ${mutant_sources})
+target_include_directories(sim_mutants PRIVATE "${CMAKE_SOURCE_DIR}")
+target_compile_definitions(sim_mutants PRIVATE SYNCLINE_MUTANTS)
+target_link_libraries(sim_mutants PRIVATE syncline_client syncline_noexcept)

@@ -5,8 +5,8 @@
 
 using namespace syncline;
 
-// Edits and contents of counters and documents: what decodes encodes again alike, shows a value, and
-// joining it with itself changes nothing.
+// Edits and contents of counters and documents: what decodes encodes again alike, shows a value,
+// and joining it with itself changes nothing.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) {
     return 0;

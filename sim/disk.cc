@@ -262,6 +262,13 @@ void Disk::crash() {
     file.now = left;
     file.synced = std::move(left);
     file.pending.clear();
+  }
+}
+
+void Disk::restart() {
+  dead_ = false;
+  // Only now: until its process is gone, a dead connection still points into this memory.
+  for (auto& [name, file] : files_) {
     file.shared.clear();
   }
 }

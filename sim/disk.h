@@ -28,7 +28,8 @@ class Disk {
   // As crash(), at the write that comes then.
   void crash_at_write(std::uint64_t writes_from_now) { crash_in_ = writes_from_now; }
   bool is_dead() const { return dead_; }
-  void restart() { dead_ = false; }
+  // The processes that had files open are gone, and new ones may open them.
+  void restart();
   // The next writes fail; zero heals.
   void fail_writes(std::uint64_t count) { failing_ = count; }
   void set_full(bool full) { full_ = full; }

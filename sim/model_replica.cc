@@ -238,7 +238,9 @@ Result<void> ModelReplica::apply(const std::vector<ByteVector>& parts, ServerVer
       names.insert(name);
     }
   }
-  SL_CHECK(whole.empty());
+  if (!whole.empty()) {
+    return Error(ErrorCode::malformed, "half a transaction");
+  }
   facts_.cursor = cursor;
   for (const RowName& name : names) {
     rebuild(name);

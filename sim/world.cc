@@ -73,7 +73,10 @@ void World::schedule(std::int64_t delay, Event event) {
 // ---------------------------------------------------------------------------------------
 
 void World::start_server() {
+  // An operator made room and changed the broken disk first.
   disk_->restart();
+  disk_->fail_writes(0);
+  disk_->set_full(false);
   SqliteLogStore::Options options;
   options.open.vfs = disk_->vfs_name();
   auto store = SqliteLogStore::open(database, random_, options);
@@ -219,6 +222,12 @@ void World::pump_client(std::size_t index) {
   check_status(index);
 }
 
+void World::check_welcome(const Node& node, const effect::SaveWelcome& welcome) {
+  if (welcome.acknowledged < node.replica.facts().acknowledged && !has_restored()) {
+    violate("the server forgot a change that it had acknowledged");
+  }
+}
+
 void World::perform(std::size_t index, ClientEffect& any) {
   Node& node = *nodes_[index];
   const auto later = [&](std::uint64_t within) {
@@ -260,9 +269,17 @@ void World::perform(std::size_t index, ClientEffect& any) {
                  [&](effect::Acknowledge& e) { node.replica.acknowledge(e.through); },
                  [&](effect::RejectChange& e) {
                    count("rejected");
+                   if (e.rejected.code != "not_allowed" && e.rejected.code != "not_found") {
+                     violate("a sound change was rejected: " + e.rejected.message);
+                   }
                    (void)node.replica.reject(e.rejected);
+                   node.session->on_local_change(now(), node.replica.facts().last_sequence,
+                                                 node.replica.digest());
                  },
-                 [&](effect::SaveWelcome& e) { node.replica.save_welcome(e); },
+                 [&](effect::SaveWelcome& e) {
+                   check_welcome(node, e);
+                   node.replica.save_welcome(e);
+                 },
                  [&](effect::CorrectClock& e) { node.hybrid->set_offset_ms(e.offset_ms); },
                  [&](effect::Salvage&) {
                    count("salvaged");
@@ -331,6 +348,10 @@ void World::answer(std::size_t index, ClientEffect& any) {
           },
           [&](effect::Reidentify& e) {
             count("forked");
+            if (outcome_.counts.count("clone") == 0 &&
+                outcome_.counts.count("replica_old_copy") == 0 && !has_restored()) {
+              violate("a replica was taken for a copy, and there are none");
+            }
             replica.reidentify(random_, e);
             session.on_facts(now(), replica.facts());
           },
@@ -485,6 +506,15 @@ bool World::carries(std::size_t index) const {
   return node.link.open && !node.link.half_open && time_ >= node.partitioned_until;
 }
 
+void World::lose(const Event& event) {
+  count("frames_lost");
+  // A stream does not go on behind a hole in it.
+  Link& link = nodes_[event.node]->link;
+  if (link.id == event.link) {
+    link.half_open = true;
+  }
+}
+
 void World::dial(const Event& event) {
   Node& node = *nodes_[event.node];
   if (event.life != node.life) {
@@ -506,15 +536,21 @@ void World::dial(const Event& event) {
   pump_client(event.node);
 }
 
-void World::trace(const Event& event) {
+void World::closed(const Event& event) {
+  Node& node = *nodes_[event.node];
+  if (node.link.open && node.link.id == event.link) {
+    node.link.open = false;
+    node.link.connection.reset();
+    node.session->on_disconnected(now());
+    pump_client(event.node);
+  }
+}
+
+void World::step(Event& event) {
   ++outcome_.steps;
   outcome_.trace = mix64(outcome_.trace ^ static_cast<std::uint64_t>(time_) ^
                          (static_cast<std::uint64_t>(event.kind) << 56U));
   outcome_.trace = hash64(event.frame, outcome_.trace);
-}
-
-void World::step(Event& event) {
-  trace(event);
   switch (event.kind) {
     case Kind::person:
       if (stormy_) {
@@ -527,7 +563,7 @@ void World::step(Event& event) {
     case Kind::up: {
       const Link& link = nodes_[event.node]->link;
       if (link.id != event.link || !carries(event.node) || !link.connection || !hub_) {
-        count("frames_lost");
+        lose(event);
         return;
       }
       hub_->on_frame(now(), *link.connection, event.frame);
@@ -537,23 +573,16 @@ void World::step(Event& event) {
     case Kind::down: {
       Node& node = *nodes_[event.node];
       if (node.link.id != event.link || !carries(event.node)) {
-        count("frames_lost");
+        lose(event);
         return;
       }
       node.session->on_frame(now(), event.frame);
       pump_client(event.node);
       return;
     }
-    case Kind::closed: {
-      Node& node = *nodes_[event.node];
-      if (node.link.open && node.link.id == event.link) {
-        node.link.open = false;
-        node.link.connection.reset();
-        node.session->on_disconnected(now());
-        pump_client(event.node);
-      }
+    case Kind::closed:
+      closed(event);
       return;
-    }
     case Kind::wake_client: {
       Node& node = *nodes_[event.node];
       if (event.life == node.life && event.link == node.wake_serial) {
@@ -591,6 +620,9 @@ void World::check_status(std::size_t index) {
     return;
   }
   count("synced");
+  if (node.session->mismatches() > 0 && !has_restored()) {
+    violate("digests had differed, and only comparing all rows mended it");
+  }
   const ReplicaFacts& facts = node.replica.facts();
   if (facts.acknowledged != facts.last_sequence) {
     violate("synced with unsent changes");

@@ -98,8 +98,6 @@ class World {
   };
 
   void schedule(std::int64_t delay, Event event);
-  // Makes equal runs have equal hashes.
-  void trace(const Event& event);
   void step(Event& event);
   void count(const char* what) { ++outcome_.counts[what]; }
   void violate(const std::string& what);
@@ -115,7 +113,10 @@ class World {
   void storm_turn(std::size_t node);
   void replica_turn(std::size_t node);
   void dial(const Event& event);
+  void closed(const Event& event);
   bool carries(std::size_t node) const;
+  void lose(const Event& event);
+  bool has_restored() const { return outcome_.counts.count("server_restore") != 0; }
 
   void open_replica(std::size_t node);
   void pump_client(std::size_t node);
@@ -124,6 +125,7 @@ class World {
   void hang_up(std::size_t node, bool tell_server);
   void copy_replica(std::size_t from);
   void check_status(std::size_t node);
+  void check_welcome(const Node& node, const effect::SaveWelcome& welcome);
   void check_end();
   bool all_synced();
   Instant now() const { return {time_}; }

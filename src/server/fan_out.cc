@@ -1,5 +1,7 @@
 #include "server/fan_out.h"
 
+#include "base/mutant.h"
+
 namespace syncline {
 
 void FanOut::clear() {
@@ -33,7 +35,8 @@ std::optional<FanOut::Slice> FanOut::read(ServerVersion after, const ReplicaId& 
   slice.through = after;
   std::size_t bytes = 0;
   const std::size_t first =
-      static_cast<std::size_t>(after.get() + 1 - recent_.front().version.get());
+      static_cast<std::size_t>(after.get() + 1 - recent_.front().version.get()) +
+      (SL_MUTANT(14) && recent_.size() > 5 ? 1U : 0U);
   for (std::size_t i = first; i < recent_.size() && bytes < bytes_max; ++i) {
     slice.through = recent_[i].version;
     if (recent_[i].author != reader) {

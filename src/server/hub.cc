@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "wire/change_codec.h"
 
 namespace syncline {
@@ -160,6 +161,7 @@ void Hub::commit(Instant now) {
       moved.insert(one.room);
     }
     if (const auto at = peers_.find(one.connection); at != peers_.end()) {
+      one.admitted.sequence = SL_MUTANT(3) ? one.admitted.sequence.next() : one.admitted.sequence;
       at->second->session.on_admitted(now, std::move(one.admitted));
     }
   }
@@ -351,6 +353,9 @@ void Hub::append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVecto
     std::vector<ByteVector> kept = parts;
     SL_TRY(Admitted admitted, workspace.admit(peer.session.hello(), peer.session.rights(),
                                               std::move(parts), clock_->now_ms()));
+    if (SL_MUTANT(1)) {  // acknowledges before the commit
+      peer.session.on_admitted(now, admitted);
+    }
     waiting_.push_back({id, peer.room, std::move(admitted), std::move(kept), workspace.head(),
                         peer.session.hello().replica});
     return {};
@@ -380,7 +385,9 @@ void Hub::read_log(Instant now, Peer& peer, const effect::ReadLog& ask) {
       return;
     }
   }
-  auto slice = room.workspace.read(hello, ask.after, room.committed, ask.bytes_max);
+  auto slice = room.workspace.read(hello, ask.after,
+                                   SL_MUTANT(2) ? room.workspace.head().next() : room.committed,
+                                   ask.bytes_max);
   if (!slice) {
     peer.session.on_host_failure(now, slice.error());
   } else if (slice->gone) {

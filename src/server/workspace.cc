@@ -5,6 +5,7 @@
 #include "base/base64.h"
 #include "base/digest.h"
 #include "base/json.h"
+#include "base/mutant.h"
 #include "base/text.h"
 #include "model/hlc.h"
 #include "model/merge.h"
@@ -235,7 +236,7 @@ Result<std::optional<Refused>> Workspace::judge_replica(const Hello& hello,
     return std::optional<Refused>(
         refusal(Refusal::unknown_lineage, "this server never was the one that the replica knows"));
   }
-  if (!known) {
+  if (!known || SL_MUTANT(5)) {  // skips the epoch check, and every other of a copy
     return std::optional<Refused>();
   }
   const auto offered = [&](const EpochId& epoch) {
@@ -299,7 +300,7 @@ Result<Greeting> Workspace::greet(const Hello& hello, const Rights& rights, std:
   }
   if (hello.catch_up == CatchUp::rescan) {
     welcome.resume_after = record_.head;
-  } else if (hello.catch_up == CatchUp::resume &&
+  } else if (hello.catch_up == CatchUp::resume && !SL_MUTANT(6) &&  // drops the fence
              (welcome.resume_after < record_.fence || welcome.resume_after > record_.head)) {
     return Greeting(refusal(Refusal::cursor_expired,
                             "the log begins at version " + std::to_string(record_.fence.get()) +
@@ -327,13 +328,13 @@ Result<std::optional<Admitted>> Workspace::known_already(const Hello& hello,
                                                          const PartHeader& header,
                                                          std::uint64_t hash,
                                                          const ReplicaRecord& record) {
-  if (header.sequence > record.last_sequence) {
+  if (header.sequence > record.last_sequence || SL_MUTANT(4)) {  // admits twice
     return std::optional<Admitted>();
   }
   SL_TRY(const auto known, store_->find_change(record_.id, hello.replica, header.sequence));
   Admitted out;
   out.sequence = header.sequence;
-  if (known && (known->time != header.stamp.time || known->hash != hash)) {
+  if (known && !SL_MUTANT(5) && (known->time != header.stamp.time || known->hash != hash)) {
     out.admission = Admission::diverged;
     out.known_sequence = record.last_sequence;
     SL_TRY(out.known_times, known_times(hello.replica, hello.acknowledged));
@@ -378,13 +379,19 @@ Result<void> Workspace::merge(const Change& change, ServerVersion version) {
       row.table = edit.table;
       row.key = edit.key;
     }
-    merge_edit(row.state, edit, change.stamp);
+    if (!SL_MUTANT(9) || edit.kind != EditKind::erase) {  // forgets deletions
+      merge_edit(row.state, edit, change.stamp);
+    }
     row.bytes = row.key.bytes.size() + encode_row_state(row.state).size();
-    totals.digest.add(digest_of(row.table, row.key.view(), row.state));
+    if (!SL_MUTANT(7)) {
+      totals.digest.add(digest_of(row.table, row.key.view(), row.state));
+    }
     totals.rows += 1;
     totals.bytes += row.bytes;
     SL_TRY(store_->save_row(record_.id, row, version));
-    SL_TRY(store_->save_totals(record_.id, edit.table, totals));
+    if (!SL_MUTANT(8)) {  // forgets the totals at a restart
+      SL_TRY(store_->save_totals(record_.id, edit.table, totals));
+    }
   }
   return {};
 }
@@ -416,8 +423,10 @@ Result<Admitted> Workspace::reject(const PartHeader& header, std::uint64_t hash,
   SL_TRY(
       store_->append_rejected(record_.id, header.stamp.replica, header.sequence,
                               {header.stamp.time, hash, out.rejected.code, out.rejected.message}));
-  record.last_sequence = header.sequence;
-  record.last_time = header.stamp.time;
+  if (!SL_MUTANT(10)) {  // a rejected change stays at the head of the queue
+    record.last_sequence = header.sequence;
+    record.last_time = header.stamp.time;
+  }
   SL_TRY(store_->save_replica(record_.id, header.stamp.replica, record));
   return out;
 }
@@ -477,7 +486,7 @@ Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
   record_.head = version;
   SL_TRY(store_->save_workspace(record_));
   record.last_sequence = header.sequence;
-  record.last_time = header.stamp.time;
+  record.last_time = SL_MUTANT(11) ? record.last_time : header.stamp.time;
   record.seen_ms = now_ms;
   SL_TRY(store_->save_replica(record_.id, hello.replica, record));
   return out;
@@ -501,7 +510,7 @@ Result<LogSlice> Workspace::read(const Hello& hello, ServerVersion after, Server
                                  std::size_t bytes_max) {
   LogSlice slice;
   slice.through = after;
-  if (after < record_.fence) {
+  if (after < record_.fence && !SL_MUTANT(6)) {
     slice.gone = true;
     return slice;
   }
@@ -566,9 +575,13 @@ Result<SnapshotStep> Workspace::snapshot(const Hello& hello, Bytes bytes, bool f
     bool full = false;
     SL_TRY(store_->for_each_row(record_.id, at->first, after, {},
                                 [&](const StoredRow& row) -> Result<bool> {
-                                  states.row(row.table, row.key.view(), row.state);
+                                  if (!SL_MUTANT(13) || next.rows % 3 != 1) {  // loses rows
+                                    states.row(row.table, row.key.view(), row.state);
+                                  }
                                   next.table = row.table;
-                                  next.key = row.key.bytes;
+                                  if (!SL_MUTANT(12)) {  // a page's token stands still
+                                    next.key = row.key.bytes;
+                                  }
                                   next.rows += 1;
                                   next.bytes += row.bytes;
                                   full = states.size() >= limits::snapshot_page_bytes;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "wire/codec.h"
 
 namespace syncline {
@@ -44,7 +45,7 @@ void ClientSession::dial(Instant now) {
 void ClientSession::reset_connection() {
   in_flight_.clear();
   in_flight_bytes_ = 0;
-  loading_ = false;
+  loading_ = SL_MUTANT(22) && loading_;
   outbox_drained_ = false;
   push_at_.reset();
   received_.start_at(facts_.cursor);
@@ -219,7 +220,7 @@ void ClientSession::say_hello(Instant now) {
   hello.workspace = facts_.workspace;
   hello.replica = facts_.replica;
   hello.epoch = facts_.epoch;
-  hello.epochs_before = facts_.epochs_before;
+  hello.epochs_before = SL_MUTANT(26) ? std::vector<EpochId>() : facts_.epochs_before;
   hello.last_sequence = facts_.last_sequence;
   hello.acknowledged = facts_.acknowledged;
   hello.acknowledged_time = facts_.acknowledged_time;
@@ -267,7 +268,7 @@ void ClientSession::handle(Instant now, Welcome&& m) {
       effect::SaveWelcome{facts_.lineage, facts_.epoch, facts_.cursor, facts_.acknowledged});
   heartbeat_ = {std::clamp<std::int64_t>(m.heartbeat_ms, 50, 60'000)};
   may_write_ = m.may_write;
-  sent_through_ = m.known_sequence;
+  sent_through_ = SL_MUTANT(23) ? std::max(sent_through_, m.known_sequence) : m.known_sequence;
   resume_after_ = m.resume_after;
   received_.start_at(m.resume_after);
   catch_up_started_ = now;
@@ -302,6 +303,10 @@ void ClientSession::refused_for_good(Instant now, Refused&& m) {
 void ClientSession::refused_and_mendable(Instant now, Refused&& m) {
   close(now, std::string(refusal_name(m.reason)));
   effects_.emplace_back(effect::Salvage{m.message});
+  if (SL_MUTANT(21)) {  // comes back as it was
+    dial(now);
+    return;
+  }
   switch (m.reason) {
     case Refusal::unknown_lineage:
     case Refusal::cursor_expired:
@@ -460,7 +465,7 @@ void ClientSession::on_outbox(Instant now, ChangeSequence after, std::vector<Out
 void ClientSession::ack_through(ChangeSequence through) {
   while (!in_flight_.empty() && in_flight_.front().sequence <= through) {
     in_flight_bytes_ -= in_flight_.front().bytes;
-    facts_.acknowledged_time = in_flight_.front().time;
+    facts_.acknowledged_time = SL_MUTANT(25) ? 1 : in_flight_.front().time;
     in_flight_.pop_front();
   }
   heartbeat_covers_us_ = false;
@@ -517,7 +522,7 @@ void ClientSession::pull() {
 
 void ClientSession::on_applied(Instant now, ServerVersion cursor, const Digest& digest) {
   busy_ = false;
-  facts_.cursor = cursor;
+  facts_.cursor = SL_MUTANT(24) ? facts_.cursor : cursor;
   facts_.digest = digest;
   switch (phase_) {
     case Phase::bootstrap:
@@ -726,6 +731,7 @@ void ClientSession::check_digest(Instant now) {
     return;
   }
   ++mismatches_;
+  ++mismatches_ever_;
   if (mismatches_ >= mismatches_before_stuck) {
     trouble_ = Trouble::digest_mismatch;
     trouble_message_ = "this replica's rows differ from the server's after comparing them all";

@@ -127,6 +127,9 @@ class ClientSession {
   ServerVersion cursor() const { return facts_.cursor; }
   ChangeSequence acknowledged() const { return facts_.acknowledged; }
   const LineageId& lineage() const { return facts_.lineage; }
+  // How often digests differed when they had to be equal; more than zero shows a bug somewhere, or
+  // a server that was restored.
+  std::uint64_t mismatches() const { return mismatches_ever_; }
   // Received and not applied, plus sent and not acknowledged; for tests of invariant 1.
   std::size_t bytes_held() const { return received_.bytes() + in_flight_bytes_; }
 
@@ -237,6 +240,7 @@ class ClientSession {
   RescanWalk walk_;
   std::optional<RangeDigests> comparing_;
   std::uint32_t mismatches_ = 0;
+  std::uint64_t mismatches_ever_ = 0;
 
   // P4.
   std::optional<Heartbeat> heartbeat_seen_;

@@ -41,6 +41,8 @@ struct LoadOutbox {
 struct Acknowledge {
   ChangeSequence through;
 };
+// The change leaves the rows, which become the server's states under what is still unsent. Answer:
+// on_local_change() with the digest of what is left.
 struct RejectChange {
   Rejected rejected;
 };

@@ -1,5 +1,6 @@
 #include "session/rescan_walk.h"
 
+#include "base/mutant.h"
 #include "wire/limits.h"
 
 namespace syncline {
@@ -14,6 +15,9 @@ Result<void> RescanWalk::differ(const RangeDigests& compared,
                                 const std::vector<ByteVector>& differing) {
   if (ranges_.size() + differing.size() > limits::rescan_ranges_open_max) {
     return Error(ErrorCode::too_large, "too many ranges of rows differ");
+  }
+  if (SL_MUTANT(20)) {  // believes that nothing differs
+    return {};
   }
   // Last first, so that the stack hands them out in order.
   for (auto it = differing.rbegin(); it != differing.rend(); ++it) {

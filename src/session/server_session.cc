@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "wire/codec.h"
 
 namespace syncline {
@@ -268,6 +269,9 @@ void ServerSession::handle(Instant now, PushPart&& m) {
     return;
   }
   change_header_ = *header;
+  if (SL_MUTANT(16) && header->last) {  // keeps half a transaction
+    change_.clear();
+  }
   change_.push_back(std::move(m.part));
   if (header->last) {
     effects_.emplace_back(effect::Append{std::move(change_)});
@@ -366,7 +370,7 @@ void ServerSession::on_log(Instant now, std::vector<LogPart> parts, ServerVersio
     window_bytes_ += part.part.size();
     send(now, PullPart{part.version, std::move(part.part)});
   }
-  if (through > last) {
+  if (through > last && !SL_MUTANT(15)) {
     send(now, PullThrough{through});
   }
   sent_through_ = std::max(last, through);
