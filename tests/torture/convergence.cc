@@ -430,5 +430,6 @@ int run(const Arguments& arguments) {
 }  // namespace syncline::torture
 
 int main(int count, char** values) {
+  // Beyond these, seeds 222, 380, 616 and 704 are known to fail: CHANGELOG.md, "Known faults".
   return syncline::torture::run(syncline::torture::read_arguments(count, values, {1, 200}));
 }
