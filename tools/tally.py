@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Adds up test reports: tools/tally.py REPORT.xml... prints "N passed, N failed" and exits 1 if any
-failed, or if nothing ran.
+"""Adds up test reports: tools/tally.py REPORT.xml... prints "N passed, N failed, N skipped" and exits 1
+if any failed, or if nothing ran. Skipped is what said so itself; a program that is missing has failed.
 
 Reports are ctest's (--output-junit). A doctest program counts as many tests as it has cases; any
 other test counts as one. A program that fails beyond its cases (a crash, a leak) counts as one more
@@ -26,14 +26,22 @@ def count(case):
     return passed, failed if good or failed > 0 else 1
 
 
+def is_skipped(case):
+    skipped = case.find("skipped")
+    return skipped is not None and skipped.get("message", "").startswith("SKIP_")
+
+
 def main():
-    passed = failed = 0
+    passed = failed = skipped = 0
     for name in sys.argv[1:]:
         for case in ElementTree.parse(name).getroot().iter("testcase"):
+            if is_skipped(case):
+                skipped += 1
+                continue
             p, f = count(case)
             passed += p
             failed += f
-    print(f"{passed} passed, {failed} failed")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 0 if failed == 0 and passed > 0 else 1
 
 
