@@ -203,6 +203,8 @@ Result<ApplyReport> Engine::applying(std::size_t bytes_expected,
   const bool nested = !parts_.connection.autocommit();
   ApplyReport report;
   const auto run = [&]() -> Result<void> {
+    // What the application's open transaction wrote is older than what comes now.
+    SL_TRY(capture_.flush());
     SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
     SL_TRY(apply_.begin(bytes_expected));
     SL_TRY(const std::int64_t acknowledged, meta_.integer(meta_name::acknowledged_time));
@@ -290,7 +292,7 @@ void Engine::on_captured(LocalVersion version, ChangeSequence sequence,
   if (listener_ != nullptr) {
     listener_->on_commit(tables);
   }
-  if (events_.wanted()) {
+  if (events_.wanted() && version != LocalVersion()) {
     events_.add(event_name::op_captured, clock_.now_ms(),
                 "{\"version\":" + std::to_string(version.get()) +
                     ",\"sequence\":" + std::to_string(sequence.get()) +
