@@ -162,39 +162,34 @@ Result<ByteVector> Engine::changes_since(LocalVersion since) {
     SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
     SL_TRY(clocks_.catch_up());
     SL_TRY(const LogHead head, log_.head());
+    Stamp stamp;
+    stamp.replica = replica_;
+    stamp.time = std::max<std::uint64_t>(head.hlc, 1);
     ChangeFileWriter file;
+    const auto write = [&](Bytes part) -> Result<bool> {
+      file.part(part);
+      return true;
+    };
     Extract::Range range;
     SL_TRY(const std::int64_t pruned, meta_.integer(meta_name::pruned_version));
     range.after = since;
-    if (since.get() < static_cast<std::uint64_t>(pruned)) {
-      SL_TRY(write_snapshot(file));
+    const bool snapshot = since.get() < static_cast<std::uint64_t>(pruned);
+    if (snapshot) {
+      SL_TRY(extract_.snapshot(stamp, write));
       SL_TRY(range.after, outbox_.acknowledged());
       range.own_only = true;
     }
     range.through = head.version;
     SL_TRY(range.acknowledged, outbox_.acknowledged());
-    SL_TRY(
-        extract_.changes(range, [&](const LogRow&, const PartHeader&, Bytes part) -> Result<bool> {
-          file.part(part);
-          return true;
-        }));
+    SL_TRY(extract_.changes(
+        range, [&](const LogRow&, const PartHeader&, Bytes part) { return write(part); }));
+    SL_TRY(extract_.held(stamp, snapshot, write));
     SL_TRY(savepoint.release());
     return file.finish();
   };
   auto file = run();
   end_call();
   return file;
-}
-
-Result<void> Engine::write_snapshot(ChangeFileWriter& file) {
-  SL_TRY(const LogHead head, log_.head());
-  Stamp stamp;
-  stamp.replica = replica_;
-  stamp.time = std::max<std::uint64_t>(head.hlc, 1);
-  return extract_.snapshot(stamp, [&](Bytes part) -> Result<bool> {
-    file.part(part);
-    return true;
-  });
 }
 
 Result<ApplyReport> Engine::applying(std::size_t bytes_expected,
