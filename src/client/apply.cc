@@ -104,8 +104,10 @@ Result<void> Apply::part(Bytes bytes, ApplyReport& report) {
     return Error(ErrorCode::malformed, "the parts of a change are incomplete or out of order");
   }
   next_part_ = header.index + 1;
-  RowReader reader(in.rest(), header.stamp.replica);
-  SL_TRY(rows_of(reader, report));
+  if (!skipping_) {
+    RowReader reader(in.rest(), header.stamp.replica);
+    SL_TRY(rows_of(reader, report));
+  }
   if (header.last) {
     SL_TRY(end_change(report));
   }
@@ -131,9 +133,6 @@ Result<void> Apply::begin_change(const PartHeader& header, ApplyReport& report) 
   }
   if (skipping_) {
     ++report.repeated;
-    // States may travel with a change that are not of it: a row that it drove out, or let in, at
-    // whoever tells it. They merge under stamps of their own, however often they come.
-    time_ = ClockTime();
   }
   return {};
 }
@@ -141,13 +140,16 @@ Result<void> Apply::begin_change(const PartHeader& header, ApplyReport& report) 
 Result<void> Apply::end_change(ApplyReport& report) {
   const PartHeader header = *running_;
   running_.reset();
-  report.changes += skipping_ ? 0U : 1U;
+  if (skipping_) {
+    return {};
+  }
+  report.changes += header.sequence == ChangeSequence(0) ? 0U : 1U;
   for (const TableId table : ops_.tables()) {
     if (std::find(report.tables.begin(), report.tables.end(), table) == report.tables.end()) {
       report.tables.push_back(table);
     }
   }
-  if (skipping_ || header.sequence == ChangeSequence(0)) {
+  if (header.sequence == ChangeSequence(0)) {
     return write_log(LogRow());
   }
   LogRow row;
@@ -333,9 +335,6 @@ Result<void> Apply::rows_of(RowReader& reader, ApplyReport& report) {
       SL_TRY(const bool row, reader.next_row());
       if (!row) {
         break;
-      }
-      if (skipping_ && reader.kind() != RowKind::state) {
-        continue;
       }
       ++report.rows;
       SL_TRY(one_row(incoming, reader, report));

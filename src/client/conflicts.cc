@@ -1,6 +1,7 @@
 #include "client/conflicts.h"
 
 #include "client/table_access.h"
+#include "model/three_way.h"
 #include "sqlite/savepoint.h"
 
 namespace syncline {
@@ -119,16 +120,24 @@ Result<Value> Conflicts::chosen_value(const ConflictRow& row, Resolution how,
   return Error(ErrorCode::internal, "unknown resolution");
 }
 
-// Three ways: whichever side did not change the base gives way.
 Result<Value> Conflicts::merge_values(const ConflictRow& row) {
-  if (row.winner == row.loser || row.loser == row.base) {
-    return row.winner;
+  ThreeWay merged = merge_any(row.base.view(), row.winner.view(), row.loser.view());
+  if (merged.is_clean()) {
+    return std::move(merged.merged);
   }
-  if (row.winner == row.base) {
-    return row.loser;
+  std::string where;
+  for (const Disagreement& disagreement : merged.disagreements) {
+    for (const std::string& step : disagreement.path) {
+      where += (where.empty() ? " (" : where.back() == ' ' ? "" : ".") + step;
+    }
+    where += disagreement.path.empty() ? "" : ", ";
   }
-  return Error(ErrorCode::constraint,
-               "both sides changed the value: choose 'mine' or 'theirs', or give a value");
+  if (!where.empty()) {
+    where.resize(where.size() - 2);
+    where += ")";
+  }
+  return Error(ErrorCode::constraint, "both sides changed the same thing" + where +
+                                          ": choose 'mine' or 'theirs', or give a value");
 }
 
 Result<void> Conflicts::write_cell(const ConflictRow& row, const Value& value) {

@@ -77,6 +77,12 @@ Result<std::unique_ptr<Engine>> Engine::attach(const Parts& parts) {
                            [](std::span<const ValueView> arguments) -> Result<SqlValue> {
                              return canonical_document(arguments[0]);
                            }));
+  Engine* self = engine.get();
+  SL_TRY(register_function(parts.connection, "syncline_status_json", 0, Purity::pure,
+                           [self](std::span<const ValueView>) -> Result<SqlValue> {
+                             SL_TRY(std::string json, self->status_json());
+                             return json;
+                           }));
   Capture* capture = &engine->capture_;
   SL_TRY(register_function(parts.connection, may_replace_function, 0, Purity::observing,
                            [capture](std::span<const ValueView>) -> Result<SqlValue> {

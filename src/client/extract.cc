@@ -26,8 +26,11 @@ struct Extract::Running {
   bool exact = false;
   ReplacedReader replaced;
   RowWriter rows;
+  // States that are not of the change: rows that it drove out of their table, or let in.
+  RowWriter extras;
   std::uint64_t index = 0;
   TableId table = 0;
+  TableId extras_table = 0;
   bool stopped = false;
   // Of the table being written: column positions in the order in which they stand on the wire,
   // which is the table's own.
@@ -86,6 +89,8 @@ Result<void> Extract::changes(const Range& range, const Sink& sink) {
                         own && row.version > range.acknowledged,
                         ReplacedReader(clocks_.replaced_by(row.version, stored)),
                         RowWriter(stamp.replica),
+                        RowWriter(stamp.replica),
+                        0,
                         0,
                         0,
                         false,
@@ -138,7 +143,15 @@ Result<bool> Extract::one_change(Running& running, std::span<const Bytes> parts)
       }
     }
   }
-  return flush(running, true);
+  // Our own bookkeeping has nothing but states.
+  if (running.row.sequence != ChangeSequence(0)) {
+    SL_TRY(const bool more, flush(running, true));
+    if (!more) {
+      return false;
+    }
+  }
+  SL_TRY(flush_extras(running));
+  return !running.stopped;
 }
 
 Result<void> Extract::begin_table(Running& running, const TrackedTable& table) {
@@ -150,6 +163,38 @@ Result<void> Extract::begin_table(Running& running, const TrackedTable& table) {
     names.push_back(column.name);
   }
   running.rows.begin_table(table.name, table.key.size(), names);
+  return {};
+}
+
+// Where a state of this table's rows is written.
+Result<RowWriter*> Extract::extras_of(Running& running, const TrackedTable& table) {
+  if (running.extras.size() >= limits::part_bytes_target) {
+    SL_TRY(flush_extras(running));
+  }
+  if (running.extras_table != table.id) {
+    running.extras_table = table.id;
+    std::vector<std::string> names;
+    for (const TrackedColumn& column : table.columns) {
+      names.push_back(column.name);
+    }
+    running.extras.begin_table(table.name, table.key.size(), names);
+  }
+  return &running.extras;
+}
+
+// A part of its own, because whoever has seen the change skips what comes with it.
+Result<void> Extract::flush_extras(Running& running) {
+  running.extras_table = 0;
+  if (running.extras.empty() || running.stopped) {
+    return {};
+  }
+  const PartHeader header{ChangeSequence(0), running.stamp, running.range.schema_version, 0, true};
+  Writer out;
+  write_part_header(out, header);
+  out.raw(running.extras.finish());
+  running.extras = RowWriter(running.stamp.replica);
+  SL_TRY(const bool more, running.sink(running.row, header, out.bytes()));
+  running.stopped = !more;
   return {};
 }
 
@@ -188,7 +233,7 @@ Result<void> Extract::one_run(Running& running, TableAccess& access, const LogRu
     case OpKind::install:
       return install_rows(running, access, run);
     case OpKind::bury:
-      return bury_row(running, run);
+      return bury_row(running, access, run);
     case OpKind::aside:
       return aside_row(running, access, run.key);
     case OpKind::rich:
@@ -480,23 +525,48 @@ Result<void> Extract::erase_row(Running& running, TableAccess& access, const Log
 Result<void> Extract::install_rows(Running& running, TableAccess& access, const LogRun& run) {
   for (std::uint64_t i = 0; i < run.count; ++i) {
     SL_TRY(const StoredRow* stored, access.read(plus(run.first, i)));
-    if (stored != nullptr) {
-      SL_TRY(state_row(running, access, *stored));
+    if (stored == nullptr) {
+      continue;
     }
-    if (running.rows.size() >= limits::part_bytes_target) {
-      SL_TRY(flush(running, false));
+    const ByteVector key = key_of(access.table(), *stored);
+    SL_TRY(RowWriter * extras, extras_of(running, access.table()));
+    SL_TRY(LoadedRow row, rows_.load(access, key));
+    if (running.row.sequence != ChangeSequence(0)) {
+      leave_to_later(running.stamp, access.table(), row.state);
     }
+    write_state_row(*extras, access.table(), key, row.state);
   }
   return {};
 }
 
-Result<void> Extract::state_row(Running& running, TableAccess& access, const StoredRow& stored) {
+ByteVector Extract::key_of(const TrackedTable& table, const StoredRow& stored) {
   Writer key;
-  for (std::size_t k = 0; k < access.table().key.size(); ++k) {
+  for (std::size_t k = 0; k < table.key.size(); ++k) {
     write_value(key, stored.values[k]);
   }
-  SL_TRY(const LoadedRow row, rows_.load(access, key.bytes()));
-  write_state_row(running.rows, access.table(), key.bytes(), row.state);
+  return key.take();
+}
+
+// What newer changes wrote is left to them, because they say what they replaced; only what the row
+// cannot stand without stays.
+void Extract::leave_to_later(const Stamp& stamp, const TrackedTable& table, RowState& state) {
+  std::erase_if(state.cells, [&](const CellState& cell) {
+    const int position = table.position_of(cell.column);
+    if (cell.form != CellForm::plain || cell.stamp <= stamp || position < 0) {
+      return false;
+    }
+    const TrackedColumn& column = table.columns[static_cast<std::size_t>(position)];
+    return !column.not_null || !column.default_sql.empty();
+  });
+}
+
+// A row of the running change in a table whose cells are more than values.
+Result<void> Extract::state_row(Running& running, TableAccess& access, const StoredRow& stored) {
+  const TrackedTable& table = access.table();
+  const ByteVector key = key_of(table, stored);
+  SL_TRY(LoadedRow row, rows_.load(access, key));
+  leave_to_later(running.stamp, table, row.state);
+  write_state_row(running.rows, table, key, row.state);
   return {};
 }
 
@@ -512,19 +582,22 @@ Result<void> Extract::aside_row(Running& running, TableAccess& access, Bytes key
   for (const CellState& cell : row.state.cells) {
     names.push_back(cell.column);
   }
-  running.rows.begin_table(table.name, table.key.size(), names);
-  write_state_cells(running.rows, names, key, row.state);
-  // Its columns were its own, of which the table need not know all.
-  return begin_table(running, table);
+  // Its columns are its own, of which the table need not know all.
+  SL_TRY(RowWriter * extras, extras_of(running, table));
+  extras->begin_table(table.name, table.key.size(), names);
+  write_state_cells(*extras, names, key, row.state);
+  running.extras_table = 0;
+  return {};
 }
 
-Result<void> Extract::bury_row(Running& running, const LogRun& run) {
+Result<void> Extract::bury_row(Running& running, TableAccess& access, const LogRun& run) {
   Reader encoded(run.clock);
   SL_TRY(const Tomb tomb, read_tomb(encoded));
   SL_TRY(const Stamp death, origins_.stamp_of(tomb.death));
-  Writer& out = running.rows.begin_state(false, death, {});
+  SL_TRY(RowWriter * extras, extras_of(running, access.table()));
+  Writer& out = extras->begin_state(false, death, {});
   out.raw(run.key);
-  running.rows.begin_newer_cells(0);
+  extras->begin_newer_cells(0);
   return {};
 }
 

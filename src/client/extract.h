@@ -40,7 +40,7 @@ class TableSet {
 // 2. Of any other change only what still stands is told, under its own stamps: what was overwritten
 //    since travels with the change that overwrote it.
 // 3. Rows that came with clocks of their own (from a snapshot, or where a change met a newer edit)
-//    are told as states.
+//    are told as states, in parts that are nobody's change.
 class Extract {
  public:
   Extract(Connection connection, Catalog& catalog, LocalLog& log, Clocks& clocks, Origins& origins,
@@ -96,7 +96,11 @@ class Extract {
   Result<void> install_rows(Running& running, TableAccess& access, const LogRun& run);
   Result<void> state_row(Running& running, TableAccess& access, const StoredRow& stored);
   Result<void> aside_row(Running& running, TableAccess& access, Bytes key);
-  Result<void> bury_row(Running& running, const LogRun& run);
+  Result<void> bury_row(Running& running, TableAccess& access, const LogRun& run);
+  static ByteVector key_of(const TrackedTable& table, const StoredRow& stored);
+  Result<RowWriter*> extras_of(Running& running, const TrackedTable& table);
+  static void leave_to_later(const Stamp& stamp, const TrackedTable& table, RowState& state);
+  Result<void> flush_extras(Running& running);
   Result<void> past_row(Running& running, TableAccess& access, const LogRun& run, RowId row,
                         const StoredRow* stored, const ColumnSet& columns, RowKind kind,
                         std::span<const Stamp> replaced);

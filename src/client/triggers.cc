@@ -292,6 +292,8 @@ FROM (SELECT *, substr(loser_stamp, 18) IN
 CREATE VIEW IF NOT EXISTS syncline_events AS
 SELECT value ->> 'name' AS name, value ->> 'at' AS at, value -> 'payload' AS payload
 FROM json_each(syncline_queued_events());
+CREATE VIEW IF NOT EXISTS syncline_status AS
+SELECT key AS name, value FROM json_each(syncline_status_json());
 )sql";
 }
 

@@ -306,4 +306,11 @@ ThreeWay merge_lines(const ValueView& base, const ValueView& ours, const ValueVi
                      {*their_lines, hunks_between(*base_lines, *their_lines)});
 }
 
+ThreeWay merge_any(const ValueView& base, const ValueView& ours, const ValueView& theirs) {
+  ThreeWay merged = merge_documents(base, ours, theirs);
+  const bool as_document = std::any_of(merged.disagreements.begin(), merged.disagreements.end(),
+                                       [](const Disagreement& d) { return !d.path.empty(); });
+  return merged.is_clean() || as_document ? merged : merge_lines(base, ours, theirs);
+}
+
 }  // namespace syncline

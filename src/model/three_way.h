@@ -49,4 +49,8 @@ ThreeWay merge_documents(const ValueView& base, const ValueView& ours, const Val
 // each such run is one disagreement, with the lines of the three sides.
 ThreeWay merge_lines(const ValueView& base, const ValueView& ours, const ValueView& theirs);
 
+// The finest of these that fits: documents field by field, other texts line by line, anything else
+// as values.
+ThreeWay merge_any(const ValueView& base, const ValueView& ours, const ValueView& theirs);
+
 }  // namespace syncline

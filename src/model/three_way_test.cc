@@ -146,3 +146,21 @@ TEST_CASE("a three-way merge with an unchanged side is the other side") {
     REQUIRE(merged(merge_lines, base, changed, changed) == changed);
   }
 }
+
+TEST_CASE("anything merges in the finest way that fits it") {
+  const auto merge = [](std::string_view base, std::string_view ours, std::string_view theirs) {
+    return merge_any(ValueView::of(base), ValueView::of(ours), ValueView::of(theirs));
+  };
+  CHECK(merge(R"({"a":1,"b":1})", R"({"a":2,"b":1})", R"({"a":1,"b":3})").merged ==
+        Value::text(R"({"a":2,"b":3})"));
+  const ThreeWay fields = merge(R"({"a":1})", R"({"a":2})", R"({"a":3})");
+  REQUIRE(fields.disagreements.size() == 1);
+  CHECK(fields.disagreements[0].path == JsonPath{"a"});
+  CHECK(merge("one\ntwo\nthree\n", "ONE\ntwo\nthree\n", "one\ntwo\nTHREE\n").merged ==
+        Value::text("ONE\ntwo\nTHREE\n"));
+  CHECK_FALSE(merge("one", "two", "three").is_clean());
+  const ValueView four = ValueView::of(std::int64_t{4});
+  const ValueView five = ValueView::of(std::int64_t{5});
+  CHECK(merge_any(four, five, four).merged == Value(five));
+  CHECK_FALSE(merge_any(ValueView(), five, four).is_clean());
+}

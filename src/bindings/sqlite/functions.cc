@@ -6,8 +6,10 @@
 #include "base/json.h"
 #include "client/collections.h"
 #include "client/dump.h"
+#include "client/value_json.h"
 #include "client/verify.h"
 #include "client/view_functions.h"
+#include "model/three_way.h"
 #include "sqlite/function.h"
 
 namespace syncline {
@@ -116,6 +118,26 @@ Answer resolve(Engine& engine, Arguments arguments) {
       engine.resolve(id, resolution, arguments.size() == 3 ? arguments[2] : ValueView::null()));
 }
 
+// {"clean","merged","disagreements":[{"path","base","mine","theirs"}]}
+Answer three_way(Engine& /*engine*/, Arguments arguments) {
+  const ThreeWay merged = merge_any(arguments[0], arguments[1], arguments[2]);
+  std::string out = "{\"clean\":";
+  out += merged.is_clean() ? "true" : "false";
+  out += ",\"merged\":" + value_json(merged.merged.view()) + ",\"disagreements\":[";
+  for (std::size_t i = 0; i < merged.disagreements.size(); ++i) {
+    const Disagreement& disagreement = merged.disagreements[i];
+    out += i == 0 ? "{\"path\":[" : ",{\"path\":[";
+    for (std::size_t step = 0; step < disagreement.path.size(); ++step) {
+      out += step == 0 ? "" : ",";
+      append_json_string(out, disagreement.path[step]);
+    }
+    out += "],\"base\":" + value_json(disagreement.base.view()) +
+           ",\"mine\":" + value_json(disagreement.ours.view()) +
+           ",\"theirs\":" + value_json(disagreement.theirs.view()) + "}";
+  }
+  return out + "]}";
+}
+
 Answer events(Engine& engine, Arguments /*arguments*/) {
   constexpr std::size_t drained_max = 1000;
   return events_json(engine.events().drain(drained_max));
@@ -220,6 +242,7 @@ constexpr Entry entries[] = {
     {"syncline_status", 0, status},
     {"syncline_events", 0, events},
     {"syncline_resolve", -1, resolve},
+    {"syncline_three_way", 3, three_way},
     {"syncline_retry_held", 0, retry_held},
     {"syncline_retry_rejected", 1, retry},
     {"syncline_discard_rejected", 1, discard},
