@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   std::uint64_t seeds = 200;
   std::uint64_t steps = 6000;
   bool shrinks = true;
+  bool tells = false;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::uint64_t value = std::strtoull(argv[i + 1], nullptr, 10);
     if (std::strcmp(argv[i], "--seeds") == 0) {
@@ -25,6 +26,8 @@ int main(int argc, char** argv) {
       steps = value;
     } else if (std::strcmp(argv[i], "--shrink") == 0) {
       shrinks = value != 0;
+    } else if (std::strcmp(argv[i], "--tell") == 0) {
+      tells = value != 0;
     } else if (std::strcmp(argv[i], "--seed") == 0) {
       first = value;
       seeds = 1;
@@ -37,7 +40,9 @@ int main(int argc, char** argv) {
   // tidy-allow(banned-call): measures the run, decides nothing in it
   const auto start = std::chrono::steady_clock::now();  // tidy-allow(banned-call): as above
   for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
-    const Outcome outcome = World(seed, Storm::draw(seed, steps)).run();
+    Storm storm = Storm::draw(seed, steps);
+    storm.tells = tells;
+    const Outcome outcome = World(seed, storm).run();
     total += outcome.steps;
     trace = trace * 31 + outcome.trace;
     for (const auto& [name, count] : outcome.counts) {

@@ -39,6 +39,7 @@ struct Storm {
   std::uint64_t long_sleep = 4;
   std::uint64_t resync = 4;
   std::uint64_t reject = 4;
+  bool tells = false;  // prints what happens
   static Storm draw(std::uint64_t seed, std::uint64_t steps);
 };
 
@@ -100,12 +101,14 @@ class World {
   void schedule(std::int64_t delay, Event event);
   void step(Event& event);
   void count(const char* what) { ++outcome_.counts[what]; }
+  void tell(std::size_t node, const std::string& what) const;
   void violate(const std::string& what);
 
   void start_server();
   void stop_server();
   void crash_server();
   void restore_server();
+  void take_backup();
   void pump_server();
   void person_turn();
   void people_write(std::size_t node);
@@ -120,11 +123,13 @@ class World {
 
   void open_replica(std::size_t node);
   void pump_client(std::size_t node);
+  void send_up(std::size_t node, ByteVector frame);
   void perform(std::size_t node, ClientEffect& effect);
   void answer(std::size_t node, ClientEffect& effect);
   void hang_up(std::size_t node, bool tell_server);
   void copy_replica(std::size_t from);
   void check_status(std::size_t node);
+  std::string first_difference(std::size_t node);
   void check_welcome(const Node& node, const effect::SaveWelcome& welcome);
   void check_end();
   bool all_synced();

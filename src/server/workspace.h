@@ -76,10 +76,19 @@ class Workspace {
                                                const std::optional<ReplicaRecord>& known,
                                                const LineageId& lineage, bool is_ancestor);
   Result<std::optional<Refused>> judge_schema(const Hello& hello);
-  Result<std::vector<std::uint64_t>> known_times(const ReplicaId& replica, ChangeSequence after);
+  // Times of the replica's last known changes, up to `last` and as far back as it takes.
+  Result<std::vector<std::uint64_t>> known_times(const Hello& hello, ChangeSequence last);
+  Result<std::optional<std::uint64_t>> time_of(const Hello& hello, ChangeSequence sequence);
   Result<std::optional<Admitted>> known_already(const Hello& hello, const PartHeader& header,
-                                                std::uint64_t hash, const ReplicaRecord& record);
-  Result<void> check_fence(const Change& change);
+                                                const std::vector<ByteVector>& parts,
+                                                const ReplicaRecord& record);
+  // Whether a change from before the fence would bring back what was deleted and forgotten.
+  enum class Fenced {
+    no,
+    deleted,     // it puts a row that its writer knew, and that is gone
+    old_insert,  // it puts a key that may have been used and deleted since
+  };
+  Result<Fenced> judge_fence(const Change& change);
   Result<void> merge(const Change& change, ServerVersion version);
   Result<Admitted> reject(const PartHeader& header, std::uint64_t hash, ReplicaRecord record,
                           const Error& error, const Change* change);

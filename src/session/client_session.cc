@@ -1,6 +1,7 @@
 #include "session/client_session.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/mutant.h"
 #include "wire/codec.h"
@@ -53,6 +54,7 @@ void ClientSession::reset_connection() {
   snapshot_end_.reset();
   walk_.clear();
   comparing_.reset();
+  ack_held_.reset();
   heartbeat_seen_.reset();
   heartbeat_covers_us_ = false;
 }
@@ -286,6 +288,9 @@ void ClientSession::handle(Instant now, Welcome&& m) {
 
 void ClientSession::go_live(Instant now) {
   phase_ = Phase::live;
+  if (const auto held = std::exchange(ack_held_, std::nullopt)) {
+    handle(now, Ack{*held});
+  }
   send(Applied{facts_.cursor});
   push(now);
   pull();
@@ -298,6 +303,23 @@ void ClientSession::refused_for_good(Instant now, Refused&& m) {
     next_try_ = now + options_.refused_retry;
     wake(now);
   }
+}
+
+void ClientSession::reidentify(Refused&& m) {
+  phase_ = Phase::mending;
+  // The times lead up to the last change that the server knows.
+  std::uint64_t before = m.known_sequence.get() - m.known_times.size();
+  if (m.known_times.size() > m.known_sequence.get() || before > facts_.acknowledged.get()) {
+    // What lies between is not told; sending a change twice is better than not at all.
+    before = std::min(facts_.acknowledged.get(), m.known_sequence.get());
+    m.known_times.clear();
+  }
+  // While both went by one name, the server took the other copy's changes for ours and did not send
+  // them; and a restored server may have forgotten what is in our rows.
+  if (facts_.cursor > ServerVersion(0) && !SL_MUTANT(32)) {
+    effects_.emplace_back(effect::BeginRescan{});
+  }
+  effects_.emplace_back(effect::Reidentify{ChangeSequence(before), std::move(m.known_times)});
 }
 
 void ClientSession::refused_and_mendable(Instant now, Refused&& m) {
@@ -320,8 +342,7 @@ void ClientSession::refused_and_mendable(Instant now, Refused&& m) {
       dial(now);
       return;
     case Refusal::replica_forked:
-      phase_ = Phase::mending;
-      effects_.emplace_back(effect::Reidentify{facts_.acknowledged, m.known_times});
+      reidentify(std::move(m));
       return;
     case Refusal::clock_skew:
       phase_ = Phase::mending;
@@ -479,6 +500,12 @@ void ClientSession::handle(Instant now, Ack&& m) {
   if (m.through <= facts_.acknowledged) {
     return;
   }
+  if (phase_ == Phase::rescan && !SL_MUTANT(31)) {
+    // Rows that were read before this change may be on their way and must not replace it: it
+    // counts as unsent until the rescan has ended.
+    ack_held_ = m.through;
+    return;
+  }
   facts_.acknowledged = m.through;
   ack_through(m.through);
   effects_.emplace_back(effect::Acknowledge{m.through});
@@ -549,161 +576,6 @@ void ClientSession::on_applied(Instant now, ServerVersion cursor, const Digest& 
     case Phase::greeting:
     case Phase::mending:
       break;
-  }
-}
-
-// --- Bootstrap
-// ------------------------------------------------------------------------------------
-
-void ClientSession::handle(Instant now, SnapshotBegin&& m) {
-  if (phase_ != Phase::bootstrap) {
-    protocol_error(now, "a snapshot that nobody asked for");
-    return;
-  }
-  snapshot_ = m;
-  snapshot_rows_ = m.rows_before;
-  snapshot_bytes_ = m.bytes_before;
-  received_.start_at(m.version);
-  effects_.emplace_back(effect::BeginSnapshot{m});
-}
-
-void ClientSession::handle(Instant now, SnapshotPage&& m) {
-  if (phase_ != Phase::bootstrap || snapshot_end_ || pages_.size() > limits::snapshot_pages_ahead) {
-    protocol_error(now, "more pages of a snapshot than were asked for");
-    return;
-  }
-  pages_.push_back(std::move(m));
-  apply_pages(now);
-}
-
-void ClientSession::handle(Instant now, SnapshotEnd&& m) {
-  if (phase_ != Phase::bootstrap) {
-    protocol_error(now, "the end of a snapshot that nobody asked for");
-    return;
-  }
-  snapshot_end_ = m;
-  apply_pages(now);
-}
-
-void ClientSession::apply_pages(Instant now) {
-  if (busy_ || phase_ != Phase::bootstrap) {
-    return;
-  }
-  if (!pages_.empty()) {
-    busy_ = true;
-    snapshot_rows_ += pages_.front().rows;
-    snapshot_bytes_ += pages_.front().bytes;
-    effects_.emplace_back(effect::ApplyPage{std::move(pages_.front())});
-    // Its token stays behind: what is asked for next.
-    pages_.pop_front();
-    return;
-  }
-  if (!snapshot_end_) {
-    return;
-  }
-  if (snapshot_end_->rows != snapshot_rows_ || snapshot_end_->bytes != snapshot_bytes_) {
-    facts_.snapshot_token.clear();
-    protocol_error(now, "a snapshot with other totals than it promised");
-    return;
-  }
-  busy_ = true;
-  effects_.emplace_back(effect::FinishSnapshot{snapshot_end_->version});
-}
-
-void ClientSession::on_page_applied(Instant now, ByteVector token, const Digest& digest) {
-  busy_ = false;
-  facts_.snapshot_token = std::move(token);
-  facts_.digest = digest;
-  if (phase_ == Phase::bootstrap) {
-    spoke_at_ = now;
-    send(SnapshotRequest{facts_.snapshot_token});
-    apply_pages(now);
-  }
-}
-
-// --- Rescan
-// ---------------------------------------------------------------------------------------
-
-void ClientSession::rescan_now(Instant now) {
-  if (phase_ == Phase::live) {
-    phase_ = Phase::rescan;
-    resume_after_ = facts_.cursor;
-    catch_up_started_ = now;
-    effects_.emplace_back(effect::BeginRescan{});
-    send(RescanRequest{});
-  } else if (phase_ == Phase::bootstrap || phase_ == Phase::rescan) {
-    return;
-  } else {
-    // Remembered for the next welcome.
-    facts_.wants_rescan = facts_.cursor > ServerVersion(0);
-  }
-}
-
-void ClientSession::handle(Instant now, RangeDigests&& m) {
-  if (phase_ != Phase::rescan || comparing_) {
-    protocol_error(now, "digests that nobody asked for");
-    return;
-  }
-  comparing_ = std::move(m);
-  if (!busy_) {
-    busy_ = true;
-    effects_.emplace_back(effect::CompareRanges{*comparing_});
-  }
-}
-
-void ClientSession::on_compared(Instant now, std::vector<ByteVector> differing) {
-  busy_ = false;
-  if (phase_ != Phase::rescan || !comparing_) {
-    pull();
-    return;
-  }
-  const RangeDigests compared = std::move(*comparing_);
-  comparing_.reset();
-  if (const auto noted = walk_.differ(compared, differing); !noted) {
-    give_up(now, Trouble::digest_mismatch, noted.error().message(), "it is tried again by itself");
-    return;
-  }
-  rescan_step(now);
-}
-
-void ClientSession::rescan_step(Instant now) {
-  if (phase_ != Phase::rescan || busy_) {
-    return;
-  }
-  if (comparing_) {
-    busy_ = true;
-    effects_.emplace_back(effect::CompareRanges{*comparing_});
-    return;
-  }
-  spoke_at_ = now;
-  if (walk_.empty()) {
-    busy_ = true;
-    effects_.emplace_back(effect::FinishRescan{resume_after_});
-    return;
-  }
-  send(walk_.next());
-}
-
-void ClientSession::handle(Instant now, RangeRows&& m) {
-  if (phase_ != Phase::rescan || busy_) {
-    protocol_error(now, "rows that nobody asked for");
-    return;
-  }
-  if (const auto noted = walk_.received(m); !noted) {
-    protocol_error(now, noted.error().message());
-    return;
-  }
-  busy_ = true;
-  effects_.emplace_back(effect::AdoptRange{std::move(m)});
-}
-
-void ClientSession::on_adopted(Instant now, const Digest& digest) {
-  busy_ = false;
-  facts_.digest = digest;
-  if (phase_ == Phase::rescan) {
-    rescan_step(now);
-  } else {
-    pull();
   }
 }
 

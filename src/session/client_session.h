@@ -178,6 +178,7 @@ class ClientSession {
 
   void refused_for_good(Instant now, Refused&& m);
   void refused_and_mendable(Instant now, Refused&& m);
+  void reidentify(Refused&& m);
   void go_live(Instant now);
   void ack_through(ChangeSequence through);
   void push(Instant now);
@@ -239,6 +240,7 @@ class ClientSession {
   // Rescan.
   RescanWalk walk_;
   std::optional<RangeDigests> comparing_;
+  std::optional<ChangeSequence> ack_held_;
   std::uint32_t mismatches_ = 0;
   std::uint64_t mismatches_ever_ = 0;
 

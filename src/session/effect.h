@@ -63,6 +63,7 @@ struct ApplyPage {
 struct FinishSnapshot {
   ServerVersion cursor;
 };
+// Remembered in the database until FinishRescan: ReplicaFacts::wants_rescan.
 struct BeginRescan {};
 // Which of these ranges differ from the replica's own rows? With an empty table the ranges are
 // tables, and tables that only the replica has differ too. Answer: on_compared().
@@ -96,7 +97,9 @@ struct Restamp {
 };
 // This file is a copy: it takes a new replica id and epoch. Own changes after `acknowledged` whose
 // times stand in `known_times` at their place are the original's and on the server; from the first
-// that differs on they become the new replica's, numbered from 1. Answer: on_facts().
+// that differs on they become the new replica's, numbered from 1. A time of zero stands for a
+// change that the server refused, and differs from any. `acknowledged` may be lower than the
+// replica's own: a restored server has forgotten changes. Answer: on_facts().
 struct Reidentify {
   ChangeSequence acknowledged;
   std::vector<std::uint64_t> known_times;
