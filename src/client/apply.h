@@ -72,6 +72,13 @@ class Apply {
   // Forgets a change whose parts have not all come.
   void abandon();
 
+  // Makes a row exactly this, whatever it was, and without a change that says so; a state of
+  // nothing takes the row away without ending it. Each row once before end_states().
+  Result<void> become(const std::string& table, Bytes key, const RowState& state,
+                      ApplyReport& report);
+  // Logs what become() did.
+  Result<void> end_states(ApplyReport& report);
+
   // Where whoever changes rows inside begin() and finish() notes what was done.
   CaptureBuffer& ops() { return ops_; }
   // Tries held rows of the tables again, all when `table` is empty; returns how many were
@@ -95,6 +102,8 @@ class Apply {
                               const RowState& after, ApplyReport& report);
   Result<void> hold(TableAccess* access, const std::string& table, Bytes key, const RowState& state,
                     const Error& error, ApplyReport& report);
+  Result<void> store_or_hold(TableAccess& access, Bytes key, const LoadedRow& before,
+                             const RowState& after, ApplyReport& report);
   Result<void> hold_whole(TableAccess& access, Bytes key, const LoadedRow& before,
                           const RowState& state, const Error& error, ApplyReport& report);
   // Moves rows with younger lives out of the way of a row that a UNIQUE constraint refused; true

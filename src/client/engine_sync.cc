@@ -41,6 +41,9 @@ void Engine::tell(const ApplyReport& report) {
   events_.add(event_name::pull_applied, now,
               "{" + member("changes", report.changes) + "," + member("repeated", report.repeated) +
                   "," + member("rows", report.rows) + "," + member("held", report.held) + "}");
+  if (quiet_) {
+    return;
+  }
   constexpr std::int64_t day_ms = std::int64_t{24} * 60 * 60 * 1000;
   for (const ConflictNote& note : report.conflicts) {
     // What is older than a day surprises nobody any more.

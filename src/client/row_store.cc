@@ -279,6 +279,13 @@ Result<void> RowStore::note_alive(TableAccess& access, Bytes key, const LoadedRo
         ours = ours && cell.time == time;
       }
     }
+    for (const CellClock& cell : before.clock.cells) {
+      // A cell that goes back to the life's stamp (an edit that was refused): no set can say so.
+      if (clock.of(cell.column) == clock.life) {
+        changed.insert(cell.column);
+        ours = false;
+      }
+    }
     if (changed.empty()) {
       return {};
     }
