@@ -23,6 +23,7 @@ Result<void> Apply::become(const std::string& table, Bytes key, const RowState& 
                            ApplyReport& report) {
   ++report.rows;
   time_ = ClockTime();
+  stamp_ = Stamp();
   for (const CellState& cell : state.cells) {
     SL_TRY(check_cell(cell));
   }
@@ -42,15 +43,16 @@ Result<void> Apply::become(const std::string& table, Bytes key, const RowState& 
     return hold(nullptr, table, key, state,
                 Error(ErrorCode::not_found, "no table '" + table + "' is synced here"), report);
   }
+  SL_TRY(before_touching(known->id, key));
   SL_TRY(TableAccess * access, parts_.tables.access(known->id));
-  SL_TRY(LoadedRow before, parts_.rows.load(*access, key));
+  SL_TRY(const LoadedRow before, parts_.rows.load(*access, key));
   if (is_same(before.state, state)) {
     return {};
   }
   if (state.life.is_zero()) {
     // Nobody knows the row any more. It leaves without a tomb: nothing was deleted.
     if (before.row.has_value()) {
-      SL_TRY(parts_.rows.remove_standing(*access, key, before, ops_));
+      SL_TRY(remove_standing(*access, key, before, report));
     }
     return parts_.rows.store_extra(known->id, key, state.cells);
   }

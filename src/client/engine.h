@@ -184,7 +184,6 @@ class Engine final : private Capture::Listener {
   Result<ApplyReport> applying(std::size_t bytes_expected,
                                const std::function<Result<void>(ApplyReport& report)>& work);
   void tell(const ApplyReport& report);
-  Result<void> write_snapshot(ChangeFileWriter& file);
   Result<void> import_change(std::span<const Bytes> parts, ApplyReport& report);
   Result<void> place_waiting_cells(ApplyReport& report);
   Result<void> prune(LocalVersion through, std::int64_t before_ms);

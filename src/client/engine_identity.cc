@@ -181,6 +181,7 @@ Result<void> Engine::merge_again(LocalVersion after) {
         if (table == nullptr) {
           continue;
         }
+        SL_TRY(apply_.before_touching(table->id, edit.key.view()));
         SL_TRY(TableAccess * access, tables_.access(table->id));
         SL_TRY(const LoadedRow row, rows_.load(*access, edit.key.view()));
         RowState state = row.state;

@@ -182,6 +182,7 @@ Result<void> Engine::reject(const Stamp& stamp, const std::string& code, const s
           continue;
         }
         SL_TRY(TableAccess * access, tables_.access(found->id));
+        SL_TRY(apply_.before_touching(found->id, rows.key()));
         SL_TRY(rejected_.take_back(*access, to_vector(rows.key()), read_state(rows), stamp,
                                    apply_.ops()));
       }
@@ -318,6 +319,7 @@ Result<void> Engine::place_waiting_cells(ApplyReport& /*report*/) {
     }
   }
   for (const auto& [table, key] : rows) {
+    SL_TRY(apply_.before_touching(table, key));
     SL_TRY(TableAccess * access, tables_.access(table));
     SL_TRY(const LoadedRow row, rows_.load(*access, key));
     if (row.state.alive) {
