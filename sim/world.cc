@@ -20,11 +20,13 @@ Storm Storm::draw(std::uint64_t seed, std::uint64_t steps) {
   storm.steps = steps;
   storm.replicas = 2 + random.below(3);
   storm.rows = 2 + random.below(40);
+  storm.real = 1;
   for (std::uint64_t* chance :
        {&storm.cut, &storm.half_open, &storm.partition, &storm.server_crash,
         &storm.server_disk_fails, &storm.server_disk_full, &storm.server_backup,
         &storm.server_restore, &storm.server_retire, &storm.replica_crash, &storm.replica_old_copy,
-        &storm.replica_clone, &storm.clock_jump, &storm.long_sleep, &storm.resync, &storm.reject}) {
+        &storm.replica_clone, &storm.clock_jump, &storm.long_sleep, &storm.resync, &storm.reject,
+        &storm.replica_disk, &storm.upgrade}) {
     // Each kind is absent from some runs and heavy in others.
     const std::uint64_t fate = random.below(4);
     *chance = fate == 0 ? 0 : fate == 3 ? *chance * 3 : *chance;
@@ -41,6 +43,11 @@ World::World(std::uint64_t seed, const Storm& storm) : random_(seed), storm_(sto
   start_server();
   for (std::size_t i = 0; i < storm_.replicas; ++i) {
     nodes_.push_back(std::make_unique<Node>(random_, workspace_));
+    if (i < storm_.real) {
+      Node& node = *nodes_.back();
+      node.clock.now = &time_;
+      node.real = std::make_unique<RealReplica>(i, node.clock, random_, workspace_);
+    }
     open_replica(i);
   }
 }
@@ -62,7 +69,9 @@ void World::tell(std::size_t index, const std::string& what) const {
   if (!storm_.tells) {
     return;
   }
-  const ReplicaFacts& facts = nodes_[index]->replica.facts();
+  const ReplicaFacts facts = nodes_[index]->real
+                                 ? nodes_[index]->real->facts().value_or(ReplicaFacts())
+                                 : nodes_[index]->replica.facts();
   std::printf("%10lld ms %7llu  replica %zu (%s, %llu of %llu acknowledged, at %llu): %s\n",
               static_cast<long long>(time_ - epoch_ms),
               static_cast<unsigned long long>(outcome_.steps), index,
@@ -96,8 +105,7 @@ void World::dial(const Event& event) {
     return;
   }
   if (time_ < node.partitioned_until || !hub_ || disk_->is_dead()) {
-    node.session->on_disconnected(now());
-    pump_client(event.node);
+    disconnected(event.node);
     return;
   }
   const auto connection = hub_->open(now());
@@ -107,7 +115,11 @@ void World::dial(const Event& event) {
   node.link = {++link_ids_, connection, true, false, time_, time_};
   connections_[*connection] = event.node;
   pump_server();
-  node.session->on_connected(now());
+  if (node.real) {
+    node.real->host().on_connected(now());
+  } else {
+    node.session->on_connected(now());
+  }
   pump_client(event.node);
 }
 
@@ -116,8 +128,7 @@ void World::closed(const Event& event) {
   if (node.link.open && node.link.id == event.link) {
     node.link.open = false;
     node.link.connection.reset();
-    node.session->on_disconnected(now());
-    pump_client(event.node);
+    disconnected(event.node);
   }
 }
 
@@ -151,7 +162,11 @@ void World::step(Event& event) {
         lose(event);
         return;
       }
-      node.session->on_frame(now(), event.frame);
+      if (node.real) {
+        node.real->host().on_frame(now(), event.frame);
+      } else {
+        node.session->on_frame(now(), event.frame);
+      }
       pump_client(event.node);
       return;
     }
@@ -161,7 +176,15 @@ void World::step(Event& event) {
     case Kind::wake_client: {
       Node& node = *nodes_[event.node];
       if (event.life == node.life && event.link == node.wake_serial) {
-        node.session->on_wakeup(now());
+        if (node.real && !node.real->is_open()) {
+          open_replica(event.node);
+          return;
+        }
+        if (node.real) {
+          node.real->on_wakeup(now());
+        } else {
+          node.session->on_wakeup(now());
+        }
         pump_client(event.node);
       }
       return;
@@ -207,6 +230,11 @@ Outcome World::run() {
       for (const auto& node : nodes_) {
         node->partitioned_until = 0;
         node->clock.offset = 0;
+        if (node->real) {
+          node->real->disk().set_full(false);
+          node->real->disk().fail_writes(0);
+          node->real->disk().crash_at_write(0);
+        }
       }
     }
     // A heartbeat from before the storm's end may be believed as long as it is fresh.
@@ -223,6 +251,13 @@ Outcome World::run() {
   outcome_.counts["settle_ms"] = static_cast<std::uint64_t>(time_ - storm_end);
   outcome_.counts["torn_sectors"] = disk_->torn_sectors();
   outcome_.counts["lost_writes"] = disk_->lost_writes();
+  for (const auto& node : nodes_) {
+    if (node->real) {
+      outcome_.counts["real_torn_sectors"] += node->real->disk().torn_sectors();
+      outcome_.counts["real_lost_writes"] += node->real->disk().lost_writes();
+      outcome_.counts["real_salvaged"] += node->real->salvages();
+    }
+  }
   return outcome_;
 }
 

@@ -7,7 +7,7 @@ namespace syncline::sim {
 
 void World::check_status(std::size_t index) {
   Node& node = *nodes_[index];
-  if (node.session->mismatches() > 0 && !has_restored()) {
+  if (node.mismatches() > 0 && !has_restored()) {
     violate("digests differ that had to be equal: " + first_difference(index));
   }
   if (node.session->status(now()).status != Status::synced) {
@@ -84,7 +84,7 @@ std::string World::first_difference(std::size_t index) {
 
 bool World::all_synced() {
   for (const auto& node : nodes_) {
-    if (node->session->status(now()).status != Status::synced) {
+    if (node->status(now()).status != Status::synced) {
       return false;
     }
   }
@@ -93,7 +93,7 @@ bool World::all_synced() {
 
 void World::check_end() {
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    const StatusReport report = nodes_[i]->session->status(now());
+    const StatusReport report = nodes_[i]->status(now());
     if (report.status != Status::synced) {
       violate("replica " + std::to_string(i) +
               " does not settle: " + std::string(status_name(report.status)) + ", " +
@@ -129,6 +129,10 @@ void World::check_end() {
     return row;
   };
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (nodes_[i]->real) {
+      check_real_end(i, truth);
+      continue;
+    }
     std::map<RowName, RowState> here;
     for (const auto& [name, row] : nodes_[i]->replica.rows()) {
       if (row.alive) {

@@ -19,6 +19,10 @@ void World::people_write(std::size_t index) {
     writes.push_back(write);
   }
   count("writes");
+  if (node.real) {
+    write_real(index, writes);
+    return;
+  }
   node.replica.write(*node.hybrid, writes);
   node.session->on_local_change(now(), node.replica.facts().last_sequence, node.replica.digest());
   pump_client(index);
@@ -32,6 +36,14 @@ void World::copy_replica(std::size_t from) {
   auto copy = std::make_unique<Node>(random_, workspace_);
   copy->replica = nodes_[from]->replica;
   copy->clock.offset = nodes_[from]->clock.offset;
+  copy->clock.now = &time_;
+  if (nodes_[from]->real) {
+    count("real_clone");
+    copy->real = std::make_unique<RealReplica>(nodes_.size(), copy->clock, random_, workspace_);
+    hang_up(from, true);
+    nodes_[from]->real->copy_to(*copy->real);
+    open_replica(from);
+  }
   nodes_.push_back(std::move(copy));
   open_replica(nodes_.size() - 1);
 }
@@ -48,8 +60,7 @@ void World::storm_turn(std::size_t index) {
   Node& node = *nodes_[index];
   if (happens("cut", storm_.cut) && node.link.open) {
     hang_up(index, random_.chance(1, 2));
-    node.session->on_disconnected(now());
-    pump_client(index);
+    disconnected(index);
   }
   if (happens("half_open", storm_.half_open)) {
     node.link.half_open = node.link.open;
@@ -85,6 +96,10 @@ void World::storm_turn(std::size_t index) {
 
 void World::replica_turn(std::size_t index) {
   Node& node = *nodes_[index];
+  if (node.real) {
+    storm_real(index);
+    return;
+  }
   if (happens("replica_crash", storm_.replica_crash)) {
     hang_up(index, random_.chance(1, 2));
     open_replica(index);
@@ -109,8 +124,7 @@ void World::replica_turn(std::size_t index) {
   if (happens("long_sleep", storm_.long_sleep)) {
     node.partitioned_until = time_ + 600'000;
     hang_up(index, false);
-    node.session->on_disconnected(now());
-    pump_client(index);
+    disconnected(index);
   }
   if (happens("resync", storm_.resync)) {
     node.session->rescan_now(now());

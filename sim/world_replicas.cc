@@ -13,6 +13,10 @@ void World::open_replica(std::size_t index) {
   ++node.life;
   node.link.open = false;
   node.clock.now = &time_;
+  if (node.real) {
+    open_real(index);
+    return;
+  }
   node.hybrid = std::make_unique<HybridClock>(node.clock);
   node.replica.open(random_);
   node.session =
@@ -37,8 +41,32 @@ void World::hang_up(std::size_t index, bool tell_server) {
   }
 }
 
+void World::disconnected(std::size_t index) {
+  Node& node = *nodes_[index];
+  if (!node.real) {
+    node.session->on_disconnected(now());
+  } else if (node.real->is_open()) {
+    node.real->host().on_disconnected(now());
+  }
+  pump_client(index);
+}
+
+void World::wake_client(std::size_t index, std::int64_t delay) {
+  Node& node = *nodes_[index];
+  Event wake;
+  wake.kind = Kind::wake_client;
+  wake.node = index;
+  wake.life = node.life;
+  wake.link = ++node.wake_serial;
+  schedule(std::max<std::int64_t>(delay, 1), std::move(wake));
+}
+
 void World::pump_client(std::size_t index) {
   Node& node = *nodes_[index];
+  if (node.real) {
+    pump_real(index);
+    return;
+  }
   while (auto effect = node.session->next_effect()) {
     perform(index, *effect);
   }
@@ -49,6 +77,15 @@ void World::check_welcome(const Node& node, const effect::SaveWelcome& welcome) 
   if (welcome.acknowledged < node.replica.facts().acknowledged && !has_restored()) {
     violate("the server forgot a change that it had acknowledged");
   }
+}
+
+void World::dial_soon(std::size_t index) {
+  hang_up(index, true);
+  Event dial;
+  dial.kind = Kind::dial;
+  dial.node = index;
+  dial.life = nodes_[index]->life;
+  schedule(1 + static_cast<std::int64_t>(random_.below(50)), std::move(dial));
 }
 
 void World::send_up(std::size_t index, ByteVector frame) {
@@ -78,22 +115,8 @@ void World::perform(std::size_t index, ClientEffect& any) {
   std::visit(Overloaded{
                  [&](effect::Send& e) { send_up(index, std::move(e.frame)); },
                  [&](effect::HangUp&) { hang_up(index, true); },
-                 [&](effect::WakeAt& e) {
-                   Event wake;
-                   wake.kind = Kind::wake_client;
-                   wake.node = index;
-                   wake.life = node.life;
-                   wake.link = ++node.wake_serial;
-                   schedule(std::max<std::int64_t>(e.at.ms - time_, 1), std::move(wake));
-                 },
-                 [&](effect::Dial&) {
-                   hang_up(index, true);
-                   Event dial;
-                   dial.kind = Kind::dial;
-                   dial.node = index;
-                   dial.life = node.life;
-                   schedule(1 + static_cast<std::int64_t>(random_.below(50)), std::move(dial));
-                 },
+                 [&](effect::WakeAt& e) { wake_client(index, e.at.ms - time_); },
+                 [&](effect::Dial&) { dial_soon(index); },
                  [&](effect::Acknowledge& e) { node.replica.acknowledge(e.through); },
                  [&](effect::RejectChange& e) {
                    count("rejected");

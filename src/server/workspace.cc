@@ -577,7 +577,7 @@ Result<LogSlice> Workspace::read(const Hello& hello, ServerVersion after, Server
           SL_TRY(part, filter_part(part, hello.tables));
         }
         bytes += part.size();
-        slice.parts.push_back({entry.version, std::move(part)});
+        slice.parts.push_back(make_log_part(entry.version, std::move(part)));
       }
     }
     return bytes < bytes_max;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/shared_bytes.h"
 #include "wire/message.h"
 
 namespace syncline {
@@ -114,6 +115,10 @@ struct ShowPresence {
 };
 
 // --- Server ---
+// A frame that goes to others, too.
+struct SendShared {
+  SharedBytes frame;
+};
 // Answer: on_authorised().
 struct Authorise {
   std::string workspace;
@@ -168,9 +173,9 @@ using ClientEffect =
                  effect::Reidentify, effect::Salvage, effect::ShowPresence>;
 
 using ServerEffect =
-    std::variant<effect::Send, effect::HangUp, effect::WakeAt, effect::Authorise, effect::Greet,
-                 effect::Append, effect::ReadLog, effect::ReadSnapshot, effect::ReadDigests,
-                 effect::ReadRange, effect::ReadHead, effect::SaveCursor, effect::Broadcast,
-                 effect::ChangeSubscription>;
+    std::variant<effect::Send, effect::SendShared, effect::HangUp, effect::WakeAt,
+                 effect::Authorise, effect::Greet, effect::Append, effect::ReadLog,
+                 effect::ReadSnapshot, effect::ReadDigests, effect::ReadRange, effect::ReadHead,
+                 effect::SaveCursor, effect::Broadcast, effect::ChangeSubscription>;
 
 }  // namespace syncline

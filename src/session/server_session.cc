@@ -37,6 +37,10 @@ std::string advice_for(Refusal reason) {
 
 }  // namespace
 
+LogPart make_log_part(ServerVersion version, ByteVector part) {
+  return {version, SharedBytes(encode_message(PullPart{version, std::move(part)}))};
+}
+
 ServerSession::ServerSession(WallClock& clock, const ServerOptions& options)
     : clock_(&clock), options_(options) {}
 
@@ -366,9 +370,9 @@ void ServerSession::on_log(Instant now, std::vector<LogPart> parts, ServerVersio
     if (window_.empty() || window_.back().version != part.version) {
       window_.push_back({part.version, 0});
     }
-    window_.back().bytes += part.part.size();
-    window_bytes_ += part.part.size();
-    send(now, PullPart{part.version, std::move(part.part)});
+    window_.back().bytes += part.frame.size();
+    window_bytes_ += part.frame.size();
+    effects_.emplace_back(effect::SendShared{std::move(part.frame)});
   }
   if (through > last && !SL_MUTANT(15)) {
     send(now, PullThrough{through});

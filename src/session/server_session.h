@@ -44,10 +44,12 @@ struct Admitted {
   std::vector<std::uint64_t> known_times;
 };
 
+// One part of a change as it travels: a whole frame, encoded once for everybody who gets it.
 struct LogPart {
   ServerVersion version;
-  ByteVector part;
+  SharedBytes frame;
 };
+LogPart make_log_part(ServerVersion version, ByteVector part);
 
 struct ServerOptions {
   Duration heartbeat{1000};
