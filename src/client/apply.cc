@@ -549,9 +549,12 @@ Result<void> Apply::merge_row(Incoming& incoming, RowReader& reader, ApplyReport
   MergeEffect effect;
   if (is_state) {
     const RowState state = read_state(reader);
+    std::uint64_t newest = state.life.time;
     for (const CellState& cell : state.cells) {
       SL_TRY(check_cell(cell));
+      newest = std::max(newest, cell.stamp.time);
     }
+    SL_TRY(parts_.clock.observe(newest));
     effect = merge_state(after, state);
   } else {
     const RowEdit edit = read_edit(reader);
