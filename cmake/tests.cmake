@@ -53,3 +53,12 @@ target_include_directories(conversation_tests PRIVATE "${CMAKE_SOURCE_DIR}")
 target_link_libraries(conversation_tests PRIVATE doctest_main syncline_server)
 add_test(NAME conversation COMMAND conversation_tests)
 set_tests_properties(conversation PROPERTIES LABELS unit)
+add_dependencies(unit_tests conversation_tests)
+
+# --- The engine as its users meet it: what tracking takes, several connections, bytes that lie -----
+file(GLOB engine_tests CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/engine/*_test.cc")
+add_executable(engine_tests ${engine_tests})
+target_link_libraries(engine_tests PRIVATE doctest_main syncline_client)
+add_test(NAME engine COMMAND engine_tests)
+set_tests_properties(engine PROPERTIES LABELS unit)
+add_dependencies(unit_tests engine_tests)

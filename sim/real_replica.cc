@@ -101,7 +101,7 @@ bool RealReplica::write(const std::vector<ModelReplica::Write>& writes) {
     return false;
   }
   if (const auto now = facts()) {
-    answered_ = now->last_sequence;
+    answered_ = {now->replica, now->last_sequence};
   }
   return true;
 }

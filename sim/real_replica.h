@@ -49,8 +49,10 @@ class RealReplica final : public ReplicaLink {
   StatusReport status(Instant now) const;
   std::uint64_t mismatches() const { return host_ ? host_->session().mismatches() : 0; }
   std::optional<ReplicaFacts> facts();
-  // The last own change whose commit was answered to the application.
-  ChangeSequence answered() const { return answered_; }
+  // The last own change whose commit was answered to the application, and whose it was: a copy
+  // numbers anew.
+  using Answered = std::pair<ReplicaId, ChangeSequence>;
+  const Answered& answered() const { return answered_; }
   // Rows as the application reads them: columns by name, in the order of the key.
   std::optional<std::map<RowName, std::map<std::string, std::string>>> rows();
 
@@ -97,8 +99,8 @@ class RealReplica final : public ReplicaLink {
   bool work_waits_ = false;
   bool is_unnoticed_ = false;
   bool has_copy_ = false;
-  ChangeSequence answered_;
-  ChangeSequence copy_answered_;
+  Answered answered_;
+  Answered copy_answered_;
   std::uint32_t upgrades_ = 0;
   std::uint64_t salvages_ = 0;
   std::string last_error_;

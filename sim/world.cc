@@ -132,6 +132,37 @@ void World::closed(const Event& event) {
   }
 }
 
+void World::receive(const Event& event) {
+  Node& node = *nodes_[event.node];
+  if (node.link.id != event.link || !carries(event.node)) {
+    lose(event);
+    return;
+  }
+  if (node.real) {
+    node.real->host().on_frame(now(), event.frame);
+  } else {
+    node.session->on_frame(now(), event.frame);
+  }
+  pump_client(event.node);
+}
+
+void World::wake_up(const Event& event) {
+  Node& node = *nodes_[event.node];
+  if (event.life != node.life || event.link != node.wake_serial) {
+    return;
+  }
+  if (node.real && !node.real->is_open()) {
+    open_replica(event.node);
+    return;
+  }
+  if (node.real) {
+    node.real->on_wakeup(now());
+  } else {
+    node.session->on_wakeup(now());
+  }
+  pump_client(event.node);
+}
+
 void World::step(Event& event) {
   ++outcome_.steps;
   outcome_.trace = mix64(outcome_.trace ^ static_cast<std::uint64_t>(time_) ^
@@ -156,39 +187,15 @@ void World::step(Event& event) {
       pump_server();
       return;
     }
-    case Kind::down: {
-      Node& node = *nodes_[event.node];
-      if (node.link.id != event.link || !carries(event.node)) {
-        lose(event);
-        return;
-      }
-      if (node.real) {
-        node.real->host().on_frame(now(), event.frame);
-      } else {
-        node.session->on_frame(now(), event.frame);
-      }
-      pump_client(event.node);
+    case Kind::down:
+      receive(event);
       return;
-    }
     case Kind::closed:
       closed(event);
       return;
-    case Kind::wake_client: {
-      Node& node = *nodes_[event.node];
-      if (event.life == node.life && event.link == node.wake_serial) {
-        if (node.real && !node.real->is_open()) {
-          open_replica(event.node);
-          return;
-        }
-        if (node.real) {
-          node.real->on_wakeup(now());
-        } else {
-          node.session->on_wakeup(now());
-        }
-        pump_client(event.node);
-      }
+    case Kind::wake_client:
+      wake_up(event);
       return;
-    }
     case Kind::wake_server:
       if (hub_ && connections_.count(event.connection) != 0) {
         hub_->on_wakeup(now(), event.connection);

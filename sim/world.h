@@ -126,6 +126,8 @@ class World {
   void storm_turn(std::size_t node);
   void replica_turn(std::size_t node);
   void dial(const Event& event);
+  void receive(const Event& event);
+  void wake_up(const Event& event);
   void closed(const Event& event);
   bool carries(std::size_t node) const;
   void lose(const Event& event);

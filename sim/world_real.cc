@@ -7,7 +7,7 @@ namespace syncline::sim {
 
 void World::open_real(std::size_t index) {
   Node& node = *nodes_[index];
-  const ChangeSequence answered = node.real->answered();
+  const RealReplica::Answered answered = node.real->answered();
   if (!node.real->open(now())) {
     // The disk is still full or failing, or died once more: tried again a little later.
     count("real_open_failed");
@@ -15,7 +15,7 @@ void World::open_real(std::size_t index) {
     return;
   }
   const auto facts = node.real->facts();
-  if (facts && facts->last_sequence < answered) {
+  if (facts && facts->replica == answered.first && facts->last_sequence < answered.second) {
     violate("a local write that was answered did not survive its process");
   }
   pump_client(index);

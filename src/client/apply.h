@@ -102,6 +102,7 @@ class Apply {
   Result<void> one_row(Incoming& incoming, RowReader& reader, ApplyReport& report);
   Result<bool> fast_put(Incoming& incoming, RowReader& reader);
   Result<bool> fast_set(Incoming& incoming, RowReader& reader);
+  Result<bool> fast_state(Incoming& incoming, RowReader& reader);
   Result<void> merge_row(Incoming& incoming, RowReader& reader, ApplyReport& report);
   Result<void> note_conflicts(const TrackedTable& table, Bytes key,
                               std::span<const Concurrency> pairs, const LoadedRow& before,

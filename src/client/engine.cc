@@ -61,7 +61,8 @@ Engine::Engine(const Parts& parts)
       conflicts_(parts.connection, catalog_),
       rejected_(parts.connection, catalog_, tables_, rows_),
       schema_change_(parts.connection, catalog_, clocks_, outbox_, meta_),
-      unsent_(parts.connection, outbox_) {
+      unsent_(parts.connection, outbox_),
+      sums_(parts.connection, catalog_, log_, clocks_, origins_, tables_, rows_, held_, meta_) {
   capture_.set_listener(this);
 }
 

@@ -26,6 +26,7 @@
 #include "client/rejected.h"
 #include "client/rich.h"
 #include "client/row_store.h"
+#include "client/row_sums.h"
 #include "client/schema_change.h"
 #include "client/seen.h"
 #include "client/unsent.h"
@@ -135,6 +136,7 @@ class Engine final : private Capture::Listener {
   Result<void> open_session(const std::string& workspace);
   // `tables`: subscribed ones, for the digest; empty means all.
   Result<ReplicaFacts> facts(const std::vector<std::string>& tables);
+  // The digest over these tables, all when there are none; costs what changed since the last call.
   Result<Digest> digest_of_tables(const std::vector<std::string>& tables);
   Result<LogHead> log_head();
   // Own changes after this one, whole and in order, at least one if there is any.
@@ -235,6 +237,7 @@ class Engine final : private Capture::Listener {
   SchemaChange schema_change_;
   Events events_;
   Unsent unsent_;
+  RowSums sums_;
   Listener* listener_ = nullptr;
   ReplicaId replica_;
   bool quiet_ = false;

@@ -163,6 +163,7 @@ Result<void> Engine::restamp(ChangeSequence after) {
   };
   auto done = run();
   forget_all();
+  sums_.forget();
   end_call();
   SL_TRY(std::move(done));
   return merge_again(kept);
@@ -346,6 +347,7 @@ Result<void> Engine::reidentify(const effect::Reidentify& how) {
   auto done = run();
   told_sequence_ = ChangeSequence(0);
   forget_all();
+  sums_.forget();
   SL_TRY(std::move(done));
   SL_TRY(load_identity());
   end_call();

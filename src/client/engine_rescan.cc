@@ -193,25 +193,13 @@ Result<void> Engine::finish_rescan(ServerVersion cursor) {
   return parts_.connection.execute("DROP TABLE IF EXISTS temp.syncline_rescan");
 }
 
-// The digest over some tables only: what a replica that subscribed to them shares with the server.
 Result<Digest> Engine::digest_of_tables(const std::vector<std::string>& tables) {
-  if (tables.empty()) {
-    return digest();
-  }
   SL_TRY(require_replica());
   const auto run = [&]() -> Result<Digest> {
     SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
-    SL_TRY(parts_.connection.execute(index_sql));
-    SL_TRY(index_rows());
-    Digest sum;
-    SL_TRY(Statement select,
-           parts_.connection.prepare("SELECT high, low" + std::string(range_condition)));
-    for (const std::string& table : tables) {
-      bind_range(select, table, {}, {});
-      SL_TRY(const Digest one, sum_of(select));
-      sum.add(one);
-    }
-    savepoint.rollback();
+    SL_TRY(clocks_.catch_up());
+    SL_TRY(const Digest sum, sums_.sum(tables));
+    SL_TRY(savepoint.release());
     return sum;
   };
   auto sum = run();

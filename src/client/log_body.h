@@ -75,7 +75,8 @@ class LogBodyWriter {
 class LogBodyReader {
  public:
   explicit LogBodyReader(Bytes part) : in_(part) {}
-  // Moves to the next run; false at the end of the part. `run` borrows from the part.
+  // Moves to the next run; false at the end of the part. `run` borrows from the part; what its kind
+  // does not carry stays as it was.
   Result<bool> next(LogRun& run);
   TableId table() const { return table_; }
   // Where in the part the last run began; read_at() reads it again, all but the rowids.

@@ -178,13 +178,7 @@ Result<void> ReplicaHost::tell_facts(Instant now) {
   return {};
 }
 
-// The digest after what was just done, which is no news; an own change that came in between is, and
-// is noticed by its sequence.
-Result<Digest> ReplicaHost::digest() {
-  SL_TRY(const LogHead head, parts_.engine->log_head());
-  seen_.version = head.version;
-  return parts_.engine->digest_of_tables(tables_);
-}
+Result<Digest> ReplicaHost::digest() { return parts_.engine->digest_of_tables(tables_); }
 
 // --- Effects
 // --------------------------------------------------------------------------------------
@@ -213,7 +207,8 @@ void ReplicaHost::pump(Instant now) {
       parts_.link->wake_at(now + transaction_poll);
       return;
     }
-    if (const auto performed = perform(now, *effect); !performed) {
+    const auto performed = perform_and_look(now, *effect);
+    if (!performed) {
       last_error_ = performed.error().message();
       tell(event_name::error, error_payload(performed.error()));
       session_.on_host_failure(now, performed.error());
@@ -250,6 +245,15 @@ bool ReplicaHost::hand_on(Instant now, ClientEffect& effect) {
                         [](auto&) { return false; },
                     },
                     effect);
+}
+
+// What we wrote ourselves is no news. An own change that came in between is, and is noticed by its
+// sequence.
+Result<void> ReplicaHost::perform_and_look(Instant now, ClientEffect& effect) {
+  SL_TRY(perform(now, effect));
+  SL_TRY(const LogHead head, parts_.engine->log_head());
+  seen_.version = head.version;
+  return {};
 }
 
 Result<void> ReplicaHost::perform(Instant now, ClientEffect& effect) {

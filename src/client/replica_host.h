@@ -95,6 +95,7 @@ class ReplicaHost final : private Engine::Listener {
   Result<Digest> digest();
   Result<void> local_change(Instant now);
 
+  Result<void> perform_and_look(Instant now, ClientEffect& effect);
   Result<void> perform(Instant now, ClientEffect& effect);
   Result<void> perform(Instant now, const effect::LoadOutbox& e);
   Result<void> perform(Instant now, const effect::Acknowledge& e);

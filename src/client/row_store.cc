@@ -286,9 +286,10 @@ Result<void> RowStore::note_alive(TableAccess& access, Bytes key, const LoadedRo
         ours = false;
       }
     }
-    if (changed.empty()) {
+    if (changed.empty() && !table.has_rich()) {
       return {};
     }
+    // A counter or a document changed by an edit older than its newest one keeps its clock.
     if (ours && !table.has_rich()) {
       const bool any_unsent = [&] {
         bool any = false;

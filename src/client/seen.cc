@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "wire/limits.h"
+
 namespace syncline {
 
 Result<Seen::Set*> Seen::set_of(OriginId origin) {
@@ -18,12 +20,12 @@ Result<Seen::Set*> Seen::set_of(OriginId origin) {
     Reader in(read->column_blob(0));
     std::uint64_t last = 0;
     while (!in.at_end()) {
-      SL_TRY(const std::uint64_t gap, in.varint());
-      SL_TRY(const std::uint64_t length, in.varint());
-      if (gap == 0 || length == 0 || last + gap < last) {
+      const auto gap = in.varint_at_most(limits::sequence_max);
+      const auto length = in.varint_at_most(limits::sequence_max);
+      if (!gap || !length || *gap == 0 || *length == 0) {
         return Error(ErrorCode::corrupt, "syncline_replicas holds a damaged list of changes");
       }
-      set.intervals.push_back({last + gap, last + gap + length - 1});
+      set.intervals.push_back({last + *gap, last + *gap + *length - 1});
       last = set.intervals.back().last;
     }
   }
@@ -32,12 +34,10 @@ Result<Seen::Set*> Seen::set_of(OriginId origin) {
 
 Result<bool> Seen::contains(OriginId origin, ChangeSequence sequence) {
   SL_TRY(const Set* set, set_of(origin));
-  for (const Interval& interval : set->intervals) {
-    if (sequence.get() >= interval.first && sequence.get() <= interval.last) {
-      return true;
-    }
-  }
-  return false;
+  const auto after = std::upper_bound(
+      set->intervals.begin(), set->intervals.end(), sequence.get(),
+      [](std::uint64_t wanted, const Interval& interval) { return wanted < interval.first; });
+  return after != set->intervals.begin() && sequence.get() <= std::prev(after)->last;
 }
 
 Result<ChangeSequence> Seen::greatest(OriginId origin) {
@@ -49,8 +49,9 @@ Result<void> Seen::add(OriginId origin, ChangeSequence sequence) {
   SL_TRY(Set * set, set_of(origin));
   std::vector<Interval>& intervals = set->intervals;
   const std::uint64_t wanted = sequence.get();
-  auto at = std::find_if(intervals.begin(), intervals.end(),
-                         [&](const Interval& interval) { return interval.last + 1 >= wanted; });
+  auto at = std::partition_point(intervals.begin(), intervals.end(), [&](const Interval& interval) {
+    return interval.last + 1 < wanted;
+  });
   set->changed = true;
   if (at == intervals.end() || wanted + 1 < at->first) {
     intervals.insert(at, {wanted, wanted});

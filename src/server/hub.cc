@@ -252,12 +252,18 @@ void Hub::pump(Instant now, ConnectionId connection) {
 }
 
 void Hub::perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effect) {
-  // An answer that cannot be given: storage failed.
-  const auto answer = [&](const Result<void>& done) {
-    if (!done) {
-      peer.session.on_host_failure(now, done.error());
+  // What is told is committed (invariant 1). An answer that cannot be given: storage failed.
+  const auto answer = [&](auto ready) {
+    if (!ready) {
+      peer.session.on_host_failure(now, ready.error());
+    } else if (peer.room != nullptr) {
+      peer.session.on_message_ready(now, Message(std::move(*ready)));
     }
   };
+  if (std::holds_alternative<effect::ReadDigests>(effect) ||
+      std::holds_alternative<effect::ReadRange>(effect)) {
+    commit(now);
+  }
   std::visit(Overloaded{
                  [&](effect::Send&& e) {
                    effects_.emplace_back(HubSend{id, std::move(e.frame)});
@@ -281,28 +287,14 @@ void Hub::perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effec
                  [&](effect::ReadLog&& e) { read_log(now, peer, e); },
                  [&](effect::ReadSnapshot&& e) { read_snapshot(now, peer, e); },
                  [&](effect::ReadDigests&& e) {
-                   commit(now);
-                   answer([&]() -> Result<void> {
-                     if (peer.room == nullptr) {
-                       return {};
-                     }
-                     SL_TRY(RangeDigests ready,
-                            peer.room->workspace.range_digests(peer.session.hello(), e.request));
-                     peer.session.on_message_ready(now, Message(std::move(ready)));
-                     return {};
-                   }());
+                   answer(peer.room == nullptr ? Result<RangeDigests>(RangeDigests())
+                                               : peer.room->workspace.range_digests(
+                                                     peer.session.hello(), e.request));
                  },
                  [&](effect::ReadRange&& e) {
-                   commit(now);
-                   answer([&]() -> Result<void> {
-                     if (peer.room == nullptr) {
-                       return {};
-                     }
-                     SL_TRY(RangeRows ready,
-                            peer.room->workspace.range_rows(peer.session.hello(), e.request));
-                     peer.session.on_message_ready(now, Message(std::move(ready)));
-                     return {};
-                   }());
+                   answer(peer.room == nullptr
+                              ? Result<RangeRows>(RangeRows())
+                              : peer.room->workspace.range_rows(peer.session.hello(), e.request));
                  },
                  [&](effect::ReadHead&&) {
                    commit(now);

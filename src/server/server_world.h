@@ -1,8 +1,5 @@
 #pragma once
 
-#include <doctest/doctest.h>
-
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>

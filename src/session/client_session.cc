@@ -7,13 +7,6 @@
 #include "wire/codec.h"
 
 namespace syncline {
-namespace {
-
-// A mismatch may be a change in flight; two heartbeats in a row are none.
-constexpr std::uint32_t mismatches_before_rescan = 2;
-constexpr std::uint32_t mismatches_before_stuck = 8;
-
-}  // namespace
 
 ClientSession::ClientSession(const Parts& parts, const ClientOptions& options)
     : clock_(parts.clock), random_(parts.random), options_(options), backoff_(options.backoff) {}
@@ -44,19 +37,13 @@ void ClientSession::dial(Instant now) {
 }
 
 void ClientSession::reset_connection() {
-  in_flight_.clear();
-  in_flight_bytes_ = 0;
-  loading_ = SL_MUTANT(22) && loading_;
-  outbox_drained_ = false;
-  push_at_.reset();
+  push_.reset();
   received_.start_at(facts_.cursor);
-  pages_.clear();
-  snapshot_end_.reset();
+  snapshot_.reset();
   walk_.clear();
   comparing_.reset();
   ack_held_.reset();
-  heartbeat_seen_.reset();
-  heartbeat_covers_us_ = false;
+  watch_.reset();
 }
 
 void ClientSession::close(Instant /*now*/, const std::string& reason) {
@@ -142,7 +129,7 @@ void ClientSession::subscribe(Instant now, std::vector<std::string> tables) {
   options_.tables = std::move(tables);
   if (is_up()) {
     send(Subscribe{options_.tables});
-    heartbeat_seen_.reset();
+    watch_.reset();
   }
   // Rows that left go, rows that joined come, and neither is a deletion.
   rescan_now(now);
@@ -161,15 +148,15 @@ void ClientSession::wake(Instant now) {
     at = next_try_;
   } else if (phase_ == Phase::stopped || phase_ == Phase::mending) {
     return;
-  } else if (push_at_) {
-    at = std::min(at, *push_at_);
+  } else if (push_.waits_until()) {
+    at = std::min(at, *push_.waits_until());
   }
   effects_.emplace_back(effect::WakeAt{at});
 }
 
 bool ClientSession::is_waiting_in_vain(Instant now) const {
   const bool asked =
-      !in_flight_.empty() || ((phase_ == Phase::bootstrap || phase_ == Phase::rescan) && !busy_);
+      !push_.empty() || ((phase_ == Phase::bootstrap || phase_ == Phase::rescan) && !busy_);
   return asked && now - progress_at_ > options_.patience;
 }
 
@@ -270,7 +257,7 @@ void ClientSession::handle(Instant now, Welcome&& m) {
                                             facts_.acknowledged, facts_.acknowledged_time});
   heartbeat_ = {std::clamp<std::int64_t>(m.heartbeat_ms, 50, 60'000)};
   may_write_ = m.may_write;
-  sent_through_ = SL_MUTANT(23) ? std::max(sent_through_, m.known_sequence) : m.known_sequence;
+  push_.start_at(m.known_sequence);
   resume_after_ = m.resume_after;
   received_.start_at(m.resume_after);
   catch_up_started_ = now;
@@ -421,79 +408,52 @@ void ClientSession::on_frame(Instant now, Bytes frame) {
 void ClientSession::on_local_change(Instant now, ChangeSequence last_sequence,
                                     const Digest& digest) {
   if (last_sequence > facts_.last_sequence) {
-    outbox_drained_ = false;
+    push_.written();
   }
   facts_.last_sequence = std::max(facts_.last_sequence, last_sequence);
   facts_.digest = digest;
-  heartbeat_covers_us_ = false;
+  watch_.moved();
   if (!is_up()) {
     return;
   }
   if (options_.debounce.ms == 0) {
     push(now);
-  } else if (!push_at_) {
-    push_at_ = now + options_.debounce;
+  } else if (!push_.waits_until()) {
+    push_.wait_until(now + options_.debounce);
     wake(now);
   }
 }
 
 void ClientSession::push(Instant now) {
   const bool may = (phase_ == Phase::live || phase_ == Phase::bootstrap) && may_write_;
-  if (!may || loading_ || outbox_drained_ || in_flight_.size() >= limits::push_window_changes ||
-      in_flight_bytes_ >= limits::push_window_bytes) {
+  if (!may) {
     return;
   }
-  if (push_at_ && now < *push_at_) {
-    return;
+  if (auto load = push_.next(now, facts_.last_sequence)) {
+    effects_.emplace_back(*load);
   }
-  push_at_.reset();
-  if (sent_through_ >= facts_.last_sequence) {
-    outbox_drained_ = true;
-    return;
-  }
-  loading_ = true;
-  effects_.emplace_back(
-      effect::LoadOutbox{sent_through_, limits::push_window_bytes - in_flight_bytes_});
 }
 
 void ClientSession::on_outbox(Instant now, ChangeSequence after, std::vector<OutboxPart> parts) {
-  if (!loading_ || after != sent_through_) {
+  if (!push_.expects(after)) {
     return;
   }
-  loading_ = false;
-  if (parts.empty()) {
-    outbox_drained_ = true;
-    return;
-  }
-  if (in_flight_.empty()) {
+  if (push_.empty()) {
     progress_at_ = now;
   }
-  std::size_t bytes = 0;
+  push_.sent(parts);
+  if (parts.empty()) {
+    return;
+  }
   for (OutboxPart& part : parts) {
-    bytes += part.part.size();
-    if (part.last) {
-      in_flight_.push_back({part.sequence, part.time, bytes});
-      in_flight_bytes_ += bytes;
-      bytes = 0;
-      sent_through_ = part.sequence;
-    }
     send(PushPart{std::move(part.part)});
   }
   spoke_at_ = now;
   push(now);
 }
 
-void ClientSession::ack_through(ChangeSequence through) {
-  while (!in_flight_.empty() && in_flight_.front().sequence <= through) {
-    in_flight_bytes_ -= in_flight_.front().bytes;
-    facts_.acknowledged_time = SL_MUTANT(25) ? 1 : in_flight_.front().time;
-    in_flight_.pop_front();
-  }
-  heartbeat_covers_us_ = false;
-}
-
 void ClientSession::handle(Instant now, Ack&& m) {
-  if (m.through > sent_through_) {
+  if (m.through > push_.sent_through()) {
     protocol_error(now, "the server acknowledged a change that was not sent");
     return;
   }
@@ -507,85 +467,25 @@ void ClientSession::handle(Instant now, Ack&& m) {
     return;
   }
   facts_.acknowledged = m.through;
-  ack_through(m.through);
+  facts_.acknowledged_time = push_.acknowledge(m.through).value_or(facts_.acknowledged_time);
+  watch_.moved();
   effects_.emplace_back(effect::Acknowledge{m.through});
   push(now);
 }
 
 void ClientSession::handle(Instant now, Rejected&& m) {
-  if (m.sequence > sent_through_) {
+  if (m.sequence > push_.sent_through()) {
     protocol_error(now, "the server rejected a change that was not sent");
     return;
   }
   effects_.emplace_back(effect::RejectChange{std::move(m)});
 }
 
-// --- Pull
-// -----------------------------------------------------------------------------------------
-
-void ClientSession::handle(Instant now, PullPart&& m) {
-  if (const auto added = received_.add(std::move(m)); !added) {
-    protocol_error(now, added.error().message());
-    return;
-  }
-  pull();
-}
-
-void ClientSession::handle(Instant now, PullThrough&& m) {
-  if (const auto through = received_.through(m.version); !through) {
-    protocol_error(now, through.error().message());
-    return;
-  }
-  pull();
-}
-
-void ClientSession::pull() {
-  if (phase_ != Phase::live || busy_ || received_.whole_through() <= facts_.cursor) {
-    return;
-  }
-  busy_ = true;
-  effects_.emplace_back(effect::ApplyChanges{received_.take_whole(), received_.whole_through()});
-}
-
-void ClientSession::on_applied(Instant now, ServerVersion cursor, const Digest& digest) {
-  busy_ = false;
-  facts_.cursor = SL_MUTANT(24) ? facts_.cursor : cursor;
-  facts_.digest = digest;
-  switch (phase_) {
-    case Phase::bootstrap:
-      facts_.snapshot_token.clear();
-      go_live(now);
-      break;
-    case Phase::rescan:
-      if (comparing_ || !walk_.empty()) {
-        rescan_step(now);  // an answer from before the rescan
-        break;
-      }
-      facts_.wants_rescan = false;
-      go_live(now);
-      break;
-    case Phase::live:
-      spoke_at_ = now;
-      send(Applied{cursor});
-      pull();
-      check_digest(now);
-      break;
-    case Phase::stopped:
-    case Phase::waiting:
-    case Phase::dialing:
-    case Phase::greeting:
-    case Phase::mending:
-      break;
-  }
-}
-
 // --- Idle
 // -----------------------------------------------------------------------------------------
 
 void ClientSession::handle(Instant now, Heartbeat&& m) {
-  heartbeat_seen_ = m;
-  heartbeat_at_ = now;
-  heartbeat_covers_us_ = facts_.acknowledged >= facts_.last_sequence;
+  watch_.heard(now, m, facts_.acknowledged >= facts_.last_sequence);
   check_digest(now);
 }
 
@@ -595,25 +495,17 @@ void ClientSession::check_digest(Instant now) {
       !facts.heartbeat_covers_us) {
     return;
   }
-  if (facts.digests_equal) {
-    mismatches_ = 0;
-    if (trouble_ == Trouble::digest_mismatch) {
-      trouble_ = Trouble::none;
-    }
-    return;
+  const DigestWatch::Verdict verdict = watch_.compare(facts_.digest);
+  if (verdict == DigestWatch::Verdict::equal && trouble_ == Trouble::digest_mismatch) {
+    trouble_ = Trouble::none;
   }
-  ++mismatches_;
-  ++mismatches_ever_;
-  if (mismatches_ >= mismatches_before_stuck) {
+  if (watch_.is_stuck()) {
     trouble_ = Trouble::digest_mismatch;
     trouble_message_ = "this replica's rows differ from the server's after comparing them all";
     trouble_advice_ = "export unsent changes and resync";
   }
-  if (mismatches_ >= mismatches_before_rescan &&
-      (mismatches_ & (mismatches_ - 1)) == 0) {  // 2, 4, 8, ...: ever more seldom
-    const std::uint32_t count = mismatches_;
+  if (verdict == DigestWatch::Verdict::rescan) {
     rescan_now(now);
-    mismatches_ = count;
   }
 }
 
@@ -628,11 +520,11 @@ StatusFacts ClientSession::status_facts(Instant now) const {
   facts.trouble = trouble_;
   facts.pending = facts_.last_sequence.get() - facts_.acknowledged.get();
   facts.catching_up = phase_ != Phase::live || busy_ || !received_.empty();
-  if (heartbeat_seen_) {
-    facts.at_head = facts_.cursor == heartbeat_seen_->head;
-    facts.heartbeat_fresh = now - heartbeat_at_ <= options_.fresh;
-    facts.heartbeat_covers_us = heartbeat_covers_us_;
-    facts.digests_equal = facts_.digest == heartbeat_seen_->digest;
+  if (watch_.last()) {
+    facts.at_head = facts_.cursor == watch_.last()->head;
+    facts.heartbeat_fresh = watch_.age(now) <= options_.fresh;
+    facts.heartbeat_covers_us = watch_.covers_us();
+    facts.digests_equal = facts_.digest == watch_.last()->digest;
   }
   return facts;
 }
@@ -640,8 +532,8 @@ StatusFacts ClientSession::status_facts(Instant now) const {
 Progress ClientSession::progress(Instant now) const {
   Progress out;
   if (phase_ == Phase::bootstrap) {
-    out = {snapshot_rows_, snapshot_.rows, snapshot_bytes_, snapshot_.bytes, 0, {}};
-    measure(out, snapshot_bytes_ - snapshot_.bytes_before, now - catch_up_started_);
+    out = snapshot_.progress();
+    measure(out, snapshot_.bytes_here(), now - catch_up_started_);
   }
   return out;
 }

@@ -95,7 +95,7 @@ Result<PartHeader> read_part_header(Reader& in) {
   PartHeader header;
   SL_TRY(const Bytes replica, in.raw(16));
   SL_TRY(header.stamp.replica, ReplicaId::from_bytes(replica));
-  SL_TRY(const std::uint64_t sequence, in.varint());
+  SL_TRY(const std::uint64_t sequence, in.varint_at_most(limits::sequence_max));
   header.sequence = ChangeSequence(sequence);
   SL_TRY(header.stamp.time, in.u64());
   SL_TRY(const std::uint64_t schema, in.varint_at_most(UINT32_MAX));

@@ -14,6 +14,8 @@ inline constexpr std::size_t row_bytes_max = std::size_t{64} << 20U;
 inline constexpr std::size_t part_bytes_target = std::size_t{256} << 10U;
 // One part with its header, and so the largest frame that carries a change.
 inline constexpr std::size_t part_bytes_max = row_bytes_max + (std::size_t{1} << 20U);
+// Of a change, which numbers its replica's transactions; what SQLite keeps in an integer.
+inline constexpr std::uint64_t sequence_max = std::uint64_t{1} << 62U;
 // Parts of one transaction.
 inline constexpr std::uint64_t parts_max = 1U << 20U;
 // Names of tables and columns, in bytes.

@@ -1,9 +1,68 @@
-// How a replica comes to the server's state when the log alone does not lead there: the parts of
-// ClientSession for bootstrap and rescan.
+// The part of the replica's session that brings it to the server's state: changes in version order,
+// a snapshot, or a comparison of all rows.
+#include "base/mutant.h"
 #include "session/client_session.h"
-#include "wire/codec.h"
 
 namespace syncline {
+
+// --- Pull
+// -----------------------------------------------------------------------------------------
+
+void ClientSession::handle(Instant now, PullPart&& m) {
+  if (const auto added = received_.add(std::move(m)); !added) {
+    protocol_error(now, added.error().message());
+    return;
+  }
+  pull();
+}
+
+void ClientSession::handle(Instant now, PullThrough&& m) {
+  if (const auto through = received_.through(m.version); !through) {
+    protocol_error(now, through.error().message());
+    return;
+  }
+  pull();
+}
+
+void ClientSession::pull() {
+  if (phase_ != Phase::live || busy_ || received_.whole_through() <= facts_.cursor) {
+    return;
+  }
+  busy_ = true;
+  effects_.emplace_back(effect::ApplyChanges{received_.take_whole(), received_.whole_through()});
+}
+
+void ClientSession::on_applied(Instant now, ServerVersion cursor, const Digest& digest) {
+  busy_ = false;
+  facts_.cursor = SL_MUTANT(24) ? facts_.cursor : cursor;
+  facts_.digest = digest;
+  switch (phase_) {
+    case Phase::bootstrap:
+      facts_.snapshot_token.clear();
+      go_live(now);
+      break;
+    case Phase::rescan:
+      if (comparing_ || !walk_.empty()) {
+        rescan_step(now);  // an answer from before the rescan
+        break;
+      }
+      facts_.wants_rescan = false;
+      go_live(now);
+      break;
+    case Phase::live:
+      spoke_at_ = now;
+      send(Applied{cursor});
+      pull();
+      check_digest(now);
+      break;
+    case Phase::stopped:
+    case Phase::waiting:
+    case Phase::dialing:
+    case Phase::greeting:
+    case Phase::mending:
+      break;
+  }
+}
 
 // --- Bootstrap
 // ------------------------------------------------------------------------------------
@@ -13,19 +72,20 @@ void ClientSession::handle(Instant now, SnapshotBegin&& m) {
     protocol_error(now, "a snapshot that nobody asked for");
     return;
   }
-  snapshot_ = m;
-  snapshot_rows_ = m.rows_before;
-  snapshot_bytes_ = m.bytes_before;
+  snapshot_.begin(m);
   received_.start_at(m.version);
   effects_.emplace_back(effect::BeginSnapshot{m});
 }
 
 void ClientSession::handle(Instant now, SnapshotPage&& m) {
-  if (phase_ != Phase::bootstrap || snapshot_end_ || pages_.size() > limits::snapshot_pages_ahead) {
-    protocol_error(now, "more pages of a snapshot than were asked for");
+  if (phase_ != Phase::bootstrap) {
+    protocol_error(now, "a page of a snapshot that nobody asked for");
     return;
   }
-  pages_.push_back(std::move(m));
+  if (const auto added = snapshot_.add(std::move(m)); !added) {
+    protocol_error(now, added.error().message());
+    return;
+  }
   apply_pages(now);
 }
 
@@ -34,7 +94,7 @@ void ClientSession::handle(Instant now, SnapshotEnd&& m) {
     protocol_error(now, "the end of a snapshot that nobody asked for");
     return;
   }
-  snapshot_end_ = m;
+  snapshot_.end(m);
   apply_pages(now);
 }
 
@@ -42,25 +102,21 @@ void ClientSession::apply_pages(Instant now) {
   if (busy_ || phase_ != Phase::bootstrap) {
     return;
   }
-  if (!pages_.empty()) {
+  if (auto page = snapshot_.take_page()) {
     busy_ = true;
-    snapshot_rows_ += pages_.front().rows;
-    snapshot_bytes_ += pages_.front().bytes;
-    effects_.emplace_back(effect::ApplyPage{std::move(pages_.front())});
-    // Its token stays behind: what is asked for next.
-    pages_.pop_front();
+    effects_.emplace_back(effect::ApplyPage{std::move(*page)});
     return;
   }
-  if (!snapshot_end_) {
-    return;
-  }
-  if (snapshot_end_->rows != snapshot_rows_ || snapshot_end_->bytes != snapshot_bytes_) {
+  const auto finished = snapshot_.finished();
+  if (!finished) {
     facts_.snapshot_token.clear();
-    protocol_error(now, "a snapshot with other totals than it promised");
+    protocol_error(now, finished.error().message());
     return;
   }
-  busy_ = true;
-  effects_.emplace_back(effect::FinishSnapshot{snapshot_end_->version});
+  if (*finished) {
+    busy_ = true;
+    effects_.emplace_back(effect::FinishSnapshot{(*finished)->version});
+  }
 }
 
 void ClientSession::on_page_applied(Instant now, ByteVector token, const Digest& digest) {
