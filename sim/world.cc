@@ -9,8 +9,13 @@ namespace syncline::sim {
 namespace {
 
 constexpr std::int64_t epoch_ms = 1'700'000'000'000;
-// After the storm everything must be green within this much simulated time.
-constexpr std::int64_t settle_ms = 5 * 60 * 1000;
+// After the storm everything must be green within this much simulated time: the longest back-off
+// (60 s), a dial that leads nowhere (30 s) or a connection that only looks open (15 s, and 30 s
+// when heartbeats still come), and half a minute for what is to be said then.
+constexpr std::int64_t settle_ms = 150 * 1000;
+// A heartbeat from before the storm's end may be believed as long as it is fresh (P4: 5 s), and
+// replicas look at it once a second.
+constexpr std::int64_t believed_ms = 6000;
 
 }  // namespace
 
@@ -20,7 +25,9 @@ Storm Storm::draw(std::uint64_t seed, std::uint64_t steps) {
   storm.steps = steps;
   storm.replicas = 2 + random.below(3);
   storm.rows = 2 + random.below(40);
-  storm.real = 1;
+  storm.real = 0;
+  const std::size_t fan_outs[] = {128, 512, 4096};
+  storm.fan_out_bytes = fan_outs[random.below(3)];
   for (std::uint64_t* chance :
        {&storm.cut, &storm.half_open, &storm.partition, &storm.server_crash,
         &storm.server_disk_fails, &storm.server_disk_full, &storm.server_backup,
@@ -244,8 +251,7 @@ Outcome World::run() {
         }
       }
     }
-    // A heartbeat from before the storm's end may be believed as long as it is fresh.
-    if (!stormy_ && time_ > storm_end + 6000 && outcome_.steps % 16 == 0 && all_synced()) {
+    if (!stormy_ && time_ > storm_end + believed_ms && outcome_.steps % 16 == 0 && all_synced()) {
       break;
     }
     if (!stormy_ && time_ > storm_end + settle_ms) {

@@ -25,6 +25,8 @@ struct Storm {
   // So many of them are the engine over a SQLite file; the others are models in memory.
   std::size_t real = 0;
   std::uint64_t rows = 12;  // few, so that people meet
+  // Small, so that readers also come to the log.
+  std::size_t fan_out_bytes = 4096;
   // Chances per 1000 events of a person's turn.
   std::uint64_t cut = 20;
   std::uint64_t half_open = 5;

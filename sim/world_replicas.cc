@@ -74,7 +74,9 @@ void World::pump_client(std::size_t index) {
 }
 
 void World::check_welcome(const Node& node, const effect::SaveWelcome& welcome) {
-  if (welcome.acknowledged < node.replica.facts().acknowledged && !has_restored()) {
+  // Only a new lineage may know less: a server that was restored.
+  const bool same_server = welcome.lineage == node.replica.facts().lineage;
+  if (same_server && welcome.acknowledged < node.replica.facts().acknowledged) {
     violate("the server forgot a change that it had acknowledged");
   }
 }
@@ -200,7 +202,7 @@ void World::answer(std::size_t index, ClientEffect& any) {
           [&](effect::Reidentify& e) {
             count("forked");
             if (outcome_.counts.count("clone") == 0 &&
-                outcome_.counts.count("replica_old_copy") == 0 && !has_restored()) {
+                outcome_.counts.count("replica_old_copy") == 0) {
               violate("a replica was taken for a copy, and there are none");
             }
             replica.reidentify(random_, e);

@@ -44,8 +44,10 @@ void World::start_server() {
   store_ = std::move(*store);
   HubOptions hub;
   hub.rules.read_only_tables = {"forbidden"};
-  hub.retention.keep_ms = 60'000;
-  hub.fan_out_bytes_max = 4096;
+  // A month, scaled down: it must be longer than stamps may run ahead, and shorter than people
+  // sleep and pause here.
+  hub.retention.keep_ms = skew_ms_max;
+  hub.fan_out_bytes_max = storm_.fan_out_bytes;
   hub_ = std::make_unique<Hub>(*store_, server_clock_, hub);
 }
 
