@@ -433,13 +433,16 @@ Result<bool> Apply::fast_state(Incoming& incoming, RowReader& reader) {
     }
   }
   incoming.order.clear();
+  std::uint64_t newest = reader.life().time;
   for (std::size_t i = 0; i < reader.cell_count(); ++i) {
     const DecodedCell& cell = reader.cell(i);
     if (cell.form != CellForm::plain || cell.stamp < reader.life()) {
       return false;
     }
+    newest = std::max(newest, cell.stamp.time);
     incoming.order.emplace_back(incoming.column_ids[cell.column], i);
   }
+  SL_TRY(parts_.clock.observe(newest));
   std::sort(incoming.order.begin(), incoming.order.end());
   RowClock clock;
   SL_TRY(clock.life, parts_.origins.clock_of(reader.life()));

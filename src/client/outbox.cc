@@ -29,6 +29,8 @@ Result<std::vector<OutboxChange>> Outbox::batch(LocalVersion after, std::size_t 
   SL_TRY(const LocalVersion done, acknowledged());
   Extract::Range range;
   range.acknowledged = done;
+  SL_TRY(const std::int64_t once, meta_.integer(meta_name::once_acknowledged_version));
+  range.once_acknowledged = LocalVersion(static_cast<std::uint64_t>(once));
   range.after = std::max(after, done);
   range.own_only = true;
   SL_TRY(const std::int64_t schema, meta_.integer(meta_name::schema_version));

@@ -303,6 +303,43 @@ TEST_CASE("a server that was restored from a backup is healed by its replicas") 
   CHECK(a.text(all_notes) == "1:renamed:-:0|2:renamed again:b:0");
 }
 
+TEST_CASE("a restored server is healed though others overwrote what it forgot") {
+  ConversationWorld world("host_restored_over");
+  Device a(world, "a.db", 1);
+  Device b(world, "b.db", 2);
+  track(a, {"stars=counter"});
+  track(b, {"stars=counter"});
+  a.start();
+  b.start();
+  insert(a, 1, "old");
+  check_agreed(world, {&a, &b});
+  REQUIRE(world.store->backup(world.folder.file("backup.db")));
+  insert(a, 2, "deleted by b");
+  insert(a, 3, "renamed by b");
+  a.run("UPDATE notes SET body = 'by a', stars = stars + 1 WHERE id = 1");
+  check_agreed(world, {&a, &b});
+  b.run("DELETE FROM notes WHERE id = 2");
+  b.run("UPDATE notes SET title = 'by b' WHERE id = 3");
+  b.run("UPDATE notes SET body = 'by b', stars = stars + 2 WHERE id = 1");
+  check_agreed(world, {&a, &b});
+  a.run("DELETE FROM notes WHERE id = 3");
+  check_agreed(world, {&a, &b});
+  const std::string before = a.text(all_notes);
+  world.close_server();
+  world.server_file = "backup.db";
+  world.open_server();
+  REQUIRE(world.store->begin_lineage(LineageId::draw(world.random)));
+  // Each alone in turn, so that neither can lean on the other.
+  b.online = false;
+  world.advance(90'000);
+  CHECK(a.host->last_error() == "");
+  CHECK(a.engine->counts()->pending == 0);
+  b.online = true;
+  world.advance(90'000);
+  check_converged(world, {&a, &b});
+  CHECK(a.text(all_notes) == before);
+}
+
 TEST_CASE("a server that was built anew gets everything back from its replicas") {
   ConversationWorld world("host_rebuilt");
   Device a(world, "a.db", 1);
