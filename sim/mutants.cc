@@ -12,9 +12,11 @@ using namespace syncline::sim;
 namespace {
 
 // A deliberate bug, and the weather in which it is looked for.
+enum class Weather { any, fence, copies };
 struct Mutant {
   int number;
   const char* what;
+  Weather weather = Weather::any;
 };
 
 constexpr Mutant mutants[] = {
@@ -22,8 +24,8 @@ constexpr Mutant mutants[] = {
     {2, "tells changes before the commit"},
     {3, "acknowledges the next change, too"},
     {4, "admits a change twice"},
-    {5, "does not look for copies"},
-    {6, "drops the fence"},
+    {5, "does not look for copies", Weather::copies},
+    {6, "drops the fence", Weather::fence},
     {7, "leaves new rows out of the digest"},
     {8, "forgets totals at a restart"},
     {9, "forgets deletions"},
@@ -44,20 +46,29 @@ constexpr Mutant mutants[] = {
     {24, "forgets the cursor that it applied"},
     {25, "forgets the time of what was acknowledged"},
     {26, "does not tell the epochs before"},
-    {27, "tells of refused changes as if they were known"},
-    {28, "takes changes for a replica's without comparing them"},
-    {29, "lets an old put bring a deleted row back"},
-    {30, "takes an old insert for a new one"},
-    {31, "acknowledges during a rescan"},
-    {32, "a copy does not compare its rows"},
-    {33, "an old deletion leaves an old tombstone"},
+    {27, "admits what comes behind a refused change", Weather::fence},
+    {28, "takes changes for a replica's without comparing them", Weather::copies},
+    {29, "lets an old put bring a deleted row back", Weather::fence},
+    {30, "takes an old insert for a new one", Weather::fence},
+    {32, "a copy does not compare its rows", Weather::copies},
+    {33, "an old deletion leaves an old tombstone", Weather::fence},
 };
 
 // The first seed in which something is noticed; zero for none.
-std::uint64_t hunt(std::uint64_t seeds, std::uint64_t steps, std::string& how) {
+std::uint64_t hunt(Weather weather, std::uint64_t seeds, std::uint64_t steps, std::string& how) {
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     Storm storm = Storm::draw(seed, steps);
-    storm.real = 0;
+    if (weather == Weather::fence) {
+      storm.rows = 3 + storm.rows % 6;
+      storm.long_sleep = 30;
+      storm.server_retire = 60;
+      storm.server_restore = seed % 2 == 0 ? 0 : 3;
+    } else if (weather == Weather::copies) {
+      storm.replica_old_copy = 40;
+      storm.replica_clone = 10;
+      storm.reject = 40;
+      storm.server_restore = 0;
+    }
     const Outcome outcome = World(seed, storm).run();
     if (!outcome.ok) {
       how = outcome.violation;
@@ -79,7 +90,7 @@ int main(int argc, char** argv) {
   int missed = 0;
   std::string how;
   active_mutant = 0;
-  if (only <= 0 && hunt(30, steps, how) != 0) {
+  if (only <= 0 && hunt(Weather::any, 30, steps, how) != 0) {
     std::printf("without any bug: %s\n", how.c_str());
     return 1;
   }
@@ -88,7 +99,7 @@ int main(int argc, char** argv) {
       continue;
     }
     active_mutant = mutant.number;
-    const std::uint64_t seed = hunt(seeds, steps, how);
+    const std::uint64_t seed = hunt(mutant.weather, seeds, steps, how);
     missed += seed == 0 ? 1 : 0;
     std::printf("%s %2d %s: %s\n", seed == 0 ? "MISSED" : "caught", mutant.number, mutant.what,
                 seed == 0 ? "" : ("seed " + std::to_string(seed) + ", " + how).c_str());

@@ -152,6 +152,7 @@ class World {
   void hang_up(std::size_t node, bool tell_server);
   void copy_replica(std::size_t from);
   void check_status(std::size_t node);
+  void check_truth(std::size_t node, const WorkspaceRecord& room);
   std::string first_difference(std::size_t node);
   void check_welcome(const Node& node, const effect::SaveWelcome& welcome);
   void check_end();

@@ -31,9 +31,28 @@ void World::check_status(std::size_t index) {
   if (!room || !*room) {
     return;
   }
+  check_truth(index, **room);
   const auto known = store_->find_replica((*room)->id, facts.replica);
   if (!known || !*known || (*known)->last_sequence < facts.last_sequence) {
     violate("synced, but the server lacks a change");
+  }
+}
+
+// What an observer who sees everything says about "synced": at the server's head, the rows are the
+// server's.
+void World::check_truth(std::size_t index, const WorkspaceRecord& room) {
+  const ReplicaFacts& facts = nodes_[index]->replica.facts();
+  if (facts.cursor != room.head) {
+    return;
+  }
+  Digest truth;
+  if (const auto totals = store_->totals(room.id)) {
+    for (const auto& [table, sum] : *totals) {
+      truth.add(sum.digest);
+    }
+  }
+  if (!(truth == facts.digest)) {
+    violate("synced, and it is not true: " + first_difference(index));
   }
 }
 

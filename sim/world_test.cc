@@ -16,7 +16,7 @@ Storm calm() {
         &Storm::server_disk_fails, &Storm::server_disk_full, &Storm::server_backup,
         &Storm::server_restore, &Storm::server_retire, &Storm::replica_crash,
         &Storm::replica_old_copy, &Storm::replica_clone, &Storm::clock_jump, &Storm::long_sleep,
-        &Storm::resync, &Storm::reject}) {
+        &Storm::resync, &Storm::reject, &Storm::replica_disk, &Storm::upgrade}) {
     storm.*chance = 0;
   }
   return storm;

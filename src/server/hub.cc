@@ -397,6 +397,9 @@ Result<void> Hub::admit(ConnectionId id, Peer& peer, std::vector<ByteVector> par
   std::vector<ByteVector> kept = parts;
   SL_TRY(Admitted admitted, workspace.admit(peer.session.hello(), peer.session.rights(),
                                             std::move(parts), clock_->now_ms()));
+  peer.is_refused = admitted.admission == Admission::skewed ||
+                    admitted.admission == Admission::diverged ||
+                    admitted.admission == Admission::out_of_order;
   if (SL_MUTANT(1)) {  // acknowledges before the commit
     peer.session.on_admitted(Instant{}, admitted);
   }
@@ -407,14 +410,21 @@ Result<void> Hub::admit(ConnectionId id, Peer& peer, std::vector<ByteVector> par
 }
 
 void Hub::append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts) {
-  if (peer.room == nullptr) {
-    return;
+  if (peer.room == nullptr || (peer.is_refused && !SL_MUTANT(27))) {
+    return;  // what was on its way behind a refused change is sent again after it
   }
   const auto done = admit(id, peer, std::move(parts));
   if (!done) {
     fail(now, done.error(), peer.room);
     peer.session.on_host_failure(now, done.error());
     return;
+  }
+  if (SL_MUTANT(2)) {  // tells changes before the commit
+    peer.room->committed = peer.room->workspace.head();
+    for (const ConnectionId member : std::set<ConnectionId>(peer.room->members)) {
+      peers_.at(member)->session.on_head_moved(now, peer.room->committed);
+      pump(now, member);
+    }
   }
   if (waiting_.size() >= options_.group_changes_max || waiting_bytes_ >= options_.group_bytes_max) {
     commit(now);
@@ -435,9 +445,7 @@ void Hub::read_log(Instant now, Peer& peer, const effect::ReadLog& ask) {
       return;
     }
   }
-  auto slice = room.workspace.read(hello, ask.after,
-                                   SL_MUTANT(2) ? room.workspace.head().next() : room.committed,
-                                   ask.bytes_max);
+  auto slice = room.workspace.read(hello, ask.after, room.committed, ask.bytes_max);
   if (!slice) {
     peer.session.on_host_failure(now, slice.error());
   } else if (slice->gone) {

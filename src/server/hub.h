@@ -99,6 +99,8 @@ class Hub {
     Peer(WallClock& clock, const ServerOptions& options) : session(clock, options) {}
     ServerSession session;
     Room* room = nullptr;
+    // A change waits for the commit that ends this session.
+    bool is_refused = false;
   };
   struct Waiting {
     ConnectionId connection;

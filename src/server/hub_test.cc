@@ -150,6 +150,20 @@ TEST_CASE("a failed commit sends away whoever had a change in it, and nobody els
   CHECK(office.count<PullPart>(reader) == 1);
 }
 
+TEST_CASE("nothing behind a change that ends its session is admitted") {
+  Office office;
+  // A restored server: the replica knows more to be acknowledged, and numbers may have gaps.
+  Hello hello = sample_hello(1);
+  hello.acknowledged = hello.last_sequence = ChangeSequence(40);
+  const ConnectionId writer = office.meet(hello);
+  office.push(writer, change_of(1, 13, office.clock.ms + 90'000));
+  office.push(writer, change_of(1, 14, 500));
+  office.commit();
+  CHECK_FALSE(office.is_up(writer));
+  const WorkspaceId team = (*office.store.find_workspace("team"))->id;
+  CHECK_FALSE(office.store.find_change(team, sample_replica(1), ChangeSequence(14))->has_value());
+}
+
 TEST_CASE("a greeting that cannot be stored is no greeting") {
   Office office;
   const ConnectionId other = office.follow(1);

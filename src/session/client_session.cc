@@ -460,7 +460,7 @@ void ClientSession::handle(Instant now, Ack&& m) {
   if (m.through <= facts_.acknowledged) {
     return;
   }
-  if (phase_ == Phase::rescan && !SL_MUTANT(31)) {
+  if (phase_ == Phase::rescan) {
     // Rows that were read before this change may be on their way and must not replace it: it
     // counts as unsent until the rescan has ended.
     ack_held_ = m.through;
