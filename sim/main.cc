@@ -35,6 +35,7 @@ constexpr const char* kinds[] = {"bootstrap",
                                  "server_disk_full",
                                  "server_restore",
                                  "server_retire",
+                                 "slow_answer",
                                  "synced",
                                  "torn_sectors"};
 constexpr const char* real_kinds[] = {

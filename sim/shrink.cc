@@ -24,7 +24,8 @@ constexpr Fault faults[] = {{"cut", &Storm::cut},
                             {"resync", &Storm::resync},
                             {"reject", &Storm::reject},
                             {"replica_disk", &Storm::replica_disk},
-                            {"upgrade", &Storm::upgrade}};
+                            {"upgrade", &Storm::upgrade},
+                            {"slow_answer", &Storm::slow_answer}};
 
 bool fails(std::uint64_t seed, const Storm& storm) { return !World(seed, storm).run().ok; }
 

@@ -33,7 +33,7 @@ Storm Storm::draw(std::uint64_t seed, std::uint64_t steps) {
         &storm.server_disk_fails, &storm.server_disk_full, &storm.server_backup,
         &storm.server_restore, &storm.server_retire, &storm.replica_crash, &storm.replica_old_copy,
         &storm.replica_clone, &storm.clock_jump, &storm.long_sleep, &storm.resync, &storm.reject,
-        &storm.replica_disk, &storm.upgrade}) {
+        &storm.replica_disk, &storm.upgrade, &storm.slow_answer}) {
     // Each kind is absent from some runs and heavy in others.
     const std::uint64_t fate = random.below(4);
     *chance = fate == 0 ? 0 : fate == 3 ? *chance * 3 : *chance;

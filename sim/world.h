@@ -46,7 +46,8 @@ struct Storm {
   std::uint64_t reject = 4;
   std::uint64_t replica_disk = 6;
   std::uint64_t upgrade = 2;
-  bool tells = false;  // prints what happens
+  std::uint64_t slow_answer = 4;  // of 1000 outboxes that are asked for
+  bool tells = false;             // prints what happens
   static Storm draw(std::uint64_t seed, std::uint64_t steps);
 };
 

@@ -108,8 +108,13 @@ void World::perform(std::size_t index, ClientEffect& any) {
     event.kind = Kind::answer;
     event.node = index;
     event.life = node.life;
+    std::int64_t delay = static_cast<std::int64_t>(random_.below(within));
+    if (std::holds_alternative<effect::LoadOutbox>(any) &&
+        happens("slow_answer", storm_.slow_answer)) {
+      delay += 3000;
+    }
     event.effect = std::move(any);
-    schedule(static_cast<std::int64_t>(random_.below(within)), std::move(event));
+    schedule(delay, std::move(event));
   };
   if (storm_.tells && !std::holds_alternative<effect::WakeAt>(any)) {
     tell(index, effect_words(any));

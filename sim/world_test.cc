@@ -16,7 +16,8 @@ Storm calm() {
         &Storm::server_disk_fails, &Storm::server_disk_full, &Storm::server_backup,
         &Storm::server_restore, &Storm::server_retire, &Storm::replica_crash,
         &Storm::replica_old_copy, &Storm::replica_clone, &Storm::clock_jump, &Storm::long_sleep,
-        &Storm::resync, &Storm::reject, &Storm::replica_disk, &Storm::upgrade}) {
+        &Storm::resync, &Storm::reject, &Storm::replica_disk, &Storm::upgrade,
+        &Storm::slow_answer}) {
     storm.*chance = 0;
   }
   return storm;
@@ -91,6 +92,11 @@ TEST_CASE("a replica that slept past the fence compares its rows") {
 TEST_CASE("people who press resync") { survives(with(&Storm::resync, 40), "rescan"); }
 TEST_CASE("changes that the rules refuse block nothing") {
   survives(with(&Storm::reject, 100), "rejected");
+}
+TEST_CASE("an outbox that is read for longer than its connection lives") {
+  Storm storm = with(&Storm::slow_answer, 150);
+  storm.cut = 100;
+  survives(storm, "slow_answer");
 }
 TEST_CASE("everything at once") {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
