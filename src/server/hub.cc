@@ -228,7 +228,7 @@ void Hub::perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effec
                        HubAuthorise{id, std::move(e.workspace), std::move(e.token), e.replica});
                  },
                  [&](effect::Greet&& e) { greet(now, id, peer, e.hello); },
-                 [&](effect::Append&& e) { append(now, id, peer, std::move(e.parts)); },
+                 [&](effect::Append&& e) { append(now, id, peer, std::move(e.parts), e.relayed); },
                  [&](effect::ReadLog&& e) { read_log(now, peer, e); },
                  [&](effect::ReadSnapshot&& e) { read_snapshot(now, peer, e); },
                  [&](effect::ReadDigests&& e) {
@@ -339,7 +339,8 @@ void Hub::leave(Instant now, ConnectionId id, Peer& peer) {
   }
 }
 
-void Hub::append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts) {
+void Hub::append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts,
+                 bool relayed) {
   if (peer.room == nullptr) {
     return;
   }
@@ -351,13 +352,17 @@ void Hub::append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVecto
     SL_TRY(begin());
     Workspace& workspace = peer.room->workspace;
     std::vector<ByteVector> kept = parts;
-    SL_TRY(Admitted admitted, workspace.admit(peer.session.hello(), peer.session.rights(),
-                                              std::move(parts), clock_->now_ms()));
+    const Hello& hello = peer.session.hello();
+    const Rights& rights = peer.session.rights();
+    SL_TRY(Admitted admitted,
+           relayed ? workspace.admit_relayed(hello, rights, std::move(parts), clock_->now_ms())
+                   : workspace.admit(hello, rights, std::move(parts), clock_->now_ms()));
+    const ReplicaId author = admitted.author;
     if (SL_MUTANT(1)) {  // acknowledges before the commit
       peer.session.on_admitted(now, admitted);
     }
-    waiting_.push_back({id, peer.room, std::move(admitted), std::move(kept), workspace.head(),
-                        peer.session.hello().replica});
+    waiting_.push_back(
+        {id, peer.room, std::move(admitted), std::move(kept), workspace.head(), author});
     return {};
   };
   if (const auto done = run(); !done) {

@@ -181,3 +181,78 @@ TEST_CASE("peers that cannot live together part with a reason") {
   }
   CHECK(b.text("SELECT count(*) FROM notes") == "0");
 }
+
+TEST_CASE("what was learned from a peer reaches the server once, whoever meets it first") {
+  ConversationWorld world("peer_relay");
+  Device a(world, "a.db", 1);
+  Device b(world, "b.db", 2);
+  Device c(world, "c.db", 3);
+  track(a);
+  track(b);
+  track(c);
+  c.start();
+  for (int i = 1; i <= 20; ++i) {
+    insert(a, i, "a");
+  }
+  a.run("UPDATE notes SET stars = stars + 1");
+  {
+    Pair ab(world, a, b);
+    ab.check_equal();
+  }
+  insert(b, 100, "b");
+  b.run("UPDATE notes SET title = 'b', stars = stars + 2 WHERE id = 1");
+  {
+    Pair ab(world, a, b);
+    ab.check_equal();
+  }
+  // b meets the server first, and brings what it learned of a.
+  b.start();
+  world.advance(10'000);
+  CHECK(b.host->last_error() == "");
+  CHECK(status_name(b.status()) == "synced");
+  CHECK(c.text(all_notes) == b.text(all_notes));
+  CHECK(b.engine->counts()->pending == 0);
+  const auto head = world.store->find_workspace("team");
+  REQUIRE((head && *head));
+  CHECK((*head)->head == ServerVersion(23));
+  // Then a: nothing of what it brings is new, and the server knows it for its own.
+  a.start();
+  world.advance(10'000);
+  CHECK(a.host->last_error() == "");
+  CHECK(a.refusals.empty());
+  CHECK((*world.store->find_workspace("team"))->head == ServerVersion(23));
+  a.run("UPDATE notes SET stars = stars + 100 WHERE id = 1");
+  world.advance(10'000);
+  for (Device* device : {&a, &b, &c}) {
+    CAPTURE(device->path);
+    CHECK(status_name(device->status()) == "synced");
+    CHECK(device->text("SELECT title || stars FROM notes WHERE id = 1") == "b103");
+    CHECK(device->host->session().mismatches() == 0);
+    CHECK(device->engine->counts()->pending == 0);
+  }
+}
+
+TEST_CASE("a relay that the rules forbid is dropped, and its author hears of it itself") {
+  ConversationWorld world("peer_forbidden");
+  world.close_server();
+  world.options.rules.read_only_tables = {"notes"};
+  world.open_server();
+  Device a(world, "a.db", 1);
+  Device b(world, "b.db", 2);
+  track(a);
+  track(b);
+  insert(a, 1, "forbidden");
+  {
+    Pair ab(world, a, b);
+    ab.check_equal();
+  }
+  b.start();
+  world.advance(60'000);
+  CHECK(b.text("SELECT count(*) FROM notes") == "0");
+  CHECK(status_name(b.status()) == "synced");
+  a.start();
+  world.advance(20'000);
+  CHECK(a.engine->counts()->rejected == 1);
+  CHECK(a.text("SELECT count(*) FROM notes") == "0");
+  CHECK(status_name(a.status()) == "synced");
+}
