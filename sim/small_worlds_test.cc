@@ -142,6 +142,8 @@ class SmallWorld {
       session.on_connected(now());
     } else if (auto* load = std::get_if<effect::LoadOutbox>(&any)) {
       session.on_outbox(now(), load->after, replica.outbox(load->after, load->bytes_max));
+    } else if (std::holds_alternative<effect::LoadRelays>(any)) {
+      session.on_relays(now(), {});
     } else if (auto* ack = std::get_if<effect::Acknowledge>(&any)) {
       replica.acknowledge(ack->through);
     } else if (auto* apply = std::get_if<effect::ApplyChanges>(&any)) {

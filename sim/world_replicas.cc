@@ -151,6 +151,7 @@ void World::perform(std::size_t index, ClientEffect& any) {
                  },
                  [&](effect::BeginSnapshot&) { count("bootstrap"); },
                  [&](effect::ShowPresence&) { count("presence"); },
+                 [&](effect::LoadRelays&) { node.session->on_relays(now(), {}); },
                  [&](auto&) { later(8); },
              },
              any);

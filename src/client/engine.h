@@ -34,6 +34,7 @@
 #include "model/hlc.h"
 #include "model/schema.h"
 #include "session/client_session.h"
+#include "session/peer_session.h"
 
 namespace syncline {
 
@@ -161,6 +162,24 @@ class Engine final : private Capture::Listener {
   Result<void> restamp(ChangeSequence after);
   // This file is a copy of another: see effect::Reidentify.
   Result<void> reidentify(const effect::Reidentify& how);
+  // --- Peers: what client/peer_host performs ---
+  Result<PeerFacts> peer_facts();
+  struct PeerChanges {
+    std::vector<ByteVector> parts;
+    // Where in the log to look next.
+    LocalVersion through;
+    // The log does not reach back to what the peer lacks of somebody's changes.
+    bool has_gap = false;
+  };
+  // Whole changes of anybody's in the log after `from` that `seen` does not cover, each replica's
+  // without gaps.
+  Result<PeerChanges> peer_changes(const VersionVector& seen, LocalVersion from,
+                                   std::size_t bytes_max);
+  // Merges a change and keeps it whole, to be told to others under the identity it was made with.
+  Result<ApplyReport> learn(std::span<const ByteVector> parts);
+  // Others' changes that were learned whole and that no server is known to have, from `from` on.
+  Result<PeerChanges> relays(LocalVersion from, std::size_t bytes_max);
+  Result<void> finish_relay(const effect::FinishRelay& settled);
   // While quiet, conflicts are kept but not told of (bootstrap, rescan).
   void set_quiet(bool quiet) { quiet_ = quiet; }
 
@@ -189,6 +208,10 @@ class Engine final : private Capture::Listener {
   Result<void> import_change(std::span<const Bytes> parts, ApplyReport& report);
   Result<void> place_waiting_cells(ApplyReport& report);
   Result<void> prune(LocalVersion through, std::int64_t before_ms);
+  Result<VersionVector> relayed();
+  // The first learned change after `from` that is not settled with a server; nothing when there is
+  // none.
+  Result<std::optional<LocalVersion>> next_relay(LocalVersion from, const VersionVector& relayed);
   Result<LocalVersion> version_of(ChangeSequence sequence);
   Result<void> set_acknowledged(ChangeSequence sequence, std::uint64_t time);
   Result<void> index_rows();

@@ -193,6 +193,12 @@ Result<void> Engine::acknowledge(ChangeSequence through) {
 Result<void> Engine::save_welcome(const effect::SaveWelcome& welcome) {
   SL_TRY(require_replica());
   SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(const ByteVector lineage, meta_.blob(meta_name::lineage));
+  if (!equal_bytes(lineage, welcome.lineage.view())) {
+    // What another server has, this one may lack.
+    SL_TRY(meta_.set(meta_name::relayed, ValueView::blob({})));
+    SL_TRY(meta_.set(meta_name::relayed_version, number(0)));
+  }
   SL_TRY(meta_.set(meta_name::lineage, ValueView::blob(welcome.lineage.view())));
   SL_TRY(meta_.set(meta_name::epochs, ValueView::blob(welcome.epoch.view())));
   SL_TRY(meta_.set(meta_name::cursor, number(welcome.cursor.get())));

@@ -39,6 +39,10 @@ inline constexpr std::string_view acknowledged_time = "acked_time";
 // Own changes through this version were acknowledged once, though a server that was restored may
 // have forgotten some of them since: what overwrote them did not keep their values.
 inline constexpr std::string_view once_acknowledged_version = "once_acked_version";
+// Others' changes that were learned whole and are settled with a server: a version vector, and the
+// position of the log through which all are.
+inline constexpr std::string_view relayed = "relayed";
+inline constexpr std::string_view relayed_version = "relayed_version";
 // Log rows through this version are gone; who asks for older ones gets a snapshot.
 inline constexpr std::string_view pruned_version = "pruned_version";
 // Old values in log rows through this version are gone.

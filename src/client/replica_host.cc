@@ -394,6 +394,18 @@ Result<void> ReplicaHost::perform(Instant /*now*/, const effect::Salvage& e) {
   return {};
 }
 
+Result<void> ReplicaHost::perform(Instant now, const effect::LoadRelays& e) {
+  SL_TRY(Engine::PeerChanges changes,
+         parts_.engine->relays(e.first ? LocalVersion(0) : relaying_, e.bytes_max));
+  relaying_ = changes.through;
+  session_.on_relays(now, std::move(changes.parts));
+  return {};
+}
+
+Result<void> ReplicaHost::perform(Instant /*now*/, const effect::FinishRelay& e) {
+  return parts_.engine->finish_relay(e);
+}
+
 // --- Events
 // ---------------------------------------------------------------------------------------
 

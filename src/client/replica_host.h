@@ -113,6 +113,8 @@ class ReplicaHost final : private Engine::Listener {
   Result<void> perform(Instant now, const effect::Restamp& e);
   Result<void> perform(Instant now, const effect::Reidentify& e);
   Result<void> perform(Instant now, const effect::Salvage& e);
+  Result<void> perform(Instant now, const effect::LoadRelays& e);
+  Result<void> perform(Instant now, const effect::FinishRelay& e);
 
   Parts parts_;
   std::vector<std::string> tables_;
@@ -123,6 +125,8 @@ class ReplicaHost final : private Engine::Listener {
   // The log as the session knows it.
   LogHead seen_;
   std::uint32_t schema_version_ = 0;
+  // Others' changes in the log through here are on their way.
+  LocalVersion relaying_;
   std::string last_error_;
   // What was told last.
   Status told_status_ = Status::disconnected;

@@ -158,7 +158,9 @@ void Hub::admit_again(Instant now, std::deque<Waiting> waiting) {
     if (at == peers_.end() || at->second->room != one.room) {
       continue;
     }
-    if (const auto done = admit(one.connection, *at->second, std::move(one.parts)); !done) {
+    if (const auto done =
+            admit(one.connection, *at->second, std::move(one.parts), one.admitted.relayed);
+        !done) {
       // Twice in a row is no one workspace's fault.
       waiting_.push_back({one.connection, one.room, {}, {}, {}, {}});
       fail(now, done.error(), nullptr);
@@ -283,7 +285,7 @@ void Hub::perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effec
                        HubAuthorise{id, std::move(e.workspace), std::move(e.token), e.replica});
                  },
                  [&](effect::Greet&& e) { greet(now, id, peer, e.hello); },
-                 [&](effect::Append&& e) { append(now, id, peer, std::move(e.parts)); },
+                 [&](effect::Append&& e) { append(now, id, peer, std::move(e.parts), e.relayed); },
                  [&](effect::ReadLog&& e) { read_log(now, peer, e); },
                  [&](effect::ReadSnapshot&& e) { read_snapshot(now, peer, e); },
                  [&](effect::ReadDigests&& e) {
@@ -387,7 +389,7 @@ void Hub::leave(Instant now, ConnectionId id, Peer& peer) {
   }
 }
 
-Result<void> Hub::admit(ConnectionId id, Peer& peer, std::vector<ByteVector> parts) {
+Result<void> Hub::admit(ConnectionId id, Peer& peer, std::vector<ByteVector> parts, bool relayed) {
   SL_TRY(begin());
   std::size_t bytes = 0;
   for (const ByteVector& part : parts) {
@@ -395,25 +397,30 @@ Result<void> Hub::admit(ConnectionId id, Peer& peer, std::vector<ByteVector> par
   }
   Workspace& workspace = peer.room->workspace;
   std::vector<ByteVector> kept = parts;
-  SL_TRY(Admitted admitted, workspace.admit(peer.session.hello(), peer.session.rights(),
-                                            std::move(parts), clock_->now_ms()));
+  const Hello& hello = peer.session.hello();
+  const Rights& rights = peer.session.rights();
+  SL_TRY(Admitted admitted,
+         relayed ? workspace.admit_relayed(hello, rights, std::move(parts), clock_->now_ms())
+                 : workspace.admit(hello, rights, std::move(parts), clock_->now_ms()));
   peer.is_refused = admitted.admission == Admission::skewed ||
                     admitted.admission == Admission::diverged ||
                     admitted.admission == Admission::out_of_order;
+  const ReplicaId author = admitted.author;
   if (SL_MUTANT(1)) {  // acknowledges before the commit
     peer.session.on_admitted(Instant{}, admitted);
   }
-  waiting_.push_back({id, peer.room, std::move(admitted), std::move(kept), workspace.head(),
-                      peer.session.hello().replica});
+  waiting_.push_back(
+      {id, peer.room, std::move(admitted), std::move(kept), workspace.head(), author});
   waiting_bytes_ += bytes;
   return {};
 }
 
-void Hub::append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts) {
+void Hub::append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts,
+                 bool relayed) {
   if (peer.room == nullptr || (peer.is_refused && !SL_MUTANT(27))) {
     return;  // what was on its way behind a refused change is sent again after it
   }
-  const auto done = admit(id, peer, std::move(parts));
+  const auto done = admit(id, peer, std::move(parts), relayed);
   if (!done) {
     fail(now, done.error(), peer.room);
     peer.session.on_host_failure(now, done.error());

@@ -122,8 +122,9 @@ class Hub {
   void perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effect);
   void greet(Instant now, ConnectionId id, Peer& peer, const Hello& hello);
   void join(Instant now, ConnectionId id, Peer& peer);
-  void append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts);
-  Result<void> admit(ConnectionId id, Peer& peer, std::vector<ByteVector> parts);
+  void append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts,
+              bool relayed);
+  Result<void> admit(ConnectionId id, Peer& peer, std::vector<ByteVector> parts, bool relayed);
   void read_log(Instant now, Peer& peer, const effect::ReadLog& ask);
   void read_snapshot(Instant now, Peer& peer, const effect::ReadSnapshot& ask);
   void broadcast(Instant now, Peer& peer, const Presence& presence);

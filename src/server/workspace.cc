@@ -487,6 +487,7 @@ Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
   SL_TRY(const auto found, store_->find_replica(record_.id, hello.replica));
   ReplicaRecord record = found.value_or(ReplicaRecord());
   Admitted out;
+  out.author = header.stamp.replica;
   out.sequence = header.sequence;
   out.known_sequence = record.last_sequence;
   const std::uint64_t hash = hash_of(parts);
@@ -532,17 +533,64 @@ Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
     out.admission = Admission::skewed;
     return out;
   }
+  record.seen_ms = now_ms;
+  SL_TRY(append(header, hash, *change, rights, std::move(parts), record, now_ms));
+  return out;
+}
+
+// Merges and logs a change that may come in, and remembers it as its author's last.
+Result<void> Workspace::append(const PartHeader& header, std::uint64_t hash, const Change& change,
+                               const Rights& rights, std::vector<ByteVector> parts,
+                               ReplicaRecord record, std::int64_t now_ms) {
   const ServerVersion version = record_.head.next();
-  SL_TRY(merge(*change, version));
+  SL_TRY(merge(change, version));
   LogEntry entry{version,     header.stamp, header.sequence, hash,
                  rights.user, now_ms,       std::move(parts)};
-  SL_TRY(store_->append(record_.id, entry, audit_of(*change)));
+  SL_TRY(store_->append(record_.id, entry, audit_of(change)));
   record_.head = version;
   SL_TRY(store_->save_workspace(record_));
   record.last_sequence = header.sequence;
   record.last_time = SL_MUTANT(11) ? record.last_time : header.stamp.time;
-  record.seen_ms = now_ms;
-  SL_TRY(store_->save_replica(record_.id, hello.replica, record));
+  return store_->save_replica(record_.id, header.stamp.replica, record);
+}
+
+Result<Admitted> Workspace::admit_relayed(const Hello& hello, const Rights& rights,
+                                          std::vector<ByteVector> parts, std::int64_t now_ms) {
+  SL_CHECK(!parts.empty());
+  Reader in(parts[0]);
+  SL_TRY(const PartHeader header, read_part_header(in));
+  SL_TRY(const auto found, store_->find_replica(record_.id, header.stamp.replica));
+  ReplicaRecord record = found.value_or(ReplicaRecord());
+  Admitted out;
+  out.relayed = true;
+  out.author = header.stamp.replica;
+  out.sequence = header.sequence;
+  out.admission = Admission::repeated;
+  out.known_sequence = record.last_sequence;
+  const bool follows = header.sequence == record.last_sequence.next() &&
+                       header.stamp.time > record.last_time &&
+                       header.stamp.replica != hello.replica;
+  const bool skewed = static_cast<std::int64_t>(header.stamp.ms()) > now_ms + skew_ms_max;
+  if (!follows || skewed) {
+    return out;  // known, or not to be had in order yet
+  }
+  const std::vector<Bytes> views(parts.begin(), parts.end());
+  const auto change = decode_parts(views);
+  const bool may = change.has_value() && check_rules(*rules_, rights, *change).has_value();
+  if (!may) {
+    out.admission = Admission::rejected;
+    return out;
+  }
+  SL_TRY(const Fenced fenced, judge_fence(*change));
+  if (fenced != Fenced::no) {
+    // Only its author can give it another stamp.
+    out.admission = Admission::rejected;
+    return out;
+  }
+  const std::uint64_t hash = hash_of(parts);
+  SL_TRY(append(header, hash, *change, rights, std::move(parts), record, now_ms));
+  out.admission = Admission::admitted;
+  out.known_sequence = header.sequence;
   return out;
 }
 

@@ -49,6 +49,10 @@ class Workspace {
   // Admits or refuses one whole change of the replica that said this hello. Writes.
   Result<Admitted> admit(const Hello& hello, const Rights& rights, std::vector<ByteVector> parts,
                          std::int64_t now_ms);
+  // The same for another replica's change that this one learned from a peer. Nothing is held
+  // against the author: what cannot be admitted now may still come from it.
+  Result<Admitted> admit_relayed(const Hello& hello, const Rights& rights,
+                                 std::vector<ByteVector> parts, std::int64_t now_ms);
   Result<void> save_cursor(const ReplicaId& replica, ServerVersion cursor, std::int64_t now_ms);
 
   // Changes in (after, through] that are not the replica's own, of the subscribed tables.
@@ -89,6 +93,9 @@ class Workspace {
     old_insert,  // it puts a key that may have been used and deleted since
   };
   Result<Fenced> judge_fence(const Change& change);
+  Result<void> append(const PartHeader& header, std::uint64_t hash, const Change& change,
+                      const Rights& rights, std::vector<ByteVector> parts, ReplicaRecord record,
+                      std::int64_t now_ms);
   Result<void> merge(const Change& change, ServerVersion version);
   Result<Admitted> reject(const PartHeader& header, std::uint64_t hash, ReplicaRecord record,
                           const Error& error, const Change* change);

@@ -38,6 +38,7 @@ void ClientSession::dial(Instant now) {
 
 void ClientSession::reset_connection() {
   push_.reset();
+  relays_.reset();
   received_.start_at(facts_.cursor);
   snapshot_.reset();
   walk_.clear();
@@ -155,8 +156,8 @@ void ClientSession::wake(Instant now) {
 }
 
 bool ClientSession::is_waiting_in_vain(Instant now) const {
-  const bool asked =
-      !push_.empty() || ((phase_ == Phase::bootstrap || phase_ == Phase::rescan) && !busy_);
+  const bool asked = !push_.empty() || relays_.count() > 0 ||
+                     ((phase_ == Phase::bootstrap || phase_ == Phase::rescan) && !busy_);
   return asked && now - progress_at_ > options_.patience;
 }
 
@@ -410,6 +411,7 @@ void ClientSession::on_local_change(Instant now, ChangeSequence last_sequence,
   if (last_sequence > facts_.last_sequence) {
     push_.written();
   }
+  relays_.written();
   facts_.last_sequence = std::max(facts_.last_sequence, last_sequence);
   facts_.digest = digest;
   watch_.moved();
@@ -432,6 +434,36 @@ void ClientSession::push(Instant now) {
   if (auto load = push_.next(now, facts_.last_sequence)) {
     effects_.emplace_back(*load);
   }
+  if (auto load = relays_.next()) {
+    effects_.emplace_back(*load);
+  }
+}
+
+void ClientSession::on_relays(Instant now, std::vector<ByteVector> parts) {
+  if (!relays_.expects()) {
+    return;
+  }
+  relays_.sent(parts);
+  if (parts.empty()) {
+    return;
+  }
+  progress_at_ = now;
+  for (ByteVector& part : parts) {
+    send(RelayPart{std::move(part)});
+  }
+  spoke_at_ = now;
+  push(now);
+}
+
+void ClientSession::handle(Instant now, RelayAck&& m) {
+  auto settled = relays_.answered(m);
+  if (!settled) {
+    protocol_error(now, settled.error().message());
+    return;
+  }
+  watch_.moved();
+  effects_.emplace_back(*settled);
+  push(now);
 }
 
 void ClientSession::on_outbox(Instant now, ChangeSequence after, std::vector<OutboxPart> parts) {
@@ -485,7 +517,8 @@ void ClientSession::handle(Instant now, Rejected&& m) {
 // -----------------------------------------------------------------------------------------
 
 void ClientSession::handle(Instant now, Heartbeat&& m) {
-  watch_.heard(now, m, facts_.acknowledged >= facts_.last_sequence);
+  watch_.heard(now, m,
+               facts_.acknowledged >= facts_.last_sequence && (relays_.done() || !may_write_));
   check_digest(now);
 }
 
@@ -518,7 +551,7 @@ StatusFacts ClientSession::status_facts(Instant now) const {
   facts.connected = is_up() || phase_ == Phase::dialing || phase_ == Phase::greeting;
   facts.welcomed = is_up();
   facts.trouble = trouble_;
-  facts.pending = facts_.last_sequence.get() - facts_.acknowledged.get();
+  facts.pending = facts_.last_sequence.get() - facts_.acknowledged.get() + relays_.count();
   facts.catching_up = phase_ != Phase::live || busy_ || !received_.empty();
   if (watch_.last()) {
     facts.at_head = facts_.cursor == watch_.last()->head;

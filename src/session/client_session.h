@@ -12,6 +12,7 @@
 #include "session/effect.h"
 #include "session/push_window.h"
 #include "session/receive_queue.h"
+#include "session/relay_queue.h"
 #include "session/rescan_walk.h"
 #include "session/snapshot_intake.h"
 #include "session/status.h"
@@ -100,6 +101,7 @@ class ClientSession {
   // Answers to effects.
   // `after` as it was asked for; an answer that comes too late for its connection is ignored.
   void on_outbox(Instant now, ChangeSequence after, std::vector<OutboxPart> parts);
+  void on_relays(Instant now, std::vector<ByteVector> parts);
   void on_applied(Instant now, ServerVersion cursor, const Digest& digest);
   // `token` is the applied page's.
   void on_page_applied(Instant now, ByteVector token, const Digest& digest);
@@ -126,7 +128,7 @@ class ClientSession {
   // a server that was restored.
   std::uint64_t mismatches() const { return watch_.ever(); }
   // Received and not applied, plus sent and not acknowledged; for tests of invariant 1.
-  std::size_t bytes_held() const { return received_.bytes() + push_.bytes(); }
+  std::size_t bytes_held() const { return received_.bytes() + push_.bytes() + relays_.bytes(); }
 
  private:
   enum class Phase { stopped, waiting, dialing, greeting, bootstrap, rescan, live, mending };
@@ -149,6 +151,7 @@ class ClientSession {
   void handle(Instant now, Refused&& m);
   void handle(Instant now, Ack&& m);
   void handle(Instant now, Rejected&& m);
+  void handle(Instant now, RelayAck&& m);
   void handle(Instant now, PullPart&& m);
   void handle(Instant now, PullThrough&& m);
   void handle(Instant now, SnapshotBegin&& m);
@@ -206,6 +209,7 @@ class ClientSession {
   ServerVersion resume_after_;
 
   PushWindow push_;
+  RelayQueue relays_;
 
   // Pull.
   bool busy_ = false;  // invariant 2

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "wire/change_codec.h"
@@ -37,6 +38,8 @@ struct Talk {
   ClientSession session;
   Instant now{1'000'000};
   std::vector<ClientEffect> effects;
+  // Others' changes that wait to be relayed.
+  std::vector<ByteVector> relays;
 
   explicit Talk(ClientOptions options = {}, ReplicaFacts facts = some_facts())
       : session({&clock, &random}, options) {
@@ -47,7 +50,11 @@ struct Talk {
   void take() {
     effects.clear();
     while (auto effect = session.next_effect()) {
-      effects.push_back(std::move(*effect));
+      if (std::holds_alternative<effect::LoadRelays>(*effect)) {
+        session.on_relays(now, std::exchange(relays, {}));
+      } else {
+        effects.push_back(std::move(*effect));
+      }
     }
   }
   template <typename E>
@@ -403,6 +410,28 @@ TEST_CASE("acknowledgements are cumulative and move the exact time of the last o
   talk.connect();
   CHECK(talk.sent<Hello>()->acknowledged == ChangeSequence(7));
   CHECK(talk.sent<Hello>()->acknowledged_time == 77);
+}
+
+TEST_CASE("what was learned from peers is pending until the server has answered it") {
+  Talk talk;
+  talk.connect();
+  talk.relays = {foreign_change(1), foreign_change(2)};
+  talk.hear(talk.welcome());
+  CHECK(talk.sent<RelayPart>().has_value());
+  CHECK(talk.session.status(talk.now).pending == 2);
+  talk.hear(Heartbeat{ServerVersion(10), 0, Digest()});
+  CHECK(talk.status() == Status::syncing);
+  ReplicaId author;
+  author.bytes[0] = 200;
+  for (std::uint64_t sequence = 1; sequence <= 2; ++sequence) {
+    talk.hear(RelayAck{author, ChangeSequence(sequence), false});
+    REQUIRE(talk.find<effect::FinishRelay>() != nullptr);
+    CHECK(talk.find<effect::FinishRelay>()->through == ChangeSequence(sequence));
+  }
+  talk.hear(Heartbeat{ServerVersion(10), 0, Digest()});
+  CHECK(talk.status() == Status::synced);
+  talk.hear(RelayAck{author, ChangeSequence(3), false});
+  CHECK(talk.trouble() == Trouble::malformed);
 }
 
 TEST_CASE("an outbox that comes after its connection has gone is not sent") {

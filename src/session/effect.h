@@ -113,6 +113,18 @@ struct Salvage {
 struct ShowPresence {
   Presence presence;
 };
+// Changes that were learned from peers and that no server is known to have, whole, each replica's
+// in order; about `bytes_max`, at least one if there is any. The first call of a connection begins
+// with the first of them, others go on. Answer: on_relays().
+struct LoadRelays {
+  bool first = false;
+  std::size_t bytes_max = 0;
+};
+// The server has these of a replica, or will not take them from us: they are not relayed again.
+struct FinishRelay {
+  ReplicaId replica;
+  ChangeSequence through;
+};
 
 // --- Server ---
 // A frame that goes to others, too.
@@ -132,6 +144,7 @@ struct Greet {
 // Admits one whole change durably. Answers come in order: on_appended().
 struct Append {
   std::vector<ByteVector> parts;
+  bool relayed = false;  // another replica's, learned from a peer
 };
 // Answer: on_log().
 struct ReadLog {
@@ -170,7 +183,8 @@ using ClientEffect =
                  effect::BeginSnapshot, effect::ApplyPage, effect::FinishSnapshot,
                  effect::BeginRescan, effect::CompareRanges, effect::AdoptRange,
                  effect::FinishRescan, effect::SaveWelcome, effect::CorrectClock, effect::Restamp,
-                 effect::Reidentify, effect::Salvage, effect::ShowPresence>;
+                 effect::Reidentify, effect::Salvage, effect::ShowPresence, effect::LoadRelays,
+                 effect::FinishRelay>;
 
 using ServerEffect =
     std::variant<effect::Send, effect::SendShared, effect::HangUp, effect::WakeAt,

@@ -239,6 +239,33 @@ TEST_CASE("a change is handed on when all its parts have come, and acknowledged 
   CHECK(service.sent<Ack>().at(0).through == ChangeSequence(1));
 }
 
+TEST_CASE("a relayed change is handed on as such and answered with what is known of its author") {
+  Service service;
+  service.serve();
+  service.hear(RelayPart{part_of(3, 0, true)});
+  REQUIRE(service.find<effect::Append>() != nullptr);
+  CHECK(service.find<effect::Append>()->relayed);
+  Admitted admitted;
+  admitted.relayed = true;
+  admitted.author.bytes[0] = 7;
+  admitted.sequence = ChangeSequence(3);
+  admitted.known_sequence = ChangeSequence(4);
+  for (const Admission admission : {Admission::repeated, Admission::rejected}) {
+    admitted.admission = admission;
+    service.session.on_admitted(service.now, admitted);
+    service.take();
+    REQUIRE(service.sent<RelayAck>().size() == 1);
+    CHECK(service.sent<RelayAck>()[0].replica == admitted.author);
+    CHECK(service.sent<RelayAck>()[0].through == ChangeSequence(4));
+    CHECK(service.sent<RelayAck>()[0].refused == (admission == Admission::rejected));
+    CHECK(service.sent<Rejected>().empty());
+  }
+  // One change's parts are all pushed or all relayed.
+  service.hear(PushPart{part_of(4, 0, false)});
+  service.hear(RelayPart{part_of(4, 1, true)});
+  service.check_refused(Refusal::malformed);
+}
+
 TEST_CASE("parts out of order, or that belong to nobody's change, end the connection") {
   SUBCASE("the second part first") {
     Service service;
