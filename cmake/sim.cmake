@@ -18,3 +18,7 @@ add_executable(sim_mutants sim/mutants.cc ${sim_sources} ${mutant_sources})
 target_include_directories(sim_mutants PRIVATE "${CMAKE_SOURCE_DIR}")
 target_compile_definitions(sim_mutants PRIVATE SYNCLINE_MUTANTS)
 target_link_libraries(sim_mutants PRIVATE syncline_client syncline_noexcept)
+add_test(NAME sim_mutants COMMAND sim_mutants)
+# A million steps of models, every kind of fault among them; then the engine itself.
+add_test(NAME sim_seeds COMMAND syncline_sim --seeds 200 --steps 5000 --demand 1)
+add_test(NAME sim_engine COMMAND syncline_sim --seeds 100 --steps 2000 --real 1 --demand 1)

@@ -1,34 +1,125 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <string>
 
 #include "sim/shrink.h"
 #include "sim/world.h"
 
 using namespace syncline::sim;
 
-// syncline_sim [--seeds N] [--first N] [--steps N] [--seed N] [--shrink 0]: runs seeds; prints
-// those that fail, and the shortest run of them that still does.
-int main(int argc, char** argv) {
+namespace {
+
+// Every kind of fault and of recovery: over a run of many seeds each must have happened.
+constexpr const char* kinds[] = {"bootstrap",
+                                 "clock_jump",
+                                 "clone",
+                                 "cut",
+                                 "forked",
+                                 "frames_lost",
+                                 "half_open",
+                                 "long_sleep",
+                                 "lost_writes",
+                                 "partition",
+                                 "rejected",
+                                 "replica_crash",
+                                 "replica_old_copy",
+                                 "rescan",
+                                 "restamped",
+                                 "resync",
+                                 "salvaged",
+                                 "server_backup",
+                                 "server_crash",
+                                 "server_dies_at_write",
+                                 "server_disk_fails",
+                                 "server_disk_full",
+                                 "server_restore",
+                                 "server_retire",
+                                 "slow_answer",
+                                 "synced",
+                                 "torn_sectors"};
+constexpr const char* real_kinds[] = {
+    "real_clock_jump", "real_clone",        "real_copied",      "real_crash",       "real_died",
+    "real_disk_fails", "real_disk_full",    "real_lost_writes", "real_old_copy",    "real_salvaged",
+    "real_synced",     "real_torn_sectors", "real_upgrade",     "real_write_failed"};
+
+struct Options {
   std::uint64_t first = 1;
   std::uint64_t seeds = 200;
   std::uint64_t steps = 6000;
-  bool shrinks = true;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::uint64_t value = std::strtoull(argv[i + 1], nullptr, 10);
-    if (std::strcmp(argv[i], "--seeds") == 0) {
-      seeds = value;
-    } else if (std::strcmp(argv[i], "--first") == 0) {
-      first = value;
-    } else if (std::strcmp(argv[i], "--steps") == 0) {
-      steps = value;
-    } else if (std::strcmp(argv[i], "--shrink") == 0) {
-      shrinks = value != 0;
-    } else if (std::strcmp(argv[i], "--seed") == 0) {
-      first = value;
-      seeds = 1;
+  std::uint64_t real = 0;
+  std::uint64_t shrinks = 1;
+  std::uint64_t tells = 0;
+  std::uint64_t demands = 0;
+};
+
+bool read_options(int argc, char** argv, Options& out) {
+  for (int i = 1; i < argc; i += 2) {
+    const std::string name = argv[i];
+    if (i + 1 >= argc) {
+      return false;
     }
+    const std::uint64_t value = std::strtoull(argv[i + 1], nullptr, 10);
+    if (name == "--seed") {
+      out.first = value;
+      out.seeds = 1;
+    } else if (name == "--seeds") {
+      out.seeds = value;
+    } else if (name == "--first") {
+      out.first = value;
+    } else if (name == "--steps") {
+      out.steps = value;
+    } else if (name == "--real") {
+      out.real = value;
+    } else if (name == "--shrink") {
+      out.shrinks = value;
+    } else if (name == "--tell") {
+      out.tells = value;
+    } else if (name == "--demand") {
+      out.demands = value;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+Storm storm_of(const Options& options, std::uint64_t seed) {
+  Storm storm = Storm::draw(seed, options.steps);
+  storm.real = options.real;
+  storm.tells = options.tells != 0;
+  return storm;
+}
+
+int missing(const Options& options, const std::map<std::string, std::uint64_t>& counts) {
+  int out = 0;
+  const auto demand = [&](const char* kind) {
+    const auto at = counts.find(kind);
+    if (at == counts.end() || at->second == 0) {
+      std::printf("%s never happened\n", kind);
+      ++out;
+    }
+  };
+  for (const char* kind : kinds) {
+    demand(kind);
+  }
+  for (const char* kind : real_kinds) {
+    if (options.real > 0) {
+      demand(kind);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+// Runs seeds; prints those that fail, and the shortest run of them that still does. See
+// docs/simulation.md for the options.
+int main(int argc, char** argv) {
+  Options options;
+  if (!read_options(argc, argv, options)) {
+    std::printf("options: --seed --seeds --first --steps --real --shrink --tell --demand\n");
+    return 2;
   }
   std::map<std::string, std::uint64_t> counts;
   std::uint64_t total = 0;
@@ -36,8 +127,9 @@ int main(int argc, char** argv) {
   int failed = 0;
   // tidy-allow(banned-call): measures the run, decides nothing in it
   const auto start = std::chrono::steady_clock::now();  // tidy-allow(banned-call): as above
-  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
-    const Outcome outcome = World(seed, Storm::draw(seed, steps)).run();
+  for (std::uint64_t seed = options.first; seed < options.first + options.seeds; ++seed) {
+    const Storm storm = storm_of(options, seed);
+    const Outcome outcome = World(seed, storm).run();
     total += outcome.steps;
     trace = trace * 31 + outcome.trace;
     for (const auto& [name, count] : outcome.counts) {
@@ -48,8 +140,10 @@ int main(int argc, char** argv) {
       std::printf("seed %llu fails: %s\n", static_cast<unsigned long long>(seed),
                   outcome.violation.c_str());
       std::fflush(stdout);
-      if (shrinks) {
-        std::printf("  %s\n", shrink(seed, Storm::draw(seed, steps)).c_str());
+      if (options.shrinks != 0) {
+        Storm quiet = storm;
+        quiet.tells = false;
+        std::printf("  %s\n", shrink(seed, quiet).c_str());
       }
       if (failed >= 10) {
         break;
@@ -63,7 +157,9 @@ int main(int argc, char** argv) {
     std::printf("%-22s %llu\n", name.c_str(), static_cast<unsigned long long>(count));
   }
   std::printf("seeds %llu steps %llu failed %d trace %016llx steps/s %.0f\n",
-              static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(total),
-              failed, static_cast<unsigned long long>(trace), static_cast<double>(total) / seconds);
-  return failed == 0 ? 0 : 1;
+              static_cast<unsigned long long>(options.seeds),
+              static_cast<unsigned long long>(total), failed,
+              static_cast<unsigned long long>(trace), static_cast<double>(total) / seconds);
+  const int lacking = options.demands != 0 && failed == 0 ? missing(options, counts) : 0;
+  return failed == 0 && lacking == 0 ? 0 : 1;
 }

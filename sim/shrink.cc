@@ -22,7 +22,10 @@ constexpr Fault faults[] = {{"cut", &Storm::cut},
                             {"clock_jump", &Storm::clock_jump},
                             {"long_sleep", &Storm::long_sleep},
                             {"resync", &Storm::resync},
-                            {"reject", &Storm::reject}};
+                            {"reject", &Storm::reject},
+                            {"replica_disk", &Storm::replica_disk},
+                            {"upgrade", &Storm::upgrade},
+                            {"slow_answer", &Storm::slow_answer}};
 
 bool fails(std::uint64_t seed, const Storm& storm) { return !World(seed, storm).run().ok; }
 

@@ -14,6 +14,7 @@
 #include "session/client_session.h"
 #include "sim/disk.h"
 #include "sim/model_replica.h"
+#include "sim/real_replica.h"
 
 namespace syncline::sim {
 
@@ -21,7 +22,11 @@ namespace syncline::sim {
 struct Storm {
   std::uint64_t steps = 4000;
   std::size_t replicas = 3;
+  // So many of them are the engine over a SQLite file; the others are models in memory.
+  std::size_t real = 0;
   std::uint64_t rows = 12;  // few, so that people meet
+  // Small, so that readers also come to the log.
+  std::size_t fan_out_bytes = 4096;
   // Chances per 1000 events of a person's turn.
   std::uint64_t cut = 20;
   std::uint64_t half_open = 5;
@@ -39,6 +44,10 @@ struct Storm {
   std::uint64_t long_sleep = 4;
   std::uint64_t resync = 4;
   std::uint64_t reject = 4;
+  std::uint64_t replica_disk = 6;
+  std::uint64_t upgrade = 2;
+  std::uint64_t slow_answer = 4;  // of 1000 outboxes that are asked for
+  bool tells = false;             // prints what happens
   static Storm draw(std::uint64_t seed, std::uint64_t steps);
 };
 
@@ -85,6 +94,11 @@ class World {
     std::uint64_t life = 0;
     std::uint64_t wake_serial = 0;
     std::vector<ModelReplica> salvaged;
+    // Null for a model.
+    std::unique_ptr<RealReplica> real;
+
+    StatusReport status(Instant at) const { return real ? real->status(at) : session->status(at); }
+    std::uint64_t mismatches() const { return real ? real->mismatches() : session->mismatches(); }
   };
   enum class Kind { person, dial, up, down, closed, wake_client, wake_server, commit, answer };
   struct Event {
@@ -100,12 +114,14 @@ class World {
   void schedule(std::int64_t delay, Event event);
   void step(Event& event);
   void count(const char* what) { ++outcome_.counts[what]; }
+  void tell(std::size_t node, const std::string& what) const;
   void violate(const std::string& what);
 
   void start_server();
   void stop_server();
   void crash_server();
   void restore_server();
+  void take_backup();
   void pump_server();
   void person_turn();
   void people_write(std::size_t node);
@@ -113,18 +129,32 @@ class World {
   void storm_turn(std::size_t node);
   void replica_turn(std::size_t node);
   void dial(const Event& event);
+  void receive(const Event& event);
+  void wake_up(const Event& event);
   void closed(const Event& event);
   bool carries(std::size_t node) const;
   void lose(const Event& event);
   bool has_restored() const { return outcome_.counts.count("server_restore") != 0; }
 
   void open_replica(std::size_t node);
+  void open_real(std::size_t node);
+  void pump_real(std::size_t node);
+  void write_real(std::size_t node, const std::vector<ModelReplica::Write>& writes);
+  void storm_real(std::size_t node);
+  void check_real(std::size_t node);
+  void check_real_end(std::size_t node, const std::map<RowName, RowState>& truth);
+  void disconnected(std::size_t node);
+  void wake_client(std::size_t node, std::int64_t delay);
   void pump_client(std::size_t node);
+  void dial_soon(std::size_t node);
+  void send_up(std::size_t node, ByteVector frame);
   void perform(std::size_t node, ClientEffect& effect);
   void answer(std::size_t node, ClientEffect& effect);
   void hang_up(std::size_t node, bool tell_server);
   void copy_replica(std::size_t from);
   void check_status(std::size_t node);
+  void check_truth(std::size_t node, const WorkspaceRecord& room);
+  std::string first_difference(std::size_t node);
   void check_welcome(const Node& node, const effect::SaveWelcome& welcome);
   void check_end();
   bool all_synced();

@@ -16,7 +16,8 @@ Storm calm() {
         &Storm::server_disk_fails, &Storm::server_disk_full, &Storm::server_backup,
         &Storm::server_restore, &Storm::server_retire, &Storm::replica_crash,
         &Storm::replica_old_copy, &Storm::replica_clone, &Storm::clock_jump, &Storm::long_sleep,
-        &Storm::resync, &Storm::reject}) {
+        &Storm::resync, &Storm::reject, &Storm::replica_disk, &Storm::upgrade,
+        &Storm::slow_answer}) {
     storm.*chance = 0;
   }
   return storm;
@@ -91,6 +92,43 @@ TEST_CASE("a replica that slept past the fence compares its rows") {
 TEST_CASE("people who press resync") { survives(with(&Storm::resync, 40), "rescan"); }
 TEST_CASE("changes that the rules refuse block nothing") {
   survives(with(&Storm::reject, 100), "rejected");
+}
+TEST_CASE("an outbox that is read for longer than its connection lives") {
+  Storm storm = with(&Storm::slow_answer, 150);
+  storm.cut = 100;
+  survives(storm, "slow_answer");
+}
+// The same over the engine and SQLite files.
+TEST_CASE("engines over files meet in the same rows") {
+  Storm storm = calm();
+  storm.real = storm.replicas = 3;
+  survives(storm, "real_synced");
+}
+TEST_CASE("an engine whose machine dies, whose disk fails and is full") {
+  Storm storm = with(&Storm::replica_disk, 60);
+  storm.real = 2;
+  storm.replica_crash = 40;
+  survives(storm, "real_died");
+}
+TEST_CASE("an engine whose file is copied, and put back old") {
+  Storm storm = with(&Storm::replica_old_copy, 60);
+  storm.real = 2;
+  storm.replica_clone = 8;
+  storm.steps = 6000;
+  survives(storm, "real_old_copy");
+}
+TEST_CASE("an engine whose application adds columns while others do not know them") {
+  Storm storm = with(&Storm::upgrade, 60);
+  storm.real = 2;
+  survives(storm, "real_upgrade");
+}
+TEST_CASE("an engine whose clock jumps by years, and that sleeps past the fence") {
+  Storm storm = with(&Storm::clock_jump, 40);
+  storm.real = 2;
+  storm.long_sleep = 30;
+  storm.server_retire = 60;
+  storm.steps = 6000;
+  survives(storm, "real_clock_jump");
 }
 TEST_CASE("everything at once") {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {

@@ -22,9 +22,13 @@ struct Apply::Incoming {
   std::vector<int> column_ids;
   // The way without loading the row's whole state may be taken.
   bool fast = false;
+  // The same for states, whose columns may come in any order.
+  bool fast_states = false;
   bool no_tombs = false;
   ColumnSet columns;
   std::vector<ValueView> values;
+  std::vector<std::pair<int, std::size_t>> order;
+  Writer clock;
 };
 
 Result<void> Apply::begin(std::size_t bytes_expected) {
@@ -317,11 +321,13 @@ Result<void> Apply::rows_of(RowReader& reader, ApplyReport& report) {
                          " in a change from another replica");
       }
       incoming.fast = !table->has_rich();
+      incoming.fast_states = incoming.fast;
       int last = -1;
       for (const std::string& column : reader.columns()) {
         const int position = table->position_of(column);
         const int id = position < 0 ? -1 : table->columns[static_cast<std::size_t>(position)].id;
         incoming.fast = incoming.fast && id > last;
+        incoming.fast_states = incoming.fast_states && id >= 0;
         last = id;
         incoming.column_ids.push_back(id);
       }
@@ -329,6 +335,7 @@ Result<void> Apply::rows_of(RowReader& reader, ApplyReport& report) {
       SL_TRY(const bool extra, parts_.rows.may_have_extra(table->id));
       SL_TRY(const bool tombs, parts_.clocks.may_have_tombs(table->id));
       incoming.fast = incoming.fast && !held && !extra;
+      incoming.fast_states = incoming.fast_states && !held && !extra;
       incoming.no_tombs = !tombs;
     }
     for (;;) {
@@ -360,12 +367,19 @@ Result<void> Apply::one_row(Incoming& incoming, RowReader& reader, ApplyReport& 
       return {};
     }
   }
+  if (incoming.fast_states && reader.kind() == RowKind::state) {
+    SL_TRY(const bool done, fast_state(incoming, reader));
+    if (done) {
+      return {};
+    }
+  }
   SL_TRY(merge_row(incoming, reader, report));
   // What was put beside the table, or held, must be looked at from now on.
-  if (incoming.fast) {
+  if (incoming.fast || incoming.fast_states) {
     SL_TRY(const bool held, parts_.held.any_of(incoming.name));
     SL_TRY(const bool extra, parts_.rows.may_have_extra(incoming.access->table().id));
-    incoming.fast = !held && !extra;
+    incoming.fast = incoming.fast && !held && !extra;
+    incoming.fast_states = incoming.fast_states && !held && !extra;
   }
   if (reader.kind() != RowKind::put) {
     incoming.no_tombs = false;
@@ -402,6 +416,66 @@ Result<bool> Apply::fast_put(Incoming& incoming, RowReader& reader) {
     return false;
   }
   ops_.put(table, *row);
+  return true;
+}
+
+// The same for a living row that comes with clocks of its own, as a snapshot's do.
+Result<bool> Apply::fast_state(Incoming& incoming, RowReader& reader) {
+  if (!reader.alive()) {
+    return false;
+  }
+  const TrackedTable& table = incoming.access->table();
+  if (!incoming.no_tombs) {
+    SL_TRY(const std::optional<Tomb> tomb, parts_.clocks.find_tomb(table.id, reader.key()));
+    if (tomb.has_value()) {
+      return false;
+    }
+  }
+  incoming.order.clear();
+  std::uint64_t newest = reader.life().time;
+  for (std::size_t i = 0; i < reader.cell_count(); ++i) {
+    const DecodedCell& cell = reader.cell(i);
+    if (cell.form != CellForm::plain || cell.stamp < reader.life()) {
+      return false;
+    }
+    newest = std::max(newest, cell.stamp.time);
+    incoming.order.emplace_back(incoming.column_ids[cell.column], i);
+  }
+  SL_TRY(parts_.clock.observe(newest));
+  std::sort(incoming.order.begin(), incoming.order.end());
+  RowClock clock;
+  SL_TRY(clock.life, parts_.origins.clock_of(reader.life()));
+  incoming.columns.clear();
+  incoming.values.clear();
+  for (const auto& [column, index] : incoming.order) {
+    const DecodedCell& cell = reader.cell(index);
+    const auto id = static_cast<std::uint16_t>(column);
+    if (incoming.columns.contains(id)) {
+      return Error(ErrorCode::malformed, "a row names a column twice");
+    }
+    incoming.columns.insert(id);
+    incoming.values.push_back(cell.value.view());
+    if (cell.stamp > reader.life()) {
+      SL_TRY(const ClockTime time, parts_.origins.clock_of(cell.stamp));
+      clock.cells.push_back({id, time});
+    }
+  }
+  parts_.capture.expect(TapKind::inserted, table);
+  auto inserted = incoming.access->insert(reader.key(), incoming.columns, incoming.values);
+  std::optional<RowId> row = parts_.capture.expected_row();
+  if (!inserted) {
+    return inserted.error().code() == ErrorCode::constraint ? Result<bool>(false)
+                                                            : std::move(inserted).error();
+  }
+  if (*inserted && !parts_.capture.is_tapped()) {
+    SL_TRY(row, parts_.rows.inserted_row(table, reader.key()));
+  }
+  if (!*inserted || !row.has_value()) {
+    return false;
+  }
+  incoming.clock.clear();
+  write_row_clock(incoming.clock, clock);
+  ops_.install(table, *row, incoming.clock.bytes(), ColumnSet(), false, Bytes());
   return true;
 }
 

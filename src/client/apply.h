@@ -75,6 +75,13 @@ class Apply {
   // Forgets a change whose parts have not all come.
   void abandon();
 
+  // Makes a row exactly this, whatever it was, and without a change that says so; a state of
+  // nothing takes the row away without ending it. Each row once before end_states().
+  Result<void> become(const std::string& table, Bytes key, const RowState& state,
+                      ApplyReport& report);
+  // Logs what become() did.
+  Result<void> end_states(ApplyReport& report);
+
   // Must be called before a row is read that will then be written: what the application's triggers
   // did to it meanwhile is logged first.
   Result<void> before_touching(TableId table, Bytes key);
@@ -95,12 +102,15 @@ class Apply {
   Result<void> one_row(Incoming& incoming, RowReader& reader, ApplyReport& report);
   Result<bool> fast_put(Incoming& incoming, RowReader& reader);
   Result<bool> fast_set(Incoming& incoming, RowReader& reader);
+  Result<bool> fast_state(Incoming& incoming, RowReader& reader);
   Result<void> merge_row(Incoming& incoming, RowReader& reader, ApplyReport& report);
   Result<void> note_conflicts(const TrackedTable& table, Bytes key,
                               std::span<const Concurrency> pairs, const LoadedRow& before,
                               const RowState& after, ApplyReport& report);
   Result<void> hold(TableAccess* access, const std::string& table, Bytes key, const RowState& state,
                     const Error& error, ApplyReport& report);
+  Result<void> store_or_hold(TableAccess& access, Bytes key, const LoadedRow& before,
+                             const RowState& after, ApplyReport& report);
   Result<void> hold_whole(TableAccess& access, Bytes key, const LoadedRow& before,
                           const RowState& state, const Error& error, ApplyReport& report);
   // Moves rows with younger lives out of the way of a row that a UNIQUE constraint refused; true

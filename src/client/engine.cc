@@ -60,7 +60,9 @@ Engine::Engine(const Parts& parts)
       rich_(capture_, clocks_, tables_, rows_),
       conflicts_(parts.connection, catalog_),
       rejected_(parts.connection, catalog_, tables_, rows_),
-      schema_change_(parts.connection, catalog_, clocks_, outbox_, meta_) {
+      schema_change_(parts.connection, catalog_, clocks_, outbox_, meta_),
+      unsent_(parts.connection, outbox_),
+      sums_(parts.connection, catalog_, log_, clocks_, origins_, tables_, rows_, held_, meta_) {
   capture_.set_listener(this);
 }
 
@@ -265,6 +267,7 @@ void Engine::forget_all() {
   seen_.forget();
   held_.forget();
   log_.forget();
+  unsent_.forget();
   catalog_.drop_cache();
 }
 

@@ -41,6 +41,9 @@ void Engine::tell(const ApplyReport& report) {
   events_.add(event_name::pull_applied, now,
               "{" + member("changes", report.changes) + "," + member("repeated", report.repeated) +
                   "," + member("rows", report.rows) + "," + member("held", report.held) + "}");
+  if (quiet_) {
+    return;
+  }
   constexpr std::int64_t day_ms = std::int64_t{24} * 60 * 60 * 1000;
   for (const ConflictNote& note : report.conflicts) {
     // What is older than a day surprises nobody any more.
@@ -370,7 +373,13 @@ Result<void> Engine::collect_garbage(std::int64_t horizon_ms) {
     SL_TRY(clocks_.drop_tombs(static_cast<std::uint64_t>(std::max<std::int64_t>(horizon_ms, 0))
                               << Stamp::counter_bits));
     SL_TRY(const LocalVersion acknowledged, outbox_.acknowledged());
-    SL_TRY(prune(acknowledged, clock_.now_ms() - week_ms));
+    // What was learned from peers stays until a server has it.
+    SL_TRY(const VersionVector settled, relayed());
+    SL_TRY(const std::optional<LocalVersion> waiting, next_relay(LocalVersion(0), settled));
+    const LocalVersion through = waiting.has_value()
+                                     ? std::min(acknowledged, LocalVersion(waiting->get() - 1))
+                                     : acknowledged;
+    SL_TRY(prune(through, clock_.now_ms() - week_ms));
     return savepoint.release();
   };
   auto done = run();

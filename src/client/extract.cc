@@ -456,6 +456,25 @@ Result<void> Extract::set_row(Running& running, TableAccess& access, const LogRu
   return {};
 }
 
+// Leaves cells out of a set, or the whole of a put; false when nothing is left.
+template <typename IsLost>
+static bool leave_out(RowKind kind, const IsLost& is_lost, std::vector<std::uint16_t>& positions,
+                      std::vector<Stamp>& replaced) {
+  if (kind == RowKind::put) {
+    return std::none_of(positions.begin(), positions.end(), is_lost);
+  }
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    if (!is_lost(positions[i])) {
+      positions[kept] = positions[i];
+      replaced[kept++] = replaced[i];
+    }
+  }
+  positions.resize(kept);
+  replaced.resize(kept);
+  return kept > 0;
+}
+
 // A row of an unsent change that was overwritten since: what it was stands in later log rows.
 Result<void> Extract::past_row(Running& running, TableAccess& access, const LogRun& run, RowId row,
                                const StoredRow* stored, const ColumnSet& columns, RowKind kind,
@@ -469,6 +488,8 @@ Result<void> Extract::past_row(Running& running, TableAccess& access, const LogR
     for (std::size_t i = 0; i < table.key.size(); ++i) {
       write_value(running.key, stored->values[i]);
     }
+  } else if (running.row.version <= running.range.once_acknowledged) {
+    return {};
   } else {
     return Error(ErrorCode::corrupt, "table '" + table.name +
                                          "': a row of an unsent change is gone "
@@ -482,6 +503,19 @@ Result<void> Extract::past_row(Running& running, TableAccess& access, const LogR
     }
   });
   std::sort(positions.begin(), positions.end());
+  std::vector<Stamp> kept_replaced;
+  if (running.row.version <= running.range.once_acknowledged) {
+    const auto is_lost = [&](std::uint16_t position) {
+      const std::uint16_t id = table.columns[position].id;
+      return running.rich.count({row, id}) == 0 && past.find(id) == nullptr &&
+             (stored == nullptr || past.complete);
+    };
+    kept_replaced.assign(replaced.begin(), replaced.end());
+    if (!leave_out(kind, is_lost, positions, kept_replaced)) {
+      return {};  // the row ended since, and whoever ended it says so
+    }
+    replaced = kept_replaced;
+  }
   Stamp put_seen = kind == RowKind::put ? replaced[0] : Stamp();
   if (run.kind == OpKind::put) {
     SL_TRY(put_seen, put_replaced(table, running.key.bytes(), running.time));

@@ -63,6 +63,9 @@ class Extract {
     LocalVersion through;
     // Own changes above this version are told exactly.
     LocalVersion acknowledged;
+    // Of those through this version values may be gone: they were acknowledged once, and what
+    // overwrote them kept nothing. What is gone is left out.
+    LocalVersion once_acknowledged;
     bool own_only = false;
     std::uint32_t schema_version = 0;
   };

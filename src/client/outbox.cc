@@ -5,8 +5,6 @@
 namespace syncline {
 namespace {
 
-constexpr const char* own_origins = "(SELECT id FROM syncline_replicas WHERE own)";
-
 std::string number(LocalVersion version) { return std::to_string(version.get()); }
 
 }  // namespace
@@ -18,9 +16,12 @@ Result<LocalVersion> Outbox::acknowledged() {
 
 Result<std::uint64_t> Outbox::count() {
   SL_TRY(const LocalVersion after, acknowledged());
-  SL_TRY(const auto count,
-         connection_.query_int("SELECT count(*) FROM syncline_log WHERE version > " +
-                               number(after) + " AND origin IN " + own_origins));
+  SL_TRY(const std::int64_t relayed, meta_.integer(meta_name::relayed_version));
+  SL_TRY(
+      const auto count,
+      connection_.query_int("SELECT count(*) FROM syncline_log WHERE version > " + number(after) +
+                            " AND (origin = 1 OR (origin > 1 AND form >= 2 AND version > " +
+                            std::to_string(relayed) + "))"));
   return static_cast<std::uint64_t>(count.value_or(0));
 }
 
@@ -29,6 +30,8 @@ Result<std::vector<OutboxChange>> Outbox::batch(LocalVersion after, std::size_t 
   SL_TRY(const LocalVersion done, acknowledged());
   Extract::Range range;
   range.acknowledged = done;
+  SL_TRY(const std::int64_t once, meta_.integer(meta_name::once_acknowledged_version));
+  range.once_acknowledged = LocalVersion(static_cast<std::uint64_t>(once));
   range.after = std::max(after, done);
   range.own_only = true;
   SL_TRY(const std::int64_t schema, meta_.integer(meta_name::schema_version));
@@ -36,9 +39,13 @@ Result<std::vector<OutboxChange>> Outbox::batch(LocalVersion after, std::size_t 
   SL_TRY(clocks_.catch_up());
   SL_TRY(const LogHead head, log_.head());
   range.through = head.version;
+  SL_TRY(const std::int64_t relayed, meta_.integer(meta_name::relayed_version));
   std::size_t bytes = 0;
   SL_TRY(extract_.changes(
       range, [&](const LogRow& row, const PartHeader& header, Bytes part) -> Result<bool> {
+        if (row.origin > 1 && row.version.get() <= static_cast<std::uint64_t>(relayed)) {
+          return true;  // learned from a peer, and settled with the server
+        }
         if (header.index == 0) {
           if (bytes >= bytes_max) {
             return false;

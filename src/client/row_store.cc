@@ -279,9 +279,17 @@ Result<void> RowStore::note_alive(TableAccess& access, Bytes key, const LoadedRo
         ours = ours && cell.time == time;
       }
     }
-    if (changed.empty()) {
+    for (const CellClock& cell : before.clock.cells) {
+      // A cell that goes back to the life's stamp (an edit that was refused): no set can say so.
+      if (clock.of(cell.column) == clock.life) {
+        changed.insert(cell.column);
+        ours = false;
+      }
+    }
+    if (changed.empty() && !table.has_rich()) {
       return {};
     }
+    // A counter or a document changed by an edit older than its newest one keeps its clock.
     if (ours && !table.has_rich()) {
       const bool any_unsent = [&] {
         bool any = false;

@@ -45,6 +45,11 @@ Result<ChangeSequence> Seen::greatest(OriginId origin) {
   return ChangeSequence(set->intervals.empty() ? 0 : set->intervals.back().last);
 }
 
+Result<ChangeSequence> Seen::through(OriginId origin) {
+  SL_TRY(const Set* set, set_of(origin));
+  return ChangeSequence(set->intervals.empty() ? 0 : set->intervals.front().last);
+}
+
 Result<void> Seen::add(OriginId origin, ChangeSequence sequence) {
   SL_TRY(Set * set, set_of(origin));
   std::vector<Interval>& intervals = set->intervals;

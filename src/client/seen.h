@@ -18,6 +18,9 @@ class Seen {
   Result<void> add(OriginId origin, ChangeSequence sequence);
   // The greatest sequence of the replica that is here; zero when none is.
   Result<ChangeSequence> greatest(OriginId origin);
+  // The last sequence before which none is missing; a list that begins later began with a snapshot,
+  // which holds what came before.
+  Result<ChangeSequence> through(OriginId origin);
   // Writes what add() changed. Runs in the caller's transaction.
   Result<void> store();
   void forget() { sets_.clear(); }

@@ -33,6 +33,11 @@ class VersionVector {
   // Takes in the next change of a replica. True when it was new; an Error of code out_of_order when
   // one before it is missing.
   Result<bool> observe(const Dot& dot);
+  // Takes in everything up to the dot, for whoever knows that nothing before it is missing.
+  void cover(const Dot& dot) {
+    ChangeSequence& mine = entries_[dot.replica];
+    mine = dot.sequence > mine ? dot.sequence : mine;
+  }
   // Takes in all that another has seen.
   void merge(const VersionVector& other);
 

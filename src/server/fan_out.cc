@@ -13,9 +13,10 @@ void FanOut::add(ServerVersion version, const ReplicaId& author, std::vector<Byt
   if (!recent_.empty() && recent_.back().version.next() != version) {
     clear();
   }
-  Recent recent{version, author, std::move(parts), 0};
-  for (const ByteVector& part : recent.parts) {
-    recent.bytes += part.size();
+  Recent recent{version, author, {}, 0};
+  for (ByteVector& part : parts) {
+    recent.parts.push_back(make_log_part(version, std::move(part)));
+    recent.bytes += recent.parts.back().frame.size();
   }
   bytes_ += recent.bytes;
   recent_.push_back(std::move(recent));
@@ -35,14 +36,13 @@ std::optional<FanOut::Slice> FanOut::read(ServerVersion after, const ReplicaId& 
   slice.through = after;
   std::size_t bytes = 0;
   const std::size_t first =
-      static_cast<std::size_t>(after.get() + 1 - recent_.front().version.get()) +
-      (SL_MUTANT(14) && recent_.size() > 5 ? 1U : 0U);
+      static_cast<std::size_t>(after.get() + 1 - recent_.front().version.get());
   for (std::size_t i = first; i < recent_.size() && bytes < bytes_max; ++i) {
     slice.through = recent_[i].version;
-    if (recent_[i].author != reader) {
-      for (const ByteVector& part : recent_[i].parts) {
-        bytes += part.size();
-        slice.parts.push_back({recent_[i].version, part});
+    if (recent_[i].author != reader && !(SL_MUTANT(14) && i == first && i > 2)) {
+      for (const LogPart& part : recent_[i].parts) {
+        bytes += part.frame.size();
+        slice.parts.push_back(part);
       }
     }
   }

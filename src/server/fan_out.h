@@ -10,7 +10,7 @@
 namespace syncline {
 
 // The newest committed changes of a workspace, so that whoever follows closely is served without
-// the store. Bounded: who falls behind reads the log by cursor instead.
+// the store, all from the same frames. Bounded: who falls behind reads the log by cursor instead.
 class FanOut {
  public:
   explicit FanOut(std::size_t bytes_max) : bytes_max_(bytes_max) {}
@@ -33,7 +33,7 @@ class FanOut {
   struct Recent {
     ServerVersion version;
     ReplicaId author;
-    std::vector<ByteVector> parts;
+    std::vector<LogPart> parts;
     std::size_t bytes = 0;
   };
   std::size_t bytes_max_;

@@ -106,36 +106,75 @@ Result<void> Hub::begin() {
   return {};
 }
 
-void Hub::fail(Instant now, const Error& error) {
+void Hub::fail(Instant now, const Error& error, Room* culprit) {
   store_->rollback();
   in_transaction_ = false;
-  const std::deque<Waiting> lost = std::move(waiting_);
+  std::deque<Waiting> lost = std::move(waiting_);
   waiting_.clear();
   waiting_bytes_ = 0;
-  cursors_.clear();
-  // Rooms are read anew; sessions in them ask again once they come back.
-  rooms_.clear();
-  std::vector<ConnectionId> ids;
-  for (const auto& [id, peer] : peers_) {
-    if (peer->room != nullptr) {
-      peer->room = nullptr;
-      ids.push_back(id);
+  std::set<ConnectionId> gone;
+  std::deque<Waiting> again;
+  for (Waiting& one : lost) {
+    if (culprit == nullptr || one.room == culprit) {
+      gone.insert(one.connection);
+    } else {
+      again.push_back(std::move(one));
     }
   }
-  for (const Waiting& one : lost) {
-    ids.push_back(one.connection);
+  std::set<Room*> broken;
+  for (const auto& [name, room] : rooms_) {
+    if (!room->workspace.reload()) {
+      broken.insert(room.get());
+      gone.insert(room->members.begin(), room->members.end());
+    }
   }
-  for (const ConnectionId id : ids) {
+  for (const ConnectionId id : gone) {
     if (const auto at = peers_.find(id); at != peers_.end()) {
       at->second->session.on_host_failure(now, error);
       pump(now, id);
     }
   }
+  close_rooms(broken);
+  admit_again(now, std::move(again));
 }
 
-void Hub::commit(Instant now) {
+void Hub::close_rooms(const std::set<Room*>& broken) {
+  for (const auto& [id, peer] : peers_) {
+    if (broken.count(peer->room) != 0) {
+      peer->room = nullptr;
+    }
+  }
+  for (auto at = cursors_.begin(); at != cursors_.end();) {
+    at = broken.count(at->first.first) != 0 ? cursors_.erase(at) : std::next(at);
+  }
+  for (auto at = rooms_.begin(); at != rooms_.end();) {
+    at = broken.count(at->second.get()) != 0 ? rooms_.erase(at) : std::next(at);
+  }
+}
+
+void Hub::admit_again(Instant now, std::deque<Waiting> waiting) {
+  for (Waiting& one : waiting) {
+    const auto at = peers_.find(one.connection);
+    if (at == peers_.end() || at->second->room != one.room) {
+      continue;
+    }
+    if (const auto done =
+            admit(one.connection, *at->second, std::move(one.parts), one.admitted.relayed);
+        !done) {
+      // Twice in a row is no one workspace's fault.
+      waiting_.push_back({one.connection, one.room, {}, {}, {}, {}});
+      fail(now, done.error(), nullptr);
+      return;
+    }
+  }
+  if (!waiting_.empty()) {
+    effects_.emplace_back(HubCommitWanted{});
+  }
+}
+
+bool Hub::commit(Instant now) {
   if (!in_transaction_) {
-    return;
+    return true;
   }
   const auto run = [&]() -> Result<void> {
     for (const auto& [whose, cursor] : cursors_) {
@@ -144,8 +183,8 @@ void Hub::commit(Instant now) {
     return store_->commit();
   };
   if (const auto done = run(); !done) {
-    fail(now, done.error());
-    return;
+    fail(now, done.error(), nullptr);
+    return false;
   }
   in_transaction_ = false;
   ++commits_;
@@ -178,15 +217,25 @@ void Hub::commit(Instant now) {
   for (const ConnectionId id : touched) {
     pump(now, id);
   }
+  return true;
 }
 
 Result<void> Hub::retire(Instant now) {
   commit(now);
-  for (const auto& [name, room] : rooms_) {
-    SL_TRY(begin());
-    SL_TRY(syncline::retire(*store_, room->workspace, options_.retention, clock_->now_ms()));
+  const auto run = [&]() -> Result<void> {
+    for (const auto& [name, room] : rooms_) {
+      SL_TRY(begin());
+      SL_TRY(syncline::retire(*store_, room->workspace, options_.retention, clock_->now_ms()));
+    }
+    return {};
+  };
+  if (auto done = run(); !done) {
+    fail(now, done.error(), nullptr);
+    return done;
   }
-  commit(now);
+  if (!commit(now)) {
+    return Error(ErrorCode::storage, "what retention forgot could not be stored");
+  }
   return {};
 }
 
@@ -205,15 +254,23 @@ void Hub::pump(Instant now, ConnectionId connection) {
 }
 
 void Hub::perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effect) {
-  // An answer that cannot be given: storage failed.
-  const auto answer = [&](const Result<void>& done) {
-    if (!done) {
-      fail(now, done.error());
-      peer.session.on_host_failure(now, done.error());
+  // What is told is committed (invariant 1). An answer that cannot be given: storage failed.
+  const auto answer = [&](auto ready) {
+    if (!ready) {
+      peer.session.on_host_failure(now, ready.error());
+    } else if (peer.room != nullptr) {
+      peer.session.on_message_ready(now, Message(std::move(*ready)));
     }
   };
+  if (std::holds_alternative<effect::ReadDigests>(effect) ||
+      std::holds_alternative<effect::ReadRange>(effect)) {
+    commit(now);
+  }
   std::visit(Overloaded{
                  [&](effect::Send&& e) {
+                   effects_.emplace_back(HubSend{id, std::move(e.frame)});
+                 },
+                 [&](effect::SendShared&& e) {
                    effects_.emplace_back(HubSend{id, std::move(e.frame)});
                  },
                  [&](effect::HangUp&& e) {
@@ -228,32 +285,18 @@ void Hub::perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effec
                        HubAuthorise{id, std::move(e.workspace), std::move(e.token), e.replica});
                  },
                  [&](effect::Greet&& e) { greet(now, id, peer, e.hello); },
-                 [&](effect::Append&& e) { append(now, id, peer, std::move(e.parts)); },
+                 [&](effect::Append&& e) { append(now, id, peer, std::move(e.parts), e.relayed); },
                  [&](effect::ReadLog&& e) { read_log(now, peer, e); },
                  [&](effect::ReadSnapshot&& e) { read_snapshot(now, peer, e); },
                  [&](effect::ReadDigests&& e) {
-                   commit(now);
-                   answer([&]() -> Result<void> {
-                     if (peer.room == nullptr) {
-                       return {};
-                     }
-                     SL_TRY(RangeDigests ready,
-                            peer.room->workspace.range_digests(peer.session.hello(), e.request));
-                     peer.session.on_message_ready(now, Message(std::move(ready)));
-                     return {};
-                   }());
+                   answer(peer.room == nullptr ? Result<RangeDigests>(RangeDigests())
+                                               : peer.room->workspace.range_digests(
+                                                     peer.session.hello(), e.request));
                  },
                  [&](effect::ReadRange&& e) {
-                   commit(now);
-                   answer([&]() -> Result<void> {
-                     if (peer.room == nullptr) {
-                       return {};
-                     }
-                     SL_TRY(RangeRows ready,
-                            peer.room->workspace.range_rows(peer.session.hello(), e.request));
-                     peer.session.on_message_ready(now, Message(std::move(ready)));
-                     return {};
-                   }());
+                   answer(peer.room == nullptr
+                              ? Result<RangeRows>(RangeRows())
+                              : peer.room->workspace.range_rows(peer.session.hello(), e.request));
                  },
                  [&](effect::ReadHead&&) {
                    commit(now);
@@ -285,22 +328,29 @@ void Hub::greet(Instant now, ConnectionId id, Peer& peer, const Hello& hello) {
     if (std::holds_alternative<Welcome>(greeting)) {
       peer.room = into;
     }
-    commit(now);
+    if (!commit(now)) {
+      return Error(ErrorCode::storage, "the greeting could not be stored");
+    }
     return greeting;
   };
   auto greeting = run();
   if (!greeting) {
-    fail(now, greeting.error());
+    peer.room = nullptr;
+    if (in_transaction_) {
+      fail(now, greeting.error(), nullptr);
+    }
     peer.session.on_host_failure(now, greeting.error());
     return;
   }
   if (std::holds_alternative<Welcome>(*greeting)) {
-    if (peer.room == nullptr) {
-      return;  // the commit failed, and the session was told
-    }
     join(now, id, peer);
   }
   peer.session.on_greeting(now, std::move(*greeting));
+  if (peer.room != nullptr) {
+    for (const auto& [whose, value] : peer.room->presence) {
+      peer.session.on_presence(now, Presence{whose.first, whose.second, value});
+    }
+  }
 }
 
 void Hub::join(Instant now, ConnectionId id, Peer& peer) {
@@ -339,33 +389,50 @@ void Hub::leave(Instant now, ConnectionId id, Peer& peer) {
   }
 }
 
-void Hub::append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts) {
-  if (peer.room == nullptr) {
-    return;
-  }
+Result<void> Hub::admit(ConnectionId id, Peer& peer, std::vector<ByteVector> parts, bool relayed) {
+  SL_TRY(begin());
   std::size_t bytes = 0;
   for (const ByteVector& part : parts) {
     bytes += part.size();
   }
-  const auto run = [&]() -> Result<void> {
-    SL_TRY(begin());
-    Workspace& workspace = peer.room->workspace;
-    std::vector<ByteVector> kept = parts;
-    SL_TRY(Admitted admitted, workspace.admit(peer.session.hello(), peer.session.rights(),
-                                              std::move(parts), clock_->now_ms()));
-    if (SL_MUTANT(1)) {  // acknowledges before the commit
-      peer.session.on_admitted(now, admitted);
-    }
-    waiting_.push_back({id, peer.room, std::move(admitted), std::move(kept), workspace.head(),
-                        peer.session.hello().replica});
-    return {};
-  };
-  if (const auto done = run(); !done) {
-    fail(now, done.error());
+  Workspace& workspace = peer.room->workspace;
+  std::vector<ByteVector> kept = parts;
+  const Hello& hello = peer.session.hello();
+  const Rights& rights = peer.session.rights();
+  SL_TRY(Admitted admitted,
+         relayed ? workspace.admit_relayed(hello, rights, std::move(parts), clock_->now_ms())
+                 : workspace.admit(hello, rights, std::move(parts), clock_->now_ms()));
+  peer.is_refused = admitted.admission == Admission::skewed ||
+                    admitted.admission == Admission::diverged ||
+                    admitted.admission == Admission::out_of_order;
+  const ReplicaId author = admitted.author;
+  if (SL_MUTANT(1)) {  // acknowledges before the commit
+    peer.session.on_admitted(Instant{}, admitted);
+  }
+  waiting_.push_back(
+      {id, peer.room, std::move(admitted), std::move(kept), workspace.head(), author});
+  waiting_bytes_ += bytes;
+  return {};
+}
+
+void Hub::append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts,
+                 bool relayed) {
+  if (peer.room == nullptr || (peer.is_refused && !SL_MUTANT(27))) {
+    return;  // what was on its way behind a refused change is sent again after it
+  }
+  const auto done = admit(id, peer, std::move(parts), relayed);
+  if (!done) {
+    fail(now, done.error(), peer.room);
     peer.session.on_host_failure(now, done.error());
     return;
   }
-  waiting_bytes_ += bytes;
+  if (SL_MUTANT(2)) {  // tells changes before the commit
+    peer.room->committed = peer.room->workspace.head();
+    for (const ConnectionId member : std::set<ConnectionId>(peer.room->members)) {
+      peers_.at(member)->session.on_head_moved(now, peer.room->committed);
+      pump(now, member);
+    }
+  }
   if (waiting_.size() >= options_.group_changes_max || waiting_bytes_ >= options_.group_bytes_max) {
     commit(now);
   } else if (waiting_.size() == 1) {
@@ -385,9 +452,7 @@ void Hub::read_log(Instant now, Peer& peer, const effect::ReadLog& ask) {
       return;
     }
   }
-  auto slice = room.workspace.read(hello, ask.after,
-                                   SL_MUTANT(2) ? room.workspace.head().next() : room.committed,
-                                   ask.bytes_max);
+  auto slice = room.workspace.read(hello, ask.after, room.committed, ask.bytes_max);
   if (!slice) {
     peer.session.on_host_failure(now, slice.error());
   } else if (slice->gone) {
@@ -429,7 +494,12 @@ void Hub::broadcast(Instant now, Peer& peer, const Presence& presence) {
     room.presence.erase(at);
   }
   if (!presence.value.empty()) {
-    if (room.presence_bytes + presence.value.size() > options_.presence_bytes_max) {
+    const auto keys =
+        std::count_if(room.presence.begin(), room.presence.end(),
+                      [&](const auto& one) { return one.first.first == presence.replica; });
+    if (room.presence_bytes + presence.key.size() + presence.value.size() >
+            options_.presence_bytes_max ||
+        keys >= static_cast<std::ptrdiff_t>(limits::presence_keys_max)) {
       return;
     }
     room.presence_bytes += presence.key.size() + presence.value.size();

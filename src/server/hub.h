@@ -33,7 +33,7 @@ struct HubOptions {
 // What the hub asks of its host.
 struct HubSend {
   ConnectionId connection;
-  ByteVector frame;
+  SharedBytes frame;
 };
 struct HubHangUp {
   ConnectionId connection;
@@ -57,7 +57,9 @@ using HubEffect = std::variant<HubSend, HubHangUp, HubAuthorise, HubWakeAt, HubC
 //
 // Invariants:
 // 1. Nothing is acknowledged, told or counted as head before the commit that holds it.
-// 2. A failed commit fails every change in it: their connections are closed and come again.
+// 2. A failed commit fails every change in it: their connections are closed and come again. A
+//    change that cannot be admitted fails its own workspace's changes only; the others are admitted
+//    anew. Whoever has no change in it notices nothing.
 // 3. One connection a replica: a newer one takes over.
 class Hub {
  public:
@@ -71,7 +73,8 @@ class Hub {
   void on_wakeup(Instant now, ConnectionId connection);
   void on_authorised(Instant now, ConnectionId connection, Rights rights);
   // Makes every waiting change durable with one sync, then acknowledges and fans out.
-  void commit(Instant now);
+  // False when the store failed.
+  bool commit(Instant now);
   // Ends the sessions of a user, or all when `user` is empty.
   void hang_up(Instant now, const std::string& user, Farewell reason, const std::string& message);
   // Retention over every workspace that is in use.
@@ -96,6 +99,8 @@ class Hub {
     Peer(WallClock& clock, const ServerOptions& options) : session(clock, options) {}
     ServerSession session;
     Room* room = nullptr;
+    // A change waits for the commit that ends this session.
+    bool is_refused = false;
   };
   struct Waiting {
     ConnectionId connection;
@@ -108,12 +113,18 @@ class Hub {
 
   Result<Room*> room(const std::string& name);
   Result<void> begin();
-  void fail(Instant now, const Error& error);
+  // Takes the transaction back. `culprit` is the room whose change failed; null when everything
+  // did.
+  void fail(Instant now, const Error& error, Room* culprit);
+  void admit_again(Instant now, std::deque<Waiting> waiting);
+  void close_rooms(const std::set<Room*>& broken);
   void pump(Instant now, ConnectionId connection);
   void perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effect);
   void greet(Instant now, ConnectionId id, Peer& peer, const Hello& hello);
   void join(Instant now, ConnectionId id, Peer& peer);
-  void append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts);
+  void append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts,
+              bool relayed);
+  Result<void> admit(ConnectionId id, Peer& peer, std::vector<ByteVector> parts, bool relayed);
   void read_log(Instant now, Peer& peer, const effect::ReadLog& ask);
   void read_snapshot(Instant now, Peer& peer, const effect::ReadSnapshot& ask);
   void broadcast(Instant now, Peer& peer, const Presence& presence);

@@ -40,6 +40,9 @@ struct ReplicaRecord {
   EpochId epoch;
   ChangeSequence last_sequence;
   std::uint64_t last_time = 0;
+  // The replica itself said that it knows its changes up to here to be acknowledged. No opening of
+  // it can say less later; a copy put back can.
+  ChangeSequence confirmed;
   ServerVersion cursor;
   std::int64_t seen_ms = 0;
   std::string user;
@@ -64,7 +67,7 @@ struct LogEntry {
   std::vector<ByteVector> parts;
 };
 
-struct StoredRow {
+struct ServerRow {
   std::string table;
   RowKey key;
   RowState state;
@@ -111,13 +114,13 @@ class LogStore {
   virtual Result<void> save_totals(WorkspaceId workspace, const std::string& table,
                                    const TableTotals& totals) = 0;
 
-  virtual Result<std::optional<StoredRow>> find_row(WorkspaceId workspace, const std::string& table,
+  virtual Result<std::optional<ServerRow>> find_row(WorkspaceId workspace, const std::string& table,
                                                     Bytes key) = 0;
-  virtual Result<void> save_row(WorkspaceId workspace, const StoredRow& row,
+  virtual Result<void> save_row(WorkspaceId workspace, const ServerRow& row,
                                 ServerVersion version) = 0;
   // Rows of a table with keys in (after, through], by the bytes of their keys; an empty `through`
   // has no end. Stops when `visit` returns false.
-  using RowVisit = std::function<Result<bool>(const StoredRow& row)>;
+  using RowVisit = std::function<Result<bool>(const ServerRow& row)>;
   virtual Result<void> for_each_row(WorkspaceId workspace, const std::string& table, Bytes after,
                                     Bytes through, const RowVisit& visit) = 0;
 
@@ -142,13 +145,18 @@ class LogStore {
                                                             std::int64_t seen_since_ms) = 0;
   // The last version that was written before that time; zero when there is none.
   virtual Result<ServerVersion> version_before(WorkspaceId workspace, std::int64_t at_ms) = 0;
-  // Forgets the log up to `through`, and dead rows that no later version touched.
+  // The identities of a replica's changes up to `through` will not be asked for again.
+  virtual Result<void> forget_identities(WorkspaceId workspace, const ReplicaId& replica,
+                                         ChangeSequence through) = 0;
+  // Forgets the log up to `through`, and dead rows that no later version touched. Identities of
+  // changes that their replica has not confirmed stay.
   virtual Result<void> trim(WorkspaceId workspace, ServerVersion through) = 0;
 
-  // A copy of everything committed, while the store stays in use.
+  // A copy of everything committed, while the store stays in use. Only a backup that was reported
+  // done is one; whoever opens it begins a new lineage.
   virtual Result<void> backup(const std::string& path) = 0;
-  // Draws a new lineage and remembers this one as its ancestor: to be called once on a store that
-  // was restored from a backup, before anything else.
+  // Begins a new lineage and remembers this one as its ancestor. What is restored from a backup
+  // does so by itself, before anything else.
   virtual Result<void> begin_lineage(const LineageId& lineage) = 0;
 };
 

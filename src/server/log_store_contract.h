@@ -26,9 +26,9 @@ inline LogEntry entry(std::uint64_t version, int author, std::uint64_t sequence)
   return out;
 }
 
-inline StoredRow row(const std::string& table, std::int64_t id, bool alive) {
+inline ServerRow row(const std::string& table, std::int64_t id, bool alive) {
   const ValueView key[] = {ValueView::of(id)};
-  StoredRow out;
+  ServerRow out;
   out.table = table;
   out.key = make_key(key);
   out.state.life = {77, replica(1)};
@@ -144,7 +144,7 @@ inline void rows(LogStore& store) {
   REQUIRE(found->has_value());
   CHECK((*found)->state == row("t", 3, true).state);
   std::size_t count = 0;
-  const auto counting = [&](const StoredRow&) -> Result<bool> {
+  const auto counting = [&](const ServerRow&) -> Result<bool> {
     ++count;
     return true;
   };
@@ -224,11 +224,67 @@ inline void lineages(LogStore& store) {
   CHECK((*store.find_replica(a->id, replica(1)))->epoch.is_zero());
 }
 
+// Many workspaces' appends share one transaction, and each counts its versions by itself.
+inline void many_workspaces(LogStore& store) {
+  REQUIRE(store.begin().has_value());
+  std::vector<WorkspaceId> ids;
+  for (int i = 0; i < 20; ++i) {
+    ids.push_back(store.create_workspace("w" + std::to_string(i))->id);
+  }
+  CHECK(store.commit().has_value());
+  REQUIRE(store.begin().has_value());
+  for (std::uint64_t version = 1; version <= 3; ++version) {
+    for (const WorkspaceId id : ids) {
+      CHECK(store.append(id, entry(version, 1, version), {}).has_value());
+    }
+  }
+  CHECK(store.commit().has_value());
+  for (const WorkspaceId id : ids) {
+    CHECK(versions(store, id, 0, 9) == std::vector<std::uint64_t>{1, 2, 3});
+  }
+  // One transaction back is all of them back.
+  REQUIRE(store.begin().has_value());
+  for (const WorkspaceId id : ids) {
+    CHECK(store.append(id, entry(4, 1, 4), {}).has_value());
+  }
+  store.rollback();
+  for (const WorkspaceId id : ids) {
+    CHECK(versions(store, id, 3, 9).empty());
+  }
+}
+
+// The identity of a change outlives its log entry until its replica has confirmed it.
+inline void identities_after_trim(LogStore& store) {
+  REQUIRE(store.begin().has_value());
+  const WorkspaceId a = store.create_workspace("a")->id;
+  ReplicaRecord record;
+  record.last_sequence = ChangeSequence(3);
+  record.confirmed = ChangeSequence(1);
+  CHECK(store.save_replica(a, replica(1), record).has_value());
+  for (std::uint64_t version = 1; version <= 3; ++version) {
+    CHECK(store.append(a, entry(version, 1, version), {}).has_value());
+  }
+  CHECK(store.append_rejected(a, replica(1), ChangeSequence(4), {5, 6, "not_allowed", "no"})
+            .has_value());
+  CHECK(store.trim(a, ServerVersion(3)).has_value());
+  CHECK(store.find_replica(a, replica(1))->value().confirmed == ChangeSequence(1));
+  CHECK_FALSE(store.find_change(a, replica(1), ChangeSequence(1))->has_value());
+  CHECK(store.find_change(a, replica(1), ChangeSequence(2))->value().hash == ~std::uint64_t{2});
+  CHECK(store.find_change(a, replica(1), ChangeSequence(3))->has_value());
+  CHECK(store.forget_identities(a, replica(1), ChangeSequence(2)).has_value());
+  CHECK_FALSE(store.find_change(a, replica(1), ChangeSequence(2))->has_value());
+  CHECK(store.find_change(a, replica(1), ChangeSequence(3))->has_value());
+  CHECK(store.find_change(a, replica(1), ChangeSequence(4))->has_value());
+  CHECK(store.forget_identities(a, replica(1), ChangeSequence(4)).has_value());
+  CHECK_FALSE(store.find_change(a, replica(1), ChangeSequence(4))->has_value());
+  CHECK(store.commit().has_value());
+}
+
 // Each check gets a store of its own from `make`.
 template <typename Make>
 void log_store_contract(const Make& make) {
-  for (void (*check)(LogStore&) :
-       {workspaces, log_order, identity, rollback, rows, trimming, replicas, lineages}) {
+  for (void (*check)(LogStore&) : {workspaces, log_order, identity, rollback, rows, trimming,
+                                   replicas, lineages, many_workspaces, identities_after_trim}) {
     const auto store = make();
     check(*store);
   }

@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS lineages(
 CREATE TABLE IF NOT EXISTS lineage_ends(
   lineage BLOB NOT NULL, workspace INTEGER NOT NULL, head INTEGER NOT NULL,
   PRIMARY KEY(lineage, workspace)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS backup_mark(one INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS workspaces(
   id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,
   head INTEGER NOT NULL DEFAULT 0, fence INTEGER NOT NULL DEFAULT 0,
@@ -34,10 +35,14 @@ CREATE TABLE IF NOT EXISTS rejected(
   workspace INTEGER NOT NULL, replica BLOB NOT NULL, sequence INTEGER NOT NULL,
   time INTEGER NOT NULL, hash INTEGER NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL,
   PRIMARY KEY(workspace, replica, sequence)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS identities(
+  workspace INTEGER NOT NULL, replica BLOB NOT NULL, sequence INTEGER NOT NULL,
+  time INTEGER NOT NULL, hash INTEGER NOT NULL,
+  PRIMARY KEY(workspace, replica, sequence)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS replicas(
   workspace INTEGER NOT NULL, replica BLOB NOT NULL, epoch BLOB NOT NULL,
-  last_sequence INTEGER NOT NULL, last_time INTEGER NOT NULL, cursor INTEGER NOT NULL,
-  seen_ms INTEGER NOT NULL, user TEXT NOT NULL, PRIMARY KEY(workspace, replica)) WITHOUT ROWID;
+  last_sequence INTEGER NOT NULL, last_time INTEGER NOT NULL, confirmed INTEGER NOT NULL,
+  cursor INTEGER NOT NULL, seen_ms INTEGER NOT NULL, user TEXT NOT NULL, PRIMARY KEY(workspace, replica)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS audit_rows(
   id INTEGER PRIMARY KEY, workspace INTEGER NOT NULL, version INTEGER NOT NULL,
   device TEXT NOT NULL, user TEXT NOT NULL, type TEXT NOT NULL, entity_type TEXT NOT NULL,
@@ -63,8 +68,8 @@ WorkspaceRecord read_workspace(const Statement& row) {
   return record;
 }
 
-Result<StoredRow> read_row(const std::string& table, Bytes key, Bytes state) {
-  StoredRow row;
+Result<ServerRow> read_row(const std::string& table, Bytes key, Bytes state) {
+  ServerRow row;
   row.table = table;
   row.key.bytes = to_vector(key);
   row.bytes = key.size() + state.size();
@@ -80,8 +85,11 @@ Result<std::unique_ptr<SqliteLogStore>> SqliteLogStore::open(const std::string& 
   SL_TRY(Database database, Database::open(path, options.open));
   SL_TRY(database->execute(schema_sql));
   std::unique_ptr<SqliteLogStore> store(new SqliteLogStore(std::move(database), options));
-  SL_TRY(const auto known, store->database_->query_int("SELECT count(*) FROM lineages"));
-  if (known.value_or(0) == 0) {
+  // A backup that is opened is a server that forgot something: never the same lineage again.
+  SL_TRY(const auto fresh, store->database_->query_int(
+                               "SELECT (SELECT count(*) FROM lineages) = 0 OR EXISTS(SELECT 1 "
+                               "FROM backup_mark)"));
+  if (fresh.value_or(1) != 0) {
     SL_TRY(store->begin_lineage(LineageId::draw(random)));
   }
   return store;
@@ -211,7 +219,7 @@ Result<void> SqliteLogStore::save_totals(WorkspaceId workspace, const std::strin
   return row->run();
 }
 
-Result<std::optional<StoredRow>> SqliteLogStore::find_row(WorkspaceId workspace,
+Result<std::optional<ServerRow>> SqliteLogStore::find_row(WorkspaceId workspace,
                                                           const std::string& table, Bytes key) {
   SL_TRY(Statement * row,
          prepared("SELECT state FROM state_rows WHERE workspace = ?1 AND tbl = ?2 AND key = ?3"));
@@ -219,13 +227,13 @@ Result<std::optional<StoredRow>> SqliteLogStore::find_row(WorkspaceId workspace,
   row->bind(1, workspace.get()).bind_text(2, table).bind_blob(3, key);
   SL_TRY(const bool found, row->step());
   if (!found) {
-    return std::optional<StoredRow>();
+    return std::optional<ServerRow>();
   }
-  SL_TRY(StoredRow stored, read_row(table, key, row->column_blob(0)));
-  return std::optional<StoredRow>(std::move(stored));
+  SL_TRY(ServerRow stored, read_row(table, key, row->column_blob(0)));
+  return std::optional<ServerRow>(std::move(stored));
 }
 
-Result<void> SqliteLogStore::save_row(WorkspaceId workspace, const StoredRow& stored,
+Result<void> SqliteLogStore::save_row(WorkspaceId workspace, const ServerRow& stored,
                                       ServerVersion version) {
   SL_TRY(Statement * row,
          prepared("INSERT OR REPLACE INTO state_rows(workspace, tbl, key, alive, version, state) "
@@ -253,7 +261,7 @@ Result<void> SqliteLogStore::for_each_row(WorkspaceId workspace, const std::stri
     if (!found) {
       return {};
     }
-    SL_TRY(const StoredRow stored, read_row(table, row->column_blob(0), row->column_blob(1)));
+    SL_TRY(const ServerRow stored, read_row(table, row->column_blob(0), row->column_blob(1)));
     SL_TRY(const bool more, visit(stored));
     if (!more) {
       return {};
@@ -368,10 +376,13 @@ Result<void> SqliteLogStore::for_each_entry(WorkspaceId workspace, ServerVersion
 Result<std::optional<ChangeIdentity>> SqliteLogStore::find_change(WorkspaceId workspace,
                                                                   const ReplicaId& replica,
                                                                   ChangeSequence sequence) {
-  SL_TRY(Statement * row,
-         prepared("SELECT time, hash, '', '' FROM log WHERE workspace = ?1 AND replica = ?2 AND "
-                  "sequence = ?3 UNION ALL SELECT time, hash, code, message FROM rejected WHERE "
-                  "workspace = ?1 AND replica = ?2 AND sequence = ?3"));
+  SL_TRY(
+      Statement * row,
+      prepared(
+          "SELECT time, hash, '', '' FROM log WHERE workspace = ?1 AND replica = ?2 AND "
+          "sequence = ?3 UNION ALL SELECT time, hash, code, message FROM rejected WHERE "
+          "workspace = ?1 AND replica = ?2 AND sequence = ?3 UNION ALL SELECT time, hash, '', '' "
+          "FROM identities WHERE workspace = ?1 AND replica = ?2 AND sequence = ?3"));
   const ResetGuard guard(*row);
   row->bind(1, workspace.get()).bind_blob(2, replica.view()).bind(3, to_sql(sequence.get()));
   SL_TRY(const bool found, row->step());
@@ -388,8 +399,9 @@ Result<std::optional<ChangeIdentity>> SqliteLogStore::find_change(WorkspaceId wo
 
 Result<std::optional<ReplicaRecord>> SqliteLogStore::find_replica(WorkspaceId workspace,
                                                                   const ReplicaId& replica) {
-  SL_TRY(Statement * row, prepared("SELECT epoch, last_sequence, last_time, cursor, seen_ms, user "
-                                   "FROM replicas WHERE workspace = ?1 AND replica = ?2"));
+  SL_TRY(Statement * row,
+         prepared("SELECT epoch, last_sequence, last_time, cursor, seen_ms, user, "
+                  "confirmed FROM replicas WHERE workspace = ?1 AND replica = ?2"));
   const ResetGuard guard(*row);
   row->bind(1, workspace.get()).bind_blob(2, replica.view());
   SL_TRY(const bool found, row->step());
@@ -403,6 +415,7 @@ Result<std::optional<ReplicaRecord>> SqliteLogStore::find_replica(WorkspaceId wo
   record.cursor = ServerVersion(from_sql(row->column_int(3)));
   record.seen_ms = row->column_int(4);
   record.user = row->column_text(5);
+  record.confirmed = ChangeSequence(from_sql(row->column_int(6)));
   return std::optional<ReplicaRecord>(std::move(record));
 }
 
@@ -410,7 +423,8 @@ Result<void> SqliteLogStore::save_replica(WorkspaceId workspace, const ReplicaId
                                           const ReplicaRecord& record) {
   SL_TRY(Statement * row,
          prepared("INSERT OR REPLACE INTO replicas(workspace, replica, epoch, last_sequence, "
-                  "last_time, cursor, seen_ms, user) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"));
+                  "last_time, cursor, seen_ms, user, confirmed) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, "
+                  "?8, ?9)"));
   row->bind(1, workspace.get())
       .bind_blob(2, replica.view())
       .bind_blob(3, record.epoch.view())
@@ -418,7 +432,8 @@ Result<void> SqliteLogStore::save_replica(WorkspaceId workspace, const ReplicaId
       .bind(5, to_sql(record.last_time))
       .bind(6, to_sql(record.cursor.get()))
       .bind(7, record.seen_ms)
-      .bind_text(8, record.user);
+      .bind_text(8, record.user)
+      .bind(9, to_sql(record.confirmed.get()));
   return row->run();
 }
 
@@ -444,6 +459,18 @@ Result<ServerVersion> SqliteLogStore::version_before(WorkspaceId workspace, std:
   return ServerVersion(found ? from_sql(row->column_int(0)) : 0);
 }
 
+Result<void> SqliteLogStore::forget_identities(WorkspaceId workspace, const ReplicaId& replica,
+                                               ChangeSequence through) {
+  for (const char* sql :
+       {"DELETE FROM identities WHERE workspace = ?1 AND replica = ?2 AND sequence <= ?3",
+        "DELETE FROM rejected WHERE workspace = ?1 AND replica = ?2 AND sequence <= ?3"}) {
+    SL_TRY(Statement * row, prepared(sql));
+    row->bind(1, workspace.get()).bind_blob(2, replica.view()).bind(3, to_sql(through.get()));
+    SL_TRY(row->run());
+  }
+  return {};
+}
+
 Result<void> SqliteLogStore::trim(WorkspaceId workspace, ServerVersion through) {
   for (const char* sql :
        {"UPDATE totals SET rows = rows - (SELECT count(*) FROM state_rows r WHERE "
@@ -451,6 +478,11 @@ Result<void> SqliteLogStore::trim(WorkspaceId workspace, ServerVersion through) 
         "bytes = bytes - (SELECT ifnull(sum(length(key) + length(state)), 0) FROM "
         "state_rows r WHERE r.workspace = ?1 AND r.tbl = totals.tbl AND version <= "
         "?2 AND alive = 0) WHERE workspace = ?1",
+        "INSERT OR IGNORE INTO identities(workspace, replica, sequence, time, hash) SELECT "
+        "l.workspace, l.replica, l.sequence, l.time, l.hash FROM log l JOIN replicas r ON "
+        "r.workspace = l.workspace AND r.replica = l.replica WHERE l.workspace = ?1 AND l.version "
+        "<= "
+        "?2 AND l.sequence > r.confirmed",
         "DELETE FROM log_parts WHERE workspace = ?1 AND version <= ?2",
         "DELETE FROM log WHERE workspace = ?1 AND version <= ?2",
         "DELETE FROM state_rows WHERE workspace = ?1 AND version <= ?2 AND alive "
@@ -463,7 +495,28 @@ Result<void> SqliteLogStore::trim(WorkspaceId workspace, ServerVersion through) 
 }
 
 Result<void> SqliteLogStore::backup(const std::string& path) {
-  SL_TRY(Statement statement, database_->prepare("VACUUM INTO ?1"));
+  {
+    SL_TRY(Statement statement, database_->prepare("VACUUM INTO ?1"));
+    statement.bind_text(1, path);
+    SL_TRY(statement.run());
+  }
+  // The mark is part of the file, so that nobody can forget the new lineage when putting it back.
+  SL_TRY(Database copy, Database::open(path, options_.open));
+  SL_TRY(copy->execute("INSERT OR REPLACE INTO backup_mark(one) VALUES(1)"));
+  // One file, with nothing left in a log beside it.
+  return copy->execute("PRAGMA journal_mode = DELETE");
+}
+
+Result<void> SqliteLogStore::restore(const std::string& backup, const std::string& path,
+                                     const OpenOptions& options) {
+  OpenOptions reading = options;
+  reading.create = false;
+  SL_TRY(const Database from, Database::open(backup, reading));
+  SL_TRY(const auto marked, from->query_int("SELECT count(*) FROM backup_mark"));
+  if (marked.value_or(0) == 0) {
+    return Error(ErrorCode::invalid_argument, backup + " is no finished backup");
+  }
+  SL_TRY(Statement statement, from->prepare("VACUUM INTO ?1"));
   statement.bind_text(1, path);
   return statement.run();
 }
@@ -474,7 +527,7 @@ Result<void> SqliteLogStore::begin_lineage(const LineageId& lineage) {
     SL_TRY(database_->execute(
         "INSERT INTO lineage_ends(lineage, workspace, head) SELECT (SELECT lineage FROM lineages "
         "ORDER BY number DESC LIMIT 1), id, head FROM workspaces; UPDATE replicas SET epoch = "
-        "zeroblob(16)"));
+        "zeroblob(16); DELETE FROM backup_mark"));
     SL_TRY(Statement row, database_->prepare("INSERT INTO lineages(lineage) VALUES(?1)"));
     row.bind_blob(1, lineage.view());
     return row.run();

@@ -21,6 +21,10 @@ class SqliteLogStore final : public LogStore {
   // Draws a lineage when the file is new; `random` is not kept.
   static Result<std::unique_ptr<SqliteLogStore>> open(const std::string& path, Random& random,
                                                       const Options& options);
+  // Puts a backup where no file is. The server that opens it begins a new lineage. Fails with
+  // `invalid_argument` when `backup` is none that backup() finished.
+  static Result<void> restore(const std::string& backup, const std::string& path,
+                              const OpenOptions& options);
   ~SqliteLogStore() override;
 
   Result<LineageId> lineage() override;
@@ -35,9 +39,9 @@ class SqliteLogStore final : public LogStore {
   Result<std::vector<std::pair<std::string, TableTotals>>> totals(WorkspaceId workspace) override;
   Result<void> save_totals(WorkspaceId workspace, const std::string& table,
                            const TableTotals& totals) override;
-  Result<std::optional<StoredRow>> find_row(WorkspaceId workspace, const std::string& table,
+  Result<std::optional<ServerRow>> find_row(WorkspaceId workspace, const std::string& table,
                                             Bytes key) override;
-  Result<void> save_row(WorkspaceId workspace, const StoredRow& row,
+  Result<void> save_row(WorkspaceId workspace, const ServerRow& row,
                         ServerVersion version) override;
   Result<void> for_each_row(WorkspaceId workspace, const std::string& table, Bytes after,
                             Bytes through, const RowVisit& visit) override;
@@ -56,6 +60,8 @@ class SqliteLogStore final : public LogStore {
   Result<std::optional<ServerVersion>> least_cursor(WorkspaceId workspace,
                                                     std::int64_t seen_since_ms) override;
   Result<ServerVersion> version_before(WorkspaceId workspace, std::int64_t at_ms) override;
+  Result<void> forget_identities(WorkspaceId workspace, const ReplicaId& replica,
+                                 ChangeSequence through) override;
   Result<void> trim(WorkspaceId workspace, ServerVersion through) override;
   Result<void> backup(const std::string& path) override;
   Result<void> begin_lineage(const LineageId& lineage) override;

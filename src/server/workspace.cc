@@ -215,17 +215,34 @@ Result<void> Workspace::reload() {
 // --- Greeting
 // -------------------------------------------------------------------------------------
 
-Result<std::vector<std::uint64_t>> Workspace::known_times(const ReplicaId& replica,
-                                                          ChangeSequence after) {
+Result<std::vector<std::uint64_t>> Workspace::known_times(const Hello& hello, ChangeSequence last) {
+  SL_TRY(const LineageId lineage, store_->lineage());
+  // What was acknowledged in this lineage is common. Before a restore anything may have been
+  // acknowledged, and another copy may have filled the gap since.
+  const std::uint64_t common = hello.lineage == lineage ? hello.acknowledged.get() : 0;
   std::vector<std::uint64_t> out;
-  for (ChangeSequence at = after.next(); out.size() < limits::known_times_max; at = at.next()) {
-    SL_TRY(const auto known, store_->find_change(record_.id, replica, at));
+  for (std::uint64_t at = last.get(); at > common && out.size() < limits::known_times_max; --at) {
+    SL_TRY(const auto known, store_->find_change(record_.id, hello.replica, ChangeSequence(at)));
     if (!known) {
       break;
     }
-    out.push_back(known->time);
+    // Zero matches nothing: a copy that held a refused change for accepted would keep its rows.
+    out.push_back(known->rejected_code.empty() ? known->time : 0);
   }
+  std::reverse(out.begin(), out.end());
   return out;
+}
+
+Result<std::optional<std::uint64_t>> Workspace::time_of(const Hello& hello,
+                                                        ChangeSequence sequence) {
+  SL_TRY(const auto known, store_->find_change(record_.id, hello.replica, sequence));
+  if (known) {
+    return std::optional<std::uint64_t>(known->time);
+  }
+  if (sequence == hello.acknowledged) {
+    return std::optional<std::uint64_t>(hello.acknowledged_time);
+  }
+  return std::optional<std::uint64_t>();
 }
 
 Result<std::optional<Refused>> Workspace::judge_replica(const Hello& hello,
@@ -244,16 +261,21 @@ Result<std::optional<Refused>> Workspace::judge_replica(const Hello& hello,
                                              epoch) != hello.epochs_before.end();
   };
   const bool wrong_epoch = !known->epoch.is_zero() && !offered(known->epoch);
-  const bool wrong_past =
-      known->last_sequence > hello.last_sequence ||
-      (known->last_sequence == hello.acknowledged && hello.acknowledged > ChangeSequence(0) &&
-       known->last_time != hello.acknowledged_time);
+  bool wrong_past = known->last_sequence > hello.last_sequence ||
+                    (hello.lineage == lineage && hello.acknowledged < known->confirmed);
+  if (!wrong_past && hello.acknowledged > ChangeSequence(0) &&
+      hello.acknowledged <= known->last_sequence) {
+    SL_TRY(const auto time, time_of(hello, hello.acknowledged));
+    const std::uint64_t known_time =
+        known->last_sequence == hello.acknowledged ? known->last_time : *time;
+    wrong_past = known_time != hello.acknowledged_time;
+  }
   if (wrong_epoch || wrong_past) {
     Refused refused = refusal(Refusal::replica_forked,
                               wrong_epoch ? "another opening of this database was here since"
                                           : "the server knows another history of this replica");
     refused.known_sequence = known->last_sequence;
-    SL_TRY(refused.known_times, known_times(hello.replica, hello.acknowledged));
+    SL_TRY(refused.known_times, known_times(hello, known->last_sequence));
     return std::optional<Refused>(std::move(refused));
   }
   return std::optional<Refused>();
@@ -314,9 +336,18 @@ Result<Greeting> Workspace::greet(const Hello& hello, const Rights& rights, std:
   record.epoch = hello.epoch;
   record.seen_ms = now_ms;
   record.user = rights.user;
-  welcome.known_sequence = record.last_sequence;
-  welcome.known_time = record.last_time;
+  record.confirmed = std::min(record.last_sequence, hello.acknowledged);
+  // What the replica does not know to be acknowledged it sends again, and each change is compared:
+  // under the same numbers there may be a copy's changes, or refusals that were never heard.
+  welcome.known_sequence = std::min(record.last_sequence, hello.acknowledged);
+  welcome.known_time =
+      record.last_sequence <= hello.acknowledged ? record.last_time : hello.acknowledged_time;
+  if (SL_MUTANT(28)) {  // takes them for the replica's
+    welcome.known_sequence = record.last_sequence;
+    welcome.known_time = record.last_time;
+  }
   SL_TRY(store_->save_replica(record_.id, hello.replica, record));
+  SL_TRY(store_->forget_identities(record_.id, hello.replica, record.confirmed));
   SL_TRY(store_->save_workspace(record_));
   return Greeting(welcome);
 }
@@ -326,8 +357,9 @@ Result<Greeting> Workspace::greet(const Hello& hello, const Rights& rights, std:
 
 Result<std::optional<Admitted>> Workspace::known_already(const Hello& hello,
                                                          const PartHeader& header,
-                                                         std::uint64_t hash,
+                                                         const std::vector<ByteVector>& parts,
                                                          const ReplicaRecord& record) {
+  const std::uint64_t hash = hash_of(parts);
   if (header.sequence > record.last_sequence || SL_MUTANT(4)) {  // admits twice
     return std::optional<Admitted>();
   }
@@ -337,39 +369,55 @@ Result<std::optional<Admitted>> Workspace::known_already(const Hello& hello,
   if (known && !SL_MUTANT(5) && (known->time != header.stamp.time || known->hash != hash)) {
     out.admission = Admission::diverged;
     out.known_sequence = record.last_sequence;
-    SL_TRY(out.known_times, known_times(hello.replica, hello.acknowledged));
+    SL_TRY(out.known_times, known_times(hello, record.last_sequence));
     return std::optional<Admitted>(std::move(out));
   }
   out.admission = Admission::repeated;
   if (known && !known->rejected_code.empty()) {
     out.admission = Admission::rejected;
     out.rejected = {header.sequence, known->rejected_code, known->rejected_message, {}};
+    const std::vector<Bytes> views(parts.begin(), parts.end());
+    if (const auto change = decode_parts(views)) {
+      SL_TRY(out.rejected.states, states_of(*change));
+    }
   }
   return std::optional<Admitted>(std::move(out));
 }
 
-Result<void> Workspace::check_fence(const Change& change) {
+Result<Workspace::Fenced> Workspace::judge_fence(const Change& change) {
+  Fenced out = Fenced::no;
   if (change.stamp.time > record_.fence_time) {
-    return {};
+    return out;
   }
   for (const RowEdit& edit : change.edits) {
-    if (edit.kind != EditKind::put || edit.replaced.is_zero()) {
+    if (edit.kind != EditKind::put) {
       continue;
     }
     SL_TRY(const auto row, store_->find_row(record_.id, edit.table, edit.key.view()));
-    if (!row) {
-      return Error(ErrorCode::not_found,
-                   "a row of table " + edit.table + " was deleted while this replica was away");
+    // A row with no life holds cells that came after its tombstone was forgotten.
+    if (row && !row->state.life.is_zero()) {
+      continue;
     }
+    if (!edit.replaced.is_zero()) {
+      return Fenced::deleted;
+    }
+    out = Fenced::old_insert;
   }
-  return {};
+  return out;
 }
 
 Result<void> Workspace::merge(const Change& change, ServerVersion version) {
   for (const RowEdit& edit : change.edits) {
     SL_TRY(auto found, store_->find_row(record_.id, edit.table, edit.key.view()));
+    const bool is_forgotten =
+        (!found || found->state.life.is_zero()) && change.stamp.time <= record_.fence_time;
+    if (is_forgotten && edit.kind == EditKind::erase && !SL_MUTANT(33)) {
+      // The tombstone that was forgotten may be younger, and must not look older than it was: a put
+      // between the two would bring the row back here and nowhere else.
+      continue;
+    }
     TableTotals& totals = totals_[edit.table];
-    StoredRow row;
+    ServerRow row;
     if (found) {
       row = std::move(*found);
       totals.digest.subtract(digest_of(row.table, row.key.view(), row.state));
@@ -439,6 +487,7 @@ Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
   SL_TRY(const auto found, store_->find_replica(record_.id, hello.replica));
   ReplicaRecord record = found.value_or(ReplicaRecord());
   Admitted out;
+  out.author = header.stamp.replica;
   out.sequence = header.sequence;
   out.known_sequence = record.last_sequence;
   const std::uint64_t hash = hash_of(parts);
@@ -446,7 +495,7 @@ Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
     out.admission = Admission::out_of_order;  // a forged identity: the session ends
     return out;
   }
-  SL_TRY(auto known, known_already(hello, header, hash, record));
+  SL_TRY(auto known, known_already(hello, header, parts, record));
   if (known) {
     return std::move(*known);
   }
@@ -461,7 +510,7 @@ Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
   }
   if (header.stamp.time <= record.last_time) {
     out.admission = Admission::diverged;
-    SL_TRY(out.known_times, known_times(hello.replica, hello.acknowledged));
+    SL_TRY(out.known_times, known_times(hello, record.last_sequence));
     return out;
   }
   const std::vector<Bytes> views(parts.begin(), parts.end());
@@ -472,23 +521,76 @@ Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
   if (const auto allowed = check_rules(*rules_, rights, *change); !allowed) {
     return reject(header, hash, record, allowed.error(), &*change);
   }
-  if (const auto fresh = check_fence(*change); !fresh) {
-    if (fresh.error().code() != ErrorCode::not_found) {
-      return fresh.error();
-    }
-    return reject(header, hash, record, fresh.error(), &*change);
+  SL_TRY(const Fenced fenced, judge_fence(*change));
+  if (fenced == Fenced::deleted && !SL_MUTANT(29)) {
+    return reject(header, hash, record,
+                  Error(ErrorCode::not_found, "a row was deleted while this replica was away"),
+                  &*change);
   }
+  if (fenced == Fenced::old_insert && !SL_MUTANT(30)) {
+    // Others may still hold a younger tombstone of that key, and would stay without the row. Under
+    // a stamp of now it is a new row for everybody.
+    out.admission = Admission::skewed;
+    return out;
+  }
+  record.seen_ms = now_ms;
+  SL_TRY(append(header, hash, *change, rights, std::move(parts), record, now_ms));
+  return out;
+}
+
+// Merges and logs a change that may come in, and remembers it as its author's last.
+Result<void> Workspace::append(const PartHeader& header, std::uint64_t hash, const Change& change,
+                               const Rights& rights, std::vector<ByteVector> parts,
+                               ReplicaRecord record, std::int64_t now_ms) {
   const ServerVersion version = record_.head.next();
-  SL_TRY(merge(*change, version));
+  SL_TRY(merge(change, version));
   LogEntry entry{version,     header.stamp, header.sequence, hash,
                  rights.user, now_ms,       std::move(parts)};
-  SL_TRY(store_->append(record_.id, entry, audit_of(*change)));
+  SL_TRY(store_->append(record_.id, entry, audit_of(change)));
   record_.head = version;
   SL_TRY(store_->save_workspace(record_));
   record.last_sequence = header.sequence;
   record.last_time = SL_MUTANT(11) ? record.last_time : header.stamp.time;
-  record.seen_ms = now_ms;
-  SL_TRY(store_->save_replica(record_.id, hello.replica, record));
+  return store_->save_replica(record_.id, header.stamp.replica, record);
+}
+
+Result<Admitted> Workspace::admit_relayed(const Hello& hello, const Rights& rights,
+                                          std::vector<ByteVector> parts, std::int64_t now_ms) {
+  SL_CHECK(!parts.empty());
+  Reader in(parts[0]);
+  SL_TRY(const PartHeader header, read_part_header(in));
+  SL_TRY(const auto found, store_->find_replica(record_.id, header.stamp.replica));
+  ReplicaRecord record = found.value_or(ReplicaRecord());
+  Admitted out;
+  out.relayed = true;
+  out.author = header.stamp.replica;
+  out.sequence = header.sequence;
+  out.admission = Admission::repeated;
+  out.known_sequence = record.last_sequence;
+  const bool follows = header.sequence == record.last_sequence.next() &&
+                       header.stamp.time > record.last_time &&
+                       header.stamp.replica != hello.replica;
+  const bool skewed = static_cast<std::int64_t>(header.stamp.ms()) > now_ms + skew_ms_max;
+  if (!follows || skewed) {
+    return out;  // known, or not to be had in order yet
+  }
+  const std::vector<Bytes> views(parts.begin(), parts.end());
+  const auto change = decode_parts(views);
+  const bool may = change.has_value() && check_rules(*rules_, rights, *change).has_value();
+  if (!may) {
+    out.admission = Admission::rejected;
+    return out;
+  }
+  SL_TRY(const Fenced fenced, judge_fence(*change));
+  if (fenced != Fenced::no) {
+    // Only its author can give it another stamp.
+    out.admission = Admission::rejected;
+    return out;
+  }
+  const std::uint64_t hash = hash_of(parts);
+  SL_TRY(append(header, hash, *change, rights, std::move(parts), record, now_ms));
+  out.admission = Admission::admitted;
+  out.known_sequence = header.sequence;
   return out;
 }
 
@@ -523,7 +625,7 @@ Result<LogSlice> Workspace::read(const Hello& hello, ServerVersion after, Server
           SL_TRY(part, filter_part(part, hello.tables));
         }
         bytes += part.size();
-        slice.parts.push_back({entry.version, std::move(part)});
+        slice.parts.push_back(make_log_part(entry.version, std::move(part)));
       }
     }
     return bytes < bytes_max;
@@ -574,7 +676,7 @@ Result<SnapshotStep> Workspace::snapshot(const Hello& hello, Bytes bytes, bool f
     const ByteVector after = at->first == token.table ? token.key : ByteVector();
     bool full = false;
     SL_TRY(store_->for_each_row(record_.id, at->first, after, {},
-                                [&](const StoredRow& row) -> Result<bool> {
+                                [&](const ServerRow& row) -> Result<bool> {
                                   if (!SL_MUTANT(13) || next.rows % 3 != 1) {  // loses rows
                                     states.row(row.table, row.key.view(), row.state);
                                   }
@@ -618,7 +720,7 @@ Result<RangeDigests> Workspace::range_digests(const Hello& hello, const RescanRe
   }
   std::uint64_t rows = 0;
   SL_TRY(store_->for_each_row(record_.id, request.table, request.after, request.through,
-                              [&](const StoredRow&) -> Result<bool> {
+                              [&](const ServerRow&) -> Result<bool> {
                                 ++rows;
                                 return true;
                               }));
@@ -626,7 +728,7 @@ Result<RangeDigests> Workspace::range_digests(const Hello& hello, const RescanRe
   const std::uint64_t rows_each = rows / pieces + 1;
   RangeDigest piece;
   SL_TRY(store_->for_each_row(record_.id, request.table, request.after, request.through,
-                              [&](const StoredRow& row) -> Result<bool> {
+                              [&](const ServerRow& row) -> Result<bool> {
                                 if (piece.rows == rows_each) {
                                   out.ranges.push_back(piece);
                                   piece = RangeDigest();
@@ -647,7 +749,7 @@ Result<RangeRows> Workspace::range_rows(const Hello& hello, const RangeRequest& 
   StatePartWriter states(author_of(lineage));
   if (is_subscribed(hello.tables, request.table)) {
     SL_TRY(store_->for_each_row(record_.id, request.table, request.after, request.through,
-                                [&](const StoredRow& row) -> Result<bool> {
+                                [&](const ServerRow& row) -> Result<bool> {
                                   states.row(row.table, row.key.view(), row.state);
                                   if (states.size() < limits::range_rows_bytes) {
                                     return true;

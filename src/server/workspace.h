@@ -49,6 +49,10 @@ class Workspace {
   // Admits or refuses one whole change of the replica that said this hello. Writes.
   Result<Admitted> admit(const Hello& hello, const Rights& rights, std::vector<ByteVector> parts,
                          std::int64_t now_ms);
+  // The same for another replica's change that this one learned from a peer. Nothing is held
+  // against the author: what cannot be admitted now may still come from it.
+  Result<Admitted> admit_relayed(const Hello& hello, const Rights& rights,
+                                 std::vector<ByteVector> parts, std::int64_t now_ms);
   Result<void> save_cursor(const ReplicaId& replica, ServerVersion cursor, std::int64_t now_ms);
 
   // Changes in (after, through] that are not the replica's own, of the subscribed tables.
@@ -76,10 +80,22 @@ class Workspace {
                                                const std::optional<ReplicaRecord>& known,
                                                const LineageId& lineage, bool is_ancestor);
   Result<std::optional<Refused>> judge_schema(const Hello& hello);
-  Result<std::vector<std::uint64_t>> known_times(const ReplicaId& replica, ChangeSequence after);
+  // Times of the replica's last known changes, up to `last` and as far back as it takes.
+  Result<std::vector<std::uint64_t>> known_times(const Hello& hello, ChangeSequence last);
+  Result<std::optional<std::uint64_t>> time_of(const Hello& hello, ChangeSequence sequence);
   Result<std::optional<Admitted>> known_already(const Hello& hello, const PartHeader& header,
-                                                std::uint64_t hash, const ReplicaRecord& record);
-  Result<void> check_fence(const Change& change);
+                                                const std::vector<ByteVector>& parts,
+                                                const ReplicaRecord& record);
+  // Whether a change from before the fence would bring back what was deleted and forgotten.
+  enum class Fenced {
+    no,
+    deleted,     // it puts a row that its writer knew, and that is gone
+    old_insert,  // it puts a key that may have been used and deleted since
+  };
+  Result<Fenced> judge_fence(const Change& change);
+  Result<void> append(const PartHeader& header, std::uint64_t hash, const Change& change,
+                      const Rights& rights, std::vector<ByteVector> parts, ReplicaRecord record,
+                      std::int64_t now_ms);
   Result<void> merge(const Change& change, ServerVersion version);
   Result<Admitted> reject(const PartHeader& header, std::uint64_t hash, ReplicaRecord record,
                           const Error& error, const Change* change);

@@ -1,18 +1,12 @@
 #include "session/client_session.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/mutant.h"
 #include "wire/codec.h"
 
 namespace syncline {
-namespace {
-
-// A mismatch may be a change in flight; two heartbeats in a row are none.
-constexpr std::uint32_t mismatches_before_rescan = 2;
-constexpr std::uint32_t mismatches_before_stuck = 8;
-
-}  // namespace
 
 ClientSession::ClientSession(const Parts& parts, const ClientOptions& options)
     : clock_(parts.clock), random_(parts.random), options_(options), backoff_(options.backoff) {}
@@ -43,18 +37,14 @@ void ClientSession::dial(Instant now) {
 }
 
 void ClientSession::reset_connection() {
-  in_flight_.clear();
-  in_flight_bytes_ = 0;
-  loading_ = SL_MUTANT(22) && loading_;
-  outbox_drained_ = false;
-  push_at_.reset();
+  push_.reset();
+  relays_.reset();
   received_.start_at(facts_.cursor);
-  pages_.clear();
-  snapshot_end_.reset();
+  snapshot_.reset();
   walk_.clear();
   comparing_.reset();
-  heartbeat_seen_.reset();
-  heartbeat_covers_us_ = false;
+  ack_held_.reset();
+  watch_.reset();
 }
 
 void ClientSession::close(Instant /*now*/, const std::string& reason) {
@@ -140,7 +130,7 @@ void ClientSession::subscribe(Instant now, std::vector<std::string> tables) {
   options_.tables = std::move(tables);
   if (is_up()) {
     send(Subscribe{options_.tables});
-    heartbeat_seen_.reset();
+    watch_.reset();
   }
   // Rows that left go, rows that joined come, and neither is a deletion.
   rescan_now(now);
@@ -159,15 +149,15 @@ void ClientSession::wake(Instant now) {
     at = next_try_;
   } else if (phase_ == Phase::stopped || phase_ == Phase::mending) {
     return;
-  } else if (push_at_) {
-    at = std::min(at, *push_at_);
+  } else if (push_.waits_until()) {
+    at = std::min(at, *push_.waits_until());
   }
   effects_.emplace_back(effect::WakeAt{at});
 }
 
 bool ClientSession::is_waiting_in_vain(Instant now) const {
-  const bool asked =
-      !in_flight_.empty() || ((phase_ == Phase::bootstrap || phase_ == Phase::rescan) && !busy_);
+  const bool asked = !push_.empty() || relays_.count() > 0 ||
+                     ((phase_ == Phase::bootstrap || phase_ == Phase::rescan) && !busy_);
   return asked && now - progress_at_ > options_.patience;
 }
 
@@ -264,11 +254,11 @@ void ClientSession::handle(Instant now, Welcome&& m) {
   if (!rescan && !bootstrap) {
     facts_.cursor = std::min(facts_.cursor, m.resume_after);
   }
-  effects_.emplace_back(
-      effect::SaveWelcome{facts_.lineage, facts_.epoch, facts_.cursor, facts_.acknowledged});
+  effects_.emplace_back(effect::SaveWelcome{facts_.lineage, facts_.epoch, facts_.cursor,
+                                            facts_.acknowledged, facts_.acknowledged_time});
   heartbeat_ = {std::clamp<std::int64_t>(m.heartbeat_ms, 50, 60'000)};
   may_write_ = m.may_write;
-  sent_through_ = SL_MUTANT(23) ? std::max(sent_through_, m.known_sequence) : m.known_sequence;
+  push_.start_at(m.known_sequence);
   resume_after_ = m.resume_after;
   received_.start_at(m.resume_after);
   catch_up_started_ = now;
@@ -286,6 +276,9 @@ void ClientSession::handle(Instant now, Welcome&& m) {
 
 void ClientSession::go_live(Instant now) {
   phase_ = Phase::live;
+  if (const auto held = std::exchange(ack_held_, std::nullopt)) {
+    handle(now, Ack{*held});
+  }
   send(Applied{facts_.cursor});
   push(now);
   pull();
@@ -298,6 +291,23 @@ void ClientSession::refused_for_good(Instant now, Refused&& m) {
     next_try_ = now + options_.refused_retry;
     wake(now);
   }
+}
+
+void ClientSession::reidentify(Refused&& m) {
+  phase_ = Phase::mending;
+  // The times lead up to the last change that the server knows.
+  std::uint64_t before = m.known_sequence.get() - m.known_times.size();
+  if (m.known_times.size() > m.known_sequence.get() || before > facts_.acknowledged.get()) {
+    // What lies between is not told; sending a change twice is better than not at all.
+    before = std::min(facts_.acknowledged.get(), m.known_sequence.get());
+    m.known_times.clear();
+  }
+  // While both went by one name, the server took the other copy's changes for ours and did not send
+  // them; and a restored server may have forgotten what is in our rows.
+  if (facts_.cursor > ServerVersion(0) && !SL_MUTANT(32)) {
+    effects_.emplace_back(effect::BeginRescan{});
+  }
+  effects_.emplace_back(effect::Reidentify{ChangeSequence(before), std::move(m.known_times)});
 }
 
 void ClientSession::refused_and_mendable(Instant now, Refused&& m) {
@@ -320,8 +330,7 @@ void ClientSession::refused_and_mendable(Instant now, Refused&& m) {
       dial(now);
       return;
     case Refusal::replica_forked:
-      phase_ = Phase::mending;
-      effects_.emplace_back(effect::Reidentify{facts_.acknowledged, m.known_times});
+      reidentify(std::move(m));
       return;
     case Refusal::clock_skew:
       phase_ = Phase::mending;
@@ -400,320 +409,116 @@ void ClientSession::on_frame(Instant now, Bytes frame) {
 void ClientSession::on_local_change(Instant now, ChangeSequence last_sequence,
                                     const Digest& digest) {
   if (last_sequence > facts_.last_sequence) {
-    outbox_drained_ = false;
+    push_.written();
   }
+  relays_.written();
   facts_.last_sequence = std::max(facts_.last_sequence, last_sequence);
   facts_.digest = digest;
-  heartbeat_covers_us_ = false;
+  watch_.moved();
   if (!is_up()) {
     return;
   }
   if (options_.debounce.ms == 0) {
     push(now);
-  } else if (!push_at_) {
-    push_at_ = now + options_.debounce;
+  } else if (!push_.waits_until()) {
+    push_.wait_until(now + options_.debounce);
     wake(now);
   }
 }
 
 void ClientSession::push(Instant now) {
   const bool may = (phase_ == Phase::live || phase_ == Phase::bootstrap) && may_write_;
-  if (!may || loading_ || outbox_drained_ || in_flight_.size() >= limits::push_window_changes ||
-      in_flight_bytes_ >= limits::push_window_bytes) {
+  if (!may) {
     return;
   }
-  if (push_at_ && now < *push_at_) {
+  if (auto load = push_.next(now, facts_.last_sequence)) {
+    effects_.emplace_back(*load);
+  }
+  if (auto load = relays_.next()) {
+    effects_.emplace_back(*load);
+  }
+}
+
+void ClientSession::on_relays(Instant now, std::vector<ByteVector> parts) {
+  if (!relays_.expects()) {
     return;
   }
-  push_at_.reset();
-  if (sent_through_ >= facts_.last_sequence) {
-    outbox_drained_ = true;
+  relays_.sent(parts);
+  if (parts.empty()) {
     return;
   }
-  loading_ = true;
-  effects_.emplace_back(
-      effect::LoadOutbox{sent_through_, limits::push_window_bytes - in_flight_bytes_});
+  progress_at_ = now;
+  for (ByteVector& part : parts) {
+    send(RelayPart{std::move(part)});
+  }
+  spoke_at_ = now;
+  push(now);
+}
+
+void ClientSession::handle(Instant now, RelayAck&& m) {
+  auto settled = relays_.answered(m);
+  if (!settled) {
+    protocol_error(now, settled.error().message());
+    return;
+  }
+  watch_.moved();
+  effects_.emplace_back(*settled);
+  push(now);
 }
 
 void ClientSession::on_outbox(Instant now, ChangeSequence after, std::vector<OutboxPart> parts) {
-  if (!loading_ || after != sent_through_) {
+  if (!push_.expects(after)) {
     return;
   }
-  loading_ = false;
-  if (parts.empty()) {
-    outbox_drained_ = true;
-    return;
-  }
-  if (in_flight_.empty()) {
+  if (push_.empty()) {
     progress_at_ = now;
   }
-  std::size_t bytes = 0;
+  push_.sent(parts);
+  if (parts.empty()) {
+    return;
+  }
   for (OutboxPart& part : parts) {
-    bytes += part.part.size();
-    if (part.last) {
-      in_flight_.push_back({part.sequence, part.time, bytes});
-      in_flight_bytes_ += bytes;
-      bytes = 0;
-      sent_through_ = part.sequence;
-    }
     send(PushPart{std::move(part.part)});
   }
   spoke_at_ = now;
   push(now);
 }
 
-void ClientSession::ack_through(ChangeSequence through) {
-  while (!in_flight_.empty() && in_flight_.front().sequence <= through) {
-    in_flight_bytes_ -= in_flight_.front().bytes;
-    facts_.acknowledged_time = SL_MUTANT(25) ? 1 : in_flight_.front().time;
-    in_flight_.pop_front();
-  }
-  heartbeat_covers_us_ = false;
-}
-
 void ClientSession::handle(Instant now, Ack&& m) {
-  if (m.through > sent_through_) {
+  if (m.through > push_.sent_through()) {
     protocol_error(now, "the server acknowledged a change that was not sent");
     return;
   }
   if (m.through <= facts_.acknowledged) {
     return;
   }
+  if (phase_ == Phase::rescan) {
+    // Rows that were read before this change may be on their way and must not replace it: it
+    // counts as unsent until the rescan has ended.
+    ack_held_ = m.through;
+    return;
+  }
   facts_.acknowledged = m.through;
-  ack_through(m.through);
+  facts_.acknowledged_time = push_.acknowledge(m.through).value_or(facts_.acknowledged_time);
+  watch_.moved();
   effects_.emplace_back(effect::Acknowledge{m.through});
   push(now);
 }
 
 void ClientSession::handle(Instant now, Rejected&& m) {
-  if (m.sequence > sent_through_) {
+  if (m.sequence > push_.sent_through()) {
     protocol_error(now, "the server rejected a change that was not sent");
     return;
   }
   effects_.emplace_back(effect::RejectChange{std::move(m)});
 }
 
-// --- Pull
-// -----------------------------------------------------------------------------------------
-
-void ClientSession::handle(Instant now, PullPart&& m) {
-  if (const auto added = received_.add(std::move(m)); !added) {
-    protocol_error(now, added.error().message());
-    return;
-  }
-  pull();
-}
-
-void ClientSession::handle(Instant now, PullThrough&& m) {
-  if (const auto through = received_.through(m.version); !through) {
-    protocol_error(now, through.error().message());
-    return;
-  }
-  pull();
-}
-
-void ClientSession::pull() {
-  if (phase_ != Phase::live || busy_ || received_.whole_through() <= facts_.cursor) {
-    return;
-  }
-  busy_ = true;
-  effects_.emplace_back(effect::ApplyChanges{received_.take_whole(), received_.whole_through()});
-}
-
-void ClientSession::on_applied(Instant now, ServerVersion cursor, const Digest& digest) {
-  busy_ = false;
-  facts_.cursor = SL_MUTANT(24) ? facts_.cursor : cursor;
-  facts_.digest = digest;
-  switch (phase_) {
-    case Phase::bootstrap:
-      facts_.snapshot_token.clear();
-      go_live(now);
-      break;
-    case Phase::rescan:
-      if (comparing_ || !walk_.empty()) {
-        rescan_step(now);  // an answer from before the rescan
-        break;
-      }
-      facts_.wants_rescan = false;
-      go_live(now);
-      break;
-    case Phase::live:
-      spoke_at_ = now;
-      send(Applied{cursor});
-      pull();
-      check_digest(now);
-      break;
-    case Phase::stopped:
-    case Phase::waiting:
-    case Phase::dialing:
-    case Phase::greeting:
-    case Phase::mending:
-      break;
-  }
-}
-
-// --- Bootstrap
-// ------------------------------------------------------------------------------------
-
-void ClientSession::handle(Instant now, SnapshotBegin&& m) {
-  if (phase_ != Phase::bootstrap) {
-    protocol_error(now, "a snapshot that nobody asked for");
-    return;
-  }
-  snapshot_ = m;
-  snapshot_rows_ = m.rows_before;
-  snapshot_bytes_ = m.bytes_before;
-  received_.start_at(m.version);
-  effects_.emplace_back(effect::BeginSnapshot{m});
-}
-
-void ClientSession::handle(Instant now, SnapshotPage&& m) {
-  if (phase_ != Phase::bootstrap || snapshot_end_ || pages_.size() > limits::snapshot_pages_ahead) {
-    protocol_error(now, "more pages of a snapshot than were asked for");
-    return;
-  }
-  pages_.push_back(std::move(m));
-  apply_pages(now);
-}
-
-void ClientSession::handle(Instant now, SnapshotEnd&& m) {
-  if (phase_ != Phase::bootstrap) {
-    protocol_error(now, "the end of a snapshot that nobody asked for");
-    return;
-  }
-  snapshot_end_ = m;
-  apply_pages(now);
-}
-
-void ClientSession::apply_pages(Instant now) {
-  if (busy_ || phase_ != Phase::bootstrap) {
-    return;
-  }
-  if (!pages_.empty()) {
-    busy_ = true;
-    snapshot_rows_ += pages_.front().rows;
-    snapshot_bytes_ += pages_.front().bytes;
-    effects_.emplace_back(effect::ApplyPage{std::move(pages_.front())});
-    // Its token stays behind: what is asked for next.
-    pages_.pop_front();
-    return;
-  }
-  if (!snapshot_end_) {
-    return;
-  }
-  if (snapshot_end_->rows != snapshot_rows_ || snapshot_end_->bytes != snapshot_bytes_) {
-    facts_.snapshot_token.clear();
-    protocol_error(now, "a snapshot with other totals than it promised");
-    return;
-  }
-  busy_ = true;
-  effects_.emplace_back(effect::FinishSnapshot{snapshot_end_->version});
-}
-
-void ClientSession::on_page_applied(Instant now, ByteVector token, const Digest& digest) {
-  busy_ = false;
-  facts_.snapshot_token = std::move(token);
-  facts_.digest = digest;
-  if (phase_ == Phase::bootstrap) {
-    spoke_at_ = now;
-    send(SnapshotRequest{facts_.snapshot_token});
-    apply_pages(now);
-  }
-}
-
-// --- Rescan
-// ---------------------------------------------------------------------------------------
-
-void ClientSession::rescan_now(Instant now) {
-  if (phase_ == Phase::live) {
-    phase_ = Phase::rescan;
-    resume_after_ = facts_.cursor;
-    catch_up_started_ = now;
-    effects_.emplace_back(effect::BeginRescan{});
-    send(RescanRequest{});
-  } else if (phase_ == Phase::bootstrap || phase_ == Phase::rescan) {
-    return;
-  } else {
-    // Remembered for the next welcome.
-    facts_.wants_rescan = facts_.cursor > ServerVersion(0);
-  }
-}
-
-void ClientSession::handle(Instant now, RangeDigests&& m) {
-  if (phase_ != Phase::rescan || comparing_) {
-    protocol_error(now, "digests that nobody asked for");
-    return;
-  }
-  comparing_ = std::move(m);
-  if (!busy_) {
-    busy_ = true;
-    effects_.emplace_back(effect::CompareRanges{*comparing_});
-  }
-}
-
-void ClientSession::on_compared(Instant now, std::vector<ByteVector> differing) {
-  busy_ = false;
-  if (phase_ != Phase::rescan || !comparing_) {
-    pull();
-    return;
-  }
-  const RangeDigests compared = std::move(*comparing_);
-  comparing_.reset();
-  if (const auto noted = walk_.differ(compared, differing); !noted) {
-    give_up(now, Trouble::digest_mismatch, noted.error().message(), "it is tried again by itself");
-    return;
-  }
-  rescan_step(now);
-}
-
-void ClientSession::rescan_step(Instant now) {
-  if (phase_ != Phase::rescan || busy_) {
-    return;
-  }
-  if (comparing_) {
-    busy_ = true;
-    effects_.emplace_back(effect::CompareRanges{*comparing_});
-    return;
-  }
-  spoke_at_ = now;
-  if (walk_.empty()) {
-    busy_ = true;
-    effects_.emplace_back(effect::FinishRescan{resume_after_});
-    return;
-  }
-  send(walk_.next());
-}
-
-void ClientSession::handle(Instant now, RangeRows&& m) {
-  if (phase_ != Phase::rescan || busy_) {
-    protocol_error(now, "rows that nobody asked for");
-    return;
-  }
-  if (const auto noted = walk_.received(m); !noted) {
-    protocol_error(now, noted.error().message());
-    return;
-  }
-  busy_ = true;
-  effects_.emplace_back(effect::AdoptRange{std::move(m)});
-}
-
-void ClientSession::on_adopted(Instant now, const Digest& digest) {
-  busy_ = false;
-  facts_.digest = digest;
-  if (phase_ == Phase::rescan) {
-    rescan_step(now);
-  } else {
-    pull();
-  }
-}
-
 // --- Idle
 // -----------------------------------------------------------------------------------------
 
 void ClientSession::handle(Instant now, Heartbeat&& m) {
-  heartbeat_seen_ = m;
-  heartbeat_at_ = now;
-  heartbeat_covers_us_ = facts_.acknowledged >= facts_.last_sequence;
+  watch_.heard(now, m,
+               facts_.acknowledged >= facts_.last_sequence && (relays_.done() || !may_write_));
   check_digest(now);
 }
 
@@ -723,25 +528,17 @@ void ClientSession::check_digest(Instant now) {
       !facts.heartbeat_covers_us) {
     return;
   }
-  if (facts.digests_equal) {
-    mismatches_ = 0;
-    if (trouble_ == Trouble::digest_mismatch) {
-      trouble_ = Trouble::none;
-    }
-    return;
+  const DigestWatch::Verdict verdict = watch_.compare(facts_.digest);
+  if (verdict == DigestWatch::Verdict::equal && trouble_ == Trouble::digest_mismatch) {
+    trouble_ = Trouble::none;
   }
-  ++mismatches_;
-  ++mismatches_ever_;
-  if (mismatches_ >= mismatches_before_stuck) {
+  if (watch_.is_stuck()) {
     trouble_ = Trouble::digest_mismatch;
     trouble_message_ = "this replica's rows differ from the server's after comparing them all";
     trouble_advice_ = "export unsent changes and resync";
   }
-  if (mismatches_ >= mismatches_before_rescan &&
-      (mismatches_ & (mismatches_ - 1)) == 0) {  // 2, 4, 8, ...: ever more seldom
-    const std::uint32_t count = mismatches_;
+  if (verdict == DigestWatch::Verdict::rescan) {
     rescan_now(now);
-    mismatches_ = count;
   }
 }
 
@@ -754,13 +551,13 @@ StatusFacts ClientSession::status_facts(Instant now) const {
   facts.connected = is_up() || phase_ == Phase::dialing || phase_ == Phase::greeting;
   facts.welcomed = is_up();
   facts.trouble = trouble_;
-  facts.pending = facts_.last_sequence.get() - facts_.acknowledged.get();
+  facts.pending = facts_.last_sequence.get() - facts_.acknowledged.get() + relays_.count();
   facts.catching_up = phase_ != Phase::live || busy_ || !received_.empty();
-  if (heartbeat_seen_) {
-    facts.at_head = facts_.cursor == heartbeat_seen_->head;
-    facts.heartbeat_fresh = now - heartbeat_at_ <= options_.fresh;
-    facts.heartbeat_covers_us = heartbeat_covers_us_;
-    facts.digests_equal = facts_.digest == heartbeat_seen_->digest;
+  if (watch_.last()) {
+    facts.at_head = facts_.cursor == watch_.last()->head;
+    facts.heartbeat_fresh = watch_.age(now) <= options_.fresh;
+    facts.heartbeat_covers_us = watch_.covers_us();
+    facts.digests_equal = facts_.digest == watch_.last()->digest;
   }
   return facts;
 }
@@ -768,8 +565,8 @@ StatusFacts ClientSession::status_facts(Instant now) const {
 Progress ClientSession::progress(Instant now) const {
   Progress out;
   if (phase_ == Phase::bootstrap) {
-    out = {snapshot_rows_, snapshot_.rows, snapshot_bytes_, snapshot_.bytes, 0, {}};
-    measure(out, snapshot_bytes_ - snapshot_.bytes_before, now - catch_up_started_);
+    out = snapshot_.progress();
+    measure(out, snapshot_.bytes_here(), now - catch_up_started_);
   }
   return out;
 }

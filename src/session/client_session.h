@@ -8,9 +8,13 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "session/backoff.h"
+#include "session/digest_watch.h"
 #include "session/effect.h"
+#include "session/push_window.h"
 #include "session/receive_queue.h"
+#include "session/relay_queue.h"
 #include "session/rescan_walk.h"
+#include "session/snapshot_intake.h"
 #include "session/status.h"
 #include "wire/codec.h"
 #include "wire/limits.h"
@@ -55,14 +59,6 @@ struct ClientOptions {
   std::vector<std::string> tables;  // subscribed; empty means all
 };
 
-// One part of an own change, for on_outbox().
-struct OutboxPart {
-  ChangeSequence sequence;
-  std::uint64_t time = 0;  // of its stamp
-  bool last = true;
-  ByteVector part;
-};
-
 // The replica's end of the conversation: hello, catch up, push, pull, idle, back off. Sans I/O:
 // events go in, effects come out, the host performs them. Not thread-safe.
 //
@@ -105,6 +101,7 @@ class ClientSession {
   // Answers to effects.
   // `after` as it was asked for; an answer that comes too late for its connection is ignored.
   void on_outbox(Instant now, ChangeSequence after, std::vector<OutboxPart> parts);
+  void on_relays(Instant now, std::vector<ByteVector> parts);
   void on_applied(Instant now, ServerVersion cursor, const Digest& digest);
   // `token` is the applied page's.
   void on_page_applied(Instant now, ByteVector token, const Digest& digest);
@@ -129,18 +126,12 @@ class ClientSession {
   const LineageId& lineage() const { return facts_.lineage; }
   // How often digests differed when they had to be equal; more than zero shows a bug somewhere, or
   // a server that was restored.
-  std::uint64_t mismatches() const { return mismatches_ever_; }
+  std::uint64_t mismatches() const { return watch_.ever(); }
   // Received and not applied, plus sent and not acknowledged; for tests of invariant 1.
-  std::size_t bytes_held() const { return received_.bytes() + in_flight_bytes_; }
+  std::size_t bytes_held() const { return received_.bytes() + push_.bytes() + relays_.bytes(); }
 
  private:
   enum class Phase { stopped, waiting, dialing, greeting, bootstrap, rescan, live, mending };
-  struct InFlight {
-    ChangeSequence sequence;
-    std::uint64_t time = 0;
-    std::size_t bytes = 0;
-  };
-
   void dial(Instant now);
   void retry_later(Instant now);
   void give_up(Instant now, Trouble trouble, std::string message, std::string advice);
@@ -160,6 +151,7 @@ class ClientSession {
   void handle(Instant now, Refused&& m);
   void handle(Instant now, Ack&& m);
   void handle(Instant now, Rejected&& m);
+  void handle(Instant now, RelayAck&& m);
   void handle(Instant now, PullPart&& m);
   void handle(Instant now, PullThrough&& m);
   void handle(Instant now, SnapshotBegin&& m);
@@ -178,8 +170,8 @@ class ClientSession {
 
   void refused_for_good(Instant now, Refused&& m);
   void refused_and_mendable(Instant now, Refused&& m);
+  void reidentify(Refused&& m);
   void go_live(Instant now);
-  void ack_through(ChangeSequence through);
   void push(Instant now);
   void pull();
   void apply_pages(Instant now);
@@ -216,36 +208,21 @@ class ClientSession {
   // Where pulling starts once a rescan has ended.
   ServerVersion resume_after_;
 
-  // Push.
-  ChangeSequence sent_through_;
-  std::deque<InFlight> in_flight_;
-  std::size_t in_flight_bytes_ = 0;
-  bool loading_ = false;
-  bool outbox_drained_ = false;
-  std::optional<Instant> push_at_;
+  PushWindow push_;
+  RelayQueue relays_;
 
   // Pull.
   bool busy_ = false;  // invariant 2
   ReceiveQueue received_;
 
-  // Bootstrap.
-  std::deque<SnapshotPage> pages_;
-  SnapshotBegin snapshot_;
-  std::uint64_t snapshot_rows_ = 0;
-  std::uint64_t snapshot_bytes_ = 0;
-  std::optional<SnapshotEnd> snapshot_end_;
+  // Bootstrap and rescan.
+  SnapshotIntake snapshot_;
   Instant catch_up_started_;
-
-  // Rescan.
   RescanWalk walk_;
   std::optional<RangeDigests> comparing_;
-  std::uint32_t mismatches_ = 0;
-  std::uint64_t mismatches_ever_ = 0;
+  std::optional<ChangeSequence> ack_held_;
 
-  // P4.
-  std::optional<Heartbeat> heartbeat_seen_;
-  Instant heartbeat_at_;
-  bool heartbeat_covers_us_ = false;
+  DigestWatch watch_;  // P4
 };
 
 }  // namespace syncline

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/shared_bytes.h"
 #include "wire/message.h"
 
 namespace syncline {
@@ -63,6 +64,7 @@ struct ApplyPage {
 struct FinishSnapshot {
   ServerVersion cursor;
 };
+// Remembered in the database until FinishRescan: ReplicaFacts::wants_rescan.
 struct BeginRescan {};
 // Which of these ranges differ from the replica's own rows? With an empty table the ranges are
 // tables, and tables that only the replica has differ too. Answer: on_compared().
@@ -86,6 +88,7 @@ struct SaveWelcome {
   EpochId epoch;
   ServerVersion cursor;
   ChangeSequence acknowledged;
+  std::uint64_t acknowledged_time = 0;  // of that change's stamp; zero for none
 };
 struct CorrectClock {
   std::int64_t offset_ms = 0;
@@ -96,7 +99,9 @@ struct Restamp {
 };
 // This file is a copy: it takes a new replica id and epoch. Own changes after `acknowledged` whose
 // times stand in `known_times` at their place are the original's and on the server; from the first
-// that differs on they become the new replica's, numbered from 1. Answer: on_facts().
+// that differs on they become the new replica's, numbered from 1. A time of zero stands for a
+// change that the server refused, and differs from any. `acknowledged` may be lower than the
+// replica's own: a restored server has forgotten changes. Answer: on_facts().
 struct Reidentify {
   ChangeSequence acknowledged;
   std::vector<std::uint64_t> known_times;
@@ -108,8 +113,24 @@ struct Salvage {
 struct ShowPresence {
   Presence presence;
 };
+// Changes that were learned from peers and that no server is known to have, whole, each replica's
+// in order; about `bytes_max`, at least one if there is any. The first call of a connection begins
+// with the first of them, others go on. Answer: on_relays().
+struct LoadRelays {
+  bool first = false;
+  std::size_t bytes_max = 0;
+};
+// The server has these of a replica, or will not take them from us: they are not relayed again.
+struct FinishRelay {
+  ReplicaId replica;
+  ChangeSequence through;
+};
 
 // --- Server ---
+// A frame that goes to others, too.
+struct SendShared {
+  SharedBytes frame;
+};
 // Answer: on_authorised().
 struct Authorise {
   std::string workspace;
@@ -123,6 +144,7 @@ struct Greet {
 // Admits one whole change durably. Answers come in order: on_appended().
 struct Append {
   std::vector<ByteVector> parts;
+  bool relayed = false;  // another replica's, learned from a peer
 };
 // Answer: on_log().
 struct ReadLog {
@@ -161,12 +183,13 @@ using ClientEffect =
                  effect::BeginSnapshot, effect::ApplyPage, effect::FinishSnapshot,
                  effect::BeginRescan, effect::CompareRanges, effect::AdoptRange,
                  effect::FinishRescan, effect::SaveWelcome, effect::CorrectClock, effect::Restamp,
-                 effect::Reidentify, effect::Salvage, effect::ShowPresence>;
+                 effect::Reidentify, effect::Salvage, effect::ShowPresence, effect::LoadRelays,
+                 effect::FinishRelay>;
 
 using ServerEffect =
-    std::variant<effect::Send, effect::HangUp, effect::WakeAt, effect::Authorise, effect::Greet,
-                 effect::Append, effect::ReadLog, effect::ReadSnapshot, effect::ReadDigests,
-                 effect::ReadRange, effect::ReadHead, effect::SaveCursor, effect::Broadcast,
-                 effect::ChangeSubscription>;
+    std::variant<effect::Send, effect::SendShared, effect::HangUp, effect::WakeAt,
+                 effect::Authorise, effect::Greet, effect::Append, effect::ReadLog,
+                 effect::ReadSnapshot, effect::ReadDigests, effect::ReadRange, effect::ReadHead,
+                 effect::SaveCursor, effect::Broadcast, effect::ChangeSubscription>;
 
 }  // namespace syncline

@@ -37,6 +37,10 @@ std::string advice_for(Refusal reason) {
 
 }  // namespace
 
+LogPart make_log_part(ServerVersion version, ByteVector part) {
+  return {version, SharedBytes(encode_message(PullPart{version, std::move(part)}))};
+}
+
 ServerSession::ServerSession(WallClock& clock, const ServerOptions& options)
     : clock_(&clock), options_(options) {}
 
@@ -244,37 +248,43 @@ void ServerSession::handle(Instant /*now*/, Bye&& /*m*/) { close("the replica sa
 // --- Push
 // -----------------------------------------------------------------------------------------
 
-void ServerSession::handle(Instant now, PushPart&& m) {
+void ServerSession::handle(Instant now, PushPart&& m) { take_part(now, std::move(m.part), false); }
+
+void ServerSession::handle(Instant now, RelayPart&& m) { take_part(now, std::move(m.part), true); }
+
+void ServerSession::take_part(Instant now, ByteVector&& part, bool relayed) {
   if (!rights_.may_write) {
     refuse(now, Refusal::not_allowed, "this token may read, not write");
     return;
   }
-  Reader in(m.part);
+  Reader in(part);
   const auto header = read_part_header(in);
   if (!header) {
     refuse(now, Refusal::malformed, header.error().message());
     return;
   }
-  const bool fits = change_header_ ? header->index == change_.size() &&
-                                         header->sequence == change_header_->sequence &&
-                                         header->stamp == change_header_->stamp
-                                   : header->index == 0;
+  const bool fits = change_header_
+                        ? header->index == change_.size() &&
+                              header->sequence == change_header_->sequence &&
+                              header->stamp == change_header_->stamp && relayed == change_relayed_
+                        : header->index == 0;
   if (!fits || header->sequence == ChangeSequence(0)) {
     refuse(now, Refusal::malformed, "the parts of a change are out of order");
     return;
   }
-  change_bytes_ += m.part.size();
+  change_bytes_ += part.size();
   if (change_bytes_ > limits::change_bytes_max) {
     refuse(now, Refusal::malformed, "a change is larger than any may be");
     return;
   }
   change_header_ = *header;
+  change_relayed_ = relayed;
   if (SL_MUTANT(16) && header->last) {  // keeps half a transaction
     change_.clear();
   }
-  change_.push_back(std::move(m.part));
+  change_.push_back(std::move(part));
   if (header->last) {
-    effects_.emplace_back(effect::Append{std::move(change_)});
+    effects_.emplace_back(effect::Append{std::move(change_), relayed});
     change_.clear();
     change_bytes_ = 0;
     change_header_.reset();
@@ -283,6 +293,11 @@ void ServerSession::handle(Instant now, PushPart&& m) {
 
 void ServerSession::on_admitted(Instant now, Admitted admitted) {
   if (phase_ != Phase::serving) {
+    return;
+  }
+  if (admitted.relayed) {
+    send(now, RelayAck{admitted.author, admitted.known_sequence,
+                       admitted.admission == Admission::rejected});
     return;
   }
   switch (admitted.admission) {
@@ -366,9 +381,9 @@ void ServerSession::on_log(Instant now, std::vector<LogPart> parts, ServerVersio
     if (window_.empty() || window_.back().version != part.version) {
       window_.push_back({part.version, 0});
     }
-    window_.back().bytes += part.part.size();
-    window_bytes_ += part.part.size();
-    send(now, PullPart{part.version, std::move(part.part)});
+    window_.back().bytes += part.frame.size();
+    window_bytes_ += part.frame.size();
+    effects_.emplace_back(effect::SendShared{std::move(part.frame)});
   }
   if (through > last && !SL_MUTANT(15)) {
     send(now, PullThrough{through});

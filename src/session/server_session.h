@@ -36,18 +36,23 @@ enum class Admission : std::uint8_t {
 
 struct Admitted {
   Admission admission = Admission::admitted;
+  // Who made the change; another one than who brought it when it was relayed.
+  ReplicaId author;
+  bool relayed = false;
   ChangeSequence sequence;
   Rejected rejected;  // when rejected
-  // When skewed or diverged: the last known change of the replica, and times after the
+  // When relayed, skewed or diverged: the last known change of the replica, and times after the
   // acknowledged.
   ChangeSequence known_sequence;
   std::vector<std::uint64_t> known_times;
 };
 
+// One part of a change as it travels: a whole frame, encoded once for everybody who gets it.
 struct LogPart {
   ServerVersion version;
-  ByteVector part;
+  SharedBytes frame;
 };
+LogPart make_log_part(ServerVersion version, ByteVector part);
 
 struct ServerOptions {
   Duration heartbeat{1000};
@@ -117,6 +122,7 @@ class ServerSession {
 
   void handle(Instant now, Hello&& m);
   void handle(Instant now, PushPart&& m);
+  void handle(Instant now, RelayPart&& m);
   void handle(Instant now, Applied&& m);
   void handle(Instant now, SnapshotRequest&& m);
   void handle(Instant now, RescanRequest&& m);
@@ -131,6 +137,7 @@ class ServerSession {
     refuse(now, Refusal::malformed, "a replica sent what only a server sends");
   }
 
+  void take_part(Instant now, ByteVector&& part, bool relayed);
   void send(Instant now, const Message& message);
   void refuse(Instant now, Refusal reason, const std::string& message);
   void refuse(Instant now, Refused refused);
@@ -154,6 +161,7 @@ class ServerSession {
   std::vector<ByteVector> change_;
   std::size_t change_bytes_ = 0;
   std::optional<PartHeader> change_header_;
+  bool change_relayed_ = false;
 
   // Pull.
   bool pulling_ = false;  // the replica said where it stands

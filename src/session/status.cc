@@ -109,8 +109,8 @@ Status derive_status(const StatusFacts& facts) {
   if (!facts.welcomed) {
     return Status::connecting;
   }
-  const bool proven = (facts.pending == 0 || SL_MUTANT(17)) && !facts.catching_up &&
-                      facts.at_head && facts.heartbeat_fresh && facts.heartbeat_covers_us &&
+  const bool all_sent = (facts.pending == 0 && facts.heartbeat_covers_us) || SL_MUTANT(17);
+  const bool proven = all_sent && !facts.catching_up && facts.at_head && facts.heartbeat_fresh &&
                       (facts.digests_equal || SL_MUTANT(18));
   return proven ? Status::synced : Status::syncing;
 }

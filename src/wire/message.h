@@ -282,11 +282,27 @@ struct PeerSeen {
   friend bool operator==(const PeerSeen&, const PeerSeen&) = default;
 };
 
+// One part of another replica's change that this replica learned from a peer, to the server.
+struct RelayPart {
+  ByteVector part;
+  friend bool operator==(const RelayPart&, const RelayPart&) = default;
+};
+
+// Answers each relayed change, in their order: the last change of its author that the server knows
+// by now, whoever brought it.
+struct RelayAck {
+  ReplicaId replica;
+  ChangeSequence through;
+  // The server will not take the change from anybody but its author.
+  bool refused = false;
+  friend bool operator==(const RelayAck&, const RelayAck&) = default;
+};
+
 // A message's type on the wire is its place here, counted from 1. New ones go to the end.
 using Message =
     std::variant<Hello, Welcome, Refused, PushPart, Ack, Rejected, PullPart, PullThrough, Applied,
                  SnapshotRequest, SnapshotBegin, SnapshotPage, SnapshotEnd, RescanRequest,
                  RangeDigests, RangeRequest, RangeRows, Heartbeat, Presence, Subscribe,
-                 TokenRefresh, Bye, PeerHello, PeerPart, PeerSeen>;
+                 TokenRefresh, Bye, PeerHello, PeerPart, PeerSeen, RelayPart, RelayAck>;
 
 }  // namespace syncline

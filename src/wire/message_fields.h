@@ -209,4 +209,16 @@ void fields(V& v, auto& m, std::type_identity<PeerSeen>) {
   v("digest", m.digest);
 }
 
+template <typename V>
+void fields(V& v, auto& m, std::type_identity<RelayPart>) {
+  v("part", m.part, limits::part_bytes_max);
+}
+
+template <typename V>
+void fields(V& v, auto& m, std::type_identity<RelayAck>) {
+  v("replica", m.replica);
+  v("through", m.through);
+  v("refused", m.refused);
+}
+
 }  // namespace syncline

@@ -8,13 +8,7 @@ namespace syncline {
 
 // One of each message, with every field set to something of its own; for tests.
 inline std::vector<Message> message_samples() {
-  const auto bytes = [](std::initializer_list<int> list) {
-    ByteVector out;
-    for (const int value : list) {
-      out.push_back(static_cast<std::uint8_t>(value));
-    }
-    return out;
-  };
+  const auto bytes = [](std::initializer_list<std::uint8_t> list) { return ByteVector(list); };
   const auto id = [](auto zero, int first) {
     for (std::size_t i = 0; i < 16; ++i) {
       zero.bytes[i] = static_cast<std::uint8_t>(first + static_cast<int>(i));
@@ -74,6 +68,8 @@ inline std::vector<Message> message_samples() {
       {1, 1}, "team/notes", replica, 7, bytes({1}), 1'700'000'000'002, "secret", bytes({0})});
   out.emplace_back(PeerPart{bytes({1, 2})});
   out.emplace_back(PeerSeen{bytes({0}), digest});
+  out.emplace_back(RelayPart{bytes({3, 4})});
+  out.emplace_back(RelayAck{replica, ChangeSequence(508), true});
   return out;
 }
 

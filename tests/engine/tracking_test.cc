@@ -16,7 +16,7 @@ std::string track(WorldReplica& replica, const std::string& table,
   return options ? replica.track(table, *options) : options.error().message();
 }
 
-struct Refusal {
+struct Untrackable {
   const char* sql;
   const char* table;
   std::vector<std::string> rules;
@@ -26,7 +26,7 @@ struct Refusal {
 }  // namespace
 
 TEST_CASE("what cannot be synced is refused in words, and nothing is left behind") {
-  const std::vector<Refusal> refusals = {
+  const std::vector<Untrackable> refusals = {
       {"", "absent", {}, "create it before tracking it"},
       {"CREATE TABLE t(a, b)", "t", {}, "primary key"},
       {"CREATE TABLE t(a PRIMARY KEY); CREATE VIEW v AS SELECT * FROM t", "v", {}, "is a view"},
@@ -44,7 +44,7 @@ TEST_CASE("what cannot be synced is refused in words, and nothing is left behind
       {"CREATE TABLE t(a PRIMARY KEY); INSERT INTO t VALUES(NULL)", "t", {}, "NULL"},
       {"", "sqlite_schema", {}, "sqlite_"},
   };
-  for (const Refusal& refusal : refusals) {
+  for (const Untrackable& refusal : refusals) {
     CAPTURE(refusal.sql);
     WorldReplica replica(1);
     REQUIRE(replica.run(refusal.sql) == "");

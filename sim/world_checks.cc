@@ -1,0 +1,176 @@
+// What must hold at every step and at the end.
+#include <set>
+
+#include "sim/world.h"
+
+namespace syncline::sim {
+
+void World::check_status(std::size_t index) {
+  Node& node = *nodes_[index];
+  if (node.mismatches() > 0 && !has_restored()) {
+    violate("digests differ that had to be equal: " + first_difference(index));
+  }
+  if (node.session->status(now()).status != Status::synced) {
+    return;
+  }
+  count("synced");
+  const ReplicaFacts& facts = node.replica.facts();
+  if (facts.acknowledged != facts.last_sequence) {
+    violate("synced with unsent changes");
+  }
+  if (!(node.replica.recount() == node.replica.digest())) {
+    violate("a replica's digest is not the sum of its rows");
+  }
+  // The server may have died or been restored behind a dead connection; the heartbeat's age bounds
+  // how long that stays unnoticed. While it lives, it must hold every change.
+  if (!node.link.open || !node.link.connection || node.link.half_open || !store_ ||
+      disk_->is_dead() || facts.last_sequence == ChangeSequence(0)) {
+    return;
+  }
+  const auto room = store_->find_workspace(workspace_);
+  if (!room || !*room) {
+    return;
+  }
+  check_truth(index, **room);
+  const auto known = store_->find_replica((*room)->id, facts.replica);
+  if (!known || !*known || (*known)->last_sequence < facts.last_sequence) {
+    violate("synced, but the server lacks a change");
+  }
+}
+
+// What an observer who sees everything says about "synced": at the server's head, the rows are the
+// server's.
+void World::check_truth(std::size_t index, const WorkspaceRecord& room) {
+  const ReplicaFacts& facts = nodes_[index]->replica.facts();
+  if (facts.cursor != room.head) {
+    return;
+  }
+  Digest truth;
+  if (const auto totals = store_->totals(room.id)) {
+    for (const auto& [table, sum] : *totals) {
+      truth.add(sum.digest);
+    }
+  }
+  if (!(truth == facts.digest)) {
+    violate("synced, and it is not true: " + first_difference(index));
+  }
+}
+
+std::string World::first_difference(std::size_t index) {
+  const Node& node = *nodes_[index];
+  const auto words = [](const RowState& row) {
+    std::string out = row.alive ? "alive since " : "dead since ";
+    const auto stamp = [](const Stamp& s) {
+      return std::to_string(s.time) + "/" + s.replica.hex().substr(0, 4);
+    };
+    out += stamp(row.life);
+    for (const CellState& cell : row.cells) {
+      out += " " + cell.column + "@" + stamp(cell.stamp);
+    }
+    return out;
+  };
+  const auto room = store_ ? store_->find_workspace(workspace_)
+                           : Result<std::optional<WorkspaceRecord>>(std::nullopt);
+  if (!room || !*room) {
+    return "no server to compare with";
+  }
+  std::string out;
+  std::set<RowName> seen;
+  const auto compare = [&](const RowName& name, const RowState& theirs) {
+    const auto at = node.replica.rows().find(name);
+    const RowState ours = at == node.replica.rows().end() ? RowState() : at->second;
+    if (out.empty() && !(digest_of(name.first, name.second.view(), ours) ==
+                         digest_of(name.first, name.second.view(), theirs))) {
+      out = "row " + name.first + "/" + to_hex(name.second.view()) + " is " + words(ours) +
+            " on replica " + std::to_string(index) + " and " + words(theirs) + " on the server";
+    }
+  };
+  for (const char* table : {"notes", "tags", "forbidden"}) {
+    (void)store_->for_each_row((*room)->id, table, {}, {},
+                               [&](const ServerRow& row) -> Result<bool> {
+                                 seen.insert({row.table, row.key});
+                                 compare({row.table, row.key}, row.state);
+                                 return true;
+                               });
+  }
+  for (const auto& [name, row] : node.replica.rows()) {
+    if (seen.count(name) == 0) {
+      compare(name, {});
+    }
+  }
+  return out.empty() ? "no row differs now" : out;
+}
+
+bool World::all_synced() {
+  for (const auto& node : nodes_) {
+    if (node->status(now()).status != Status::synced) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void World::check_end() {
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const StatusReport report = nodes_[i]->status(now());
+    if (report.status != Status::synced) {
+      violate("replica " + std::to_string(i) +
+              " does not settle: " + std::string(status_name(report.status)) + ", " +
+              std::string(trouble_name(report.trouble)) + " " + report.message + ", pending " +
+              std::to_string(report.pending) + ", activity " +
+              std::to_string(static_cast<int>(report.activity)));
+      return;
+    }
+  }
+  const auto room = store_->find_workspace(workspace_);
+  if (!room || !*room) {
+    violate("the workspace is gone");
+    return;
+  }
+  std::map<RowName, RowState> truth;
+  for (const char* table : {"notes", "tags", "forbidden"}) {
+    (void)store_->for_each_row((*room)->id, table, {}, {},
+                               [&](const ServerRow& row) -> Result<bool> {
+                                 if (row.state.alive) {
+                                   truth[{row.table, row.key}] = row.state;
+                                 }
+                                 return true;
+                               });
+  }
+  const auto plain = [](RowState row) {
+    row.life_replaced = {};
+    std::vector<CellState> cells;
+    for (CellState& cell : row.cells) {
+      cell.replaced = {};
+      cells.push_back(cell);
+    }
+    row.cells = cells;
+    return row;
+  };
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (nodes_[i]->real) {
+      check_real_end(i, truth);
+      continue;
+    }
+    std::map<RowName, RowState> here;
+    for (const auto& [name, row] : nodes_[i]->replica.rows()) {
+      if (row.alive) {
+        here[name] = plain(row);
+      }
+    }
+    if (here != truth) {
+      violate("replica " + std::to_string(i) + " has other rows than the server: " +
+              std::to_string(here.size()) + " and " + std::to_string(truth.size()));
+      return;
+    }
+    // Nothing acknowledged is lost: the server knows every change of every living replica.
+    const ReplicaFacts& facts = nodes_[i]->replica.facts();
+    const auto known = store_->find_replica((*room)->id, facts.replica);
+    if (facts.last_sequence > ChangeSequence(0) &&
+        (!known || !*known || (*known)->last_sequence != facts.last_sequence)) {
+      violate("replica " + std::to_string(i) + " and the server differ on its last change");
+    }
+  }
+}
+
+}  // namespace syncline::sim

@@ -1,0 +1,157 @@
+// Replicas that are the engine over a file: what happens to them, and what must hold.
+#include <algorithm>
+
+#include "sim/world.h"
+
+namespace syncline::sim {
+
+void World::open_real(std::size_t index) {
+  Node& node = *nodes_[index];
+  const RealReplica::Answered answered = node.real->answered();
+  if (!node.real->open(now())) {
+    // The disk is still full or failing, or died once more: tried again a little later.
+    count("real_open_failed");
+    wake_client(index, 1000);
+    return;
+  }
+  const auto facts = node.real->facts();
+  if (facts && facts->replica == answered.first && facts->last_sequence < answered.second) {
+    violate("a local write that was answered did not survive its process");
+  }
+  pump_client(index);
+}
+
+void World::pump_real(std::size_t index) {
+  Node& node = *nodes_[index];
+  while (auto wish = node.real->next_wish()) {
+    switch (wish->want) {
+      case RealReplica::Want::send:
+        send_up(index, std::move(wish->frame));
+        break;
+      case RealReplica::Want::dial:
+        dial_soon(index);
+        break;
+      case RealReplica::Want::hang_up:
+        hang_up(index, true);
+        break;
+      case RealReplica::Want::wake:
+        wake_client(index, wish->at.ms - time_);
+        break;
+    }
+  }
+  if (node.real->takes_work()) {
+    wake_client(index, static_cast<std::int64_t>(random_.below(8)));
+  }
+  if (node.real->is_dead()) {
+    count("real_died");
+    hang_up(index, random_.chance(1, 2));
+    node.real->close();
+    open_replica(index);
+    return;
+  }
+  check_real(index);
+}
+
+void World::write_real(std::size_t index, const std::vector<ModelReplica::Write>& writes) {
+  count("real_writes");
+  if (!nodes_[index]->real->write(writes)) {
+    count("real_write_failed");
+  }
+  pump_client(index);
+}
+
+void World::storm_real(std::size_t index) {
+  Node& node = *nodes_[index];
+  RealReplica& real = *node.real;
+  const auto reopen = [&](const char* what) {
+    count(what);
+    open_replica(index);
+  };
+  if (happens("replica_crash", storm_.replica_crash)) {
+    hang_up(index, random_.chance(1, 2));
+    real.crash();
+    reopen("real_crash");
+  }
+  if (happens("real_dies_at_write", storm_.replica_disk)) {
+    real.disk().crash_at_write(1 + random_.below(30));
+  }
+  if (happens("real_disk_fails", storm_.replica_disk)) {
+    real.disk().fail_writes(1 + random_.below(5));
+  }
+  if (happens("real_disk_full", storm_.replica_disk)) {
+    real.disk().set_full(true);
+  } else if (random_.chance(1, 4)) {
+    real.disk().set_full(false);
+  }
+  if (random_.chance(1, 50) && real.is_open()) {
+    hang_up(index, true);
+    real.copy_file();
+    reopen("real_copied");
+  }
+  if (real.has_copy() && happens("replica_old_copy", storm_.replica_old_copy)) {
+    hang_up(index, true);
+    real.put_copy_back();
+    reopen("real_old_copy");
+  }
+  if (happens("replica_clone", storm_.replica_clone)) {
+    copy_replica(index);
+    return;
+  }
+  if (happens("clock_jump", storm_.clock_jump)) {
+    count("real_clock_jump");
+    const std::int64_t day = 86'400'000;
+    const std::int64_t spans[] = {-2000 * day, -120'000, 0, 0, 90'000, 2000 * day};
+    node.clock.offset = spans[random_.below(6)];
+  }
+  if (happens("long_sleep", storm_.long_sleep)) {
+    node.partitioned_until = time_ + 600'000;
+    hang_up(index, false);
+    disconnected(index);
+  }
+  if (real.is_open() && happens("resync", storm_.resync)) {
+    real.host().rescan_now(now());
+    pump_client(index);
+  }
+  if (real.is_open() && real.upgrades() < 3 && happens("real_upgrade", storm_.upgrade)) {
+    if (!real.upgrade()) {
+      count("real_upgrade_failed");
+    }
+    pump_client(index);
+  }
+}
+
+void World::check_real(std::size_t index) {
+  Node& node = *nodes_[index];
+  if (node.mismatches() > 0 && !has_restored()) {
+    violate("digests differ that had to be equal on real replica " + std::to_string(index));
+  }
+  if (node.status(now()).status != Status::synced || node.real->is_unnoticed()) {
+    return;
+  }
+  count("real_synced");
+  const auto facts = node.real->facts();
+  if (facts && facts->acknowledged != facts->last_sequence) {
+    violate("a real replica is synced with unsent changes");
+  }
+}
+
+void World::check_real_end(std::size_t index, const std::map<RowName, RowState>& truth) {
+  std::map<RowName, std::map<std::string, std::string>> expected;
+  for (const auto& [name, row] : truth) {
+    auto& cells = expected[name];
+    for (const CellState& cell : row.cells) {
+      const ValueView value = cell.value.view();
+      if ((cell.column == "body" || cell.column == "rank") && !value.is_null()) {
+        cells[cell.column] = value.type == ValueType::integer ? std::to_string(value.integer)
+                                                              : std::string(value.text());
+      }
+    }
+  }
+  const auto rows = nodes_[index]->real->rows();
+  if (!rows || *rows != expected) {
+    violate("real replica " + std::to_string(index) + " has other rows than the server: " +
+            std::to_string(rows ? rows->size() : 0) + " and " + std::to_string(expected.size()));
+  }
+}
+
+}  // namespace syncline::sim

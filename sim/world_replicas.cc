@@ -1,0 +1,223 @@
+// Replicas and what their sessions ask of their host.
+#include <algorithm>
+
+#include "sim/overloaded.h"
+#include "sim/words.h"
+#include "sim/world.h"
+
+namespace syncline::sim {
+
+void World::open_replica(std::size_t index) {
+  Node& node = *nodes_[index];
+  tell(index, "opens");
+  ++node.life;
+  node.link.open = false;
+  node.clock.now = &time_;
+  if (node.real) {
+    open_real(index);
+    return;
+  }
+  node.hybrid = std::make_unique<HybridClock>(node.clock);
+  node.replica.open(random_);
+  node.session =
+      std::make_unique<ClientSession>(ClientSession::Parts{&node.clock, &random_}, ClientOptions{});
+  node.session->start(now(), node.replica.facts(), "token");
+  pump_client(index);
+}
+
+void World::hang_up(std::size_t index, bool tell_server) {
+  Link& link = nodes_[index]->link;
+  if (!link.open) {
+    return;
+  }
+  link.open = false;
+  if (link.connection) {
+    const ConnectionId connection = *link.connection;
+    link.connection.reset();
+    if (tell_server && connections_.erase(connection) > 0 && hub_) {
+      hub_->on_closed(now(), connection);
+      pump_server();
+    }
+  }
+}
+
+void World::disconnected(std::size_t index) {
+  Node& node = *nodes_[index];
+  if (!node.real) {
+    node.session->on_disconnected(now());
+  } else if (node.real->is_open()) {
+    node.real->host().on_disconnected(now());
+  }
+  pump_client(index);
+}
+
+void World::wake_client(std::size_t index, std::int64_t delay) {
+  Node& node = *nodes_[index];
+  Event wake;
+  wake.kind = Kind::wake_client;
+  wake.node = index;
+  wake.life = node.life;
+  wake.link = ++node.wake_serial;
+  schedule(std::max<std::int64_t>(delay, 1), std::move(wake));
+}
+
+void World::pump_client(std::size_t index) {
+  Node& node = *nodes_[index];
+  if (node.real) {
+    pump_real(index);
+    return;
+  }
+  while (auto effect = node.session->next_effect()) {
+    perform(index, *effect);
+  }
+  check_status(index);
+}
+
+void World::check_welcome(const Node& node, const effect::SaveWelcome& welcome) {
+  // Only a new lineage may know less: a server that was restored.
+  const bool same_server = welcome.lineage == node.replica.facts().lineage;
+  if (same_server && welcome.acknowledged < node.replica.facts().acknowledged) {
+    violate("the server forgot a change that it had acknowledged");
+  }
+}
+
+void World::dial_soon(std::size_t index) {
+  hang_up(index, true);
+  Event dial;
+  dial.kind = Kind::dial;
+  dial.node = index;
+  dial.life = nodes_[index]->life;
+  schedule(1 + static_cast<std::int64_t>(random_.below(50)), std::move(dial));
+}
+
+void World::send_up(std::size_t index, ByteVector frame) {
+  Link& link = nodes_[index]->link;
+  if (!link.open) {
+    return;
+  }
+  const std::int64_t arrives =
+      std::max(link.last_up, time_ + 1 + static_cast<std::int64_t>(random_.below(20)));
+  link.last_up = arrives;
+  schedule(arrives - time_, {Kind::up, index, link.id, 0, std::move(frame), {}, {}});
+}
+
+void World::perform(std::size_t index, ClientEffect& any) {
+  Node& node = *nodes_[index];
+  const auto later = [&](std::uint64_t within) {
+    Event event;
+    event.kind = Kind::answer;
+    event.node = index;
+    event.life = node.life;
+    std::int64_t delay = static_cast<std::int64_t>(random_.below(within));
+    if (std::holds_alternative<effect::LoadOutbox>(any) &&
+        happens("slow_answer", storm_.slow_answer)) {
+      delay += 3000;
+    }
+    event.effect = std::move(any);
+    schedule(delay, std::move(event));
+  };
+  if (storm_.tells && !std::holds_alternative<effect::WakeAt>(any)) {
+    tell(index, effect_words(any));
+  }
+  std::visit(Overloaded{
+                 [&](effect::Send& e) { send_up(index, std::move(e.frame)); },
+                 [&](effect::HangUp&) { hang_up(index, true); },
+                 [&](effect::WakeAt& e) { wake_client(index, e.at.ms - time_); },
+                 [&](effect::Dial&) { dial_soon(index); },
+                 [&](effect::Acknowledge& e) { node.replica.acknowledge(e.through); },
+                 [&](effect::RejectChange& e) {
+                   count("rejected");
+                   if (e.rejected.code != "not_allowed" && e.rejected.code != "not_found") {
+                     violate("a sound change was rejected: " + e.rejected.message);
+                   }
+                   (void)node.replica.reject(e.rejected);
+                   node.session->on_local_change(now(), node.replica.facts().last_sequence,
+                                                 node.replica.digest());
+                 },
+                 [&](effect::SaveWelcome& e) {
+                   check_welcome(node, e);
+                   node.replica.save_welcome(e);
+                 },
+                 [&](effect::CorrectClock& e) { node.hybrid->set_offset_ms(e.offset_ms); },
+                 [&](effect::Salvage&) {
+                   count("salvaged");
+                   if (node.salvaged.size() < 4) {
+                     node.salvaged.push_back(node.replica);
+                   }
+                 },
+                 [&](effect::BeginRescan&) {
+                   count("rescan");
+                   node.replica.facts().wants_rescan = true;
+                 },
+                 [&](effect::BeginSnapshot&) { count("bootstrap"); },
+                 [&](effect::ShowPresence&) { count("presence"); },
+                 [&](effect::LoadRelays&) { node.session->on_relays(now(), {}); },
+                 [&](auto&) { later(8); },
+             },
+             any);
+}
+
+void World::answer(std::size_t index, ClientEffect& any) {
+  Node& node = *nodes_[index];
+  ModelReplica& replica = node.replica;
+  ClientSession& session = *node.session;
+  const auto failed = [&](const Result<void>& done) {
+    if (!done) {
+      violate("a replica cannot take what the server sent: " + done.error().message());
+    }
+    return !done;
+  };
+  std::visit(
+      Overloaded{
+          [&](effect::LoadOutbox& e) {
+            session.on_outbox(now(), e.after, replica.outbox(e.after, e.bytes_max));
+          },
+          [&](effect::ApplyChanges& e) {
+            if (!failed(replica.apply(e.parts, e.cursor))) {
+              session.on_applied(now(), e.cursor, replica.digest());
+            }
+          },
+          [&](effect::ApplyPage& e) {
+            if (!failed(replica.apply_page(e.page))) {
+              session.on_page_applied(now(), e.page.token, replica.digest());
+            }
+          },
+          [&](effect::FinishSnapshot& e) {
+            replica.finish_snapshot(e.cursor);
+            session.on_applied(now(), e.cursor, replica.digest());
+          },
+          [&](effect::FinishRescan& e) {
+            replica.finish_snapshot(e.cursor);
+            session.on_applied(now(), e.cursor, replica.digest());
+          },
+          [&](effect::CompareRanges& e) { session.on_compared(now(), replica.compare(e.digests)); },
+          [&](effect::AdoptRange& e) {
+            if (!failed(replica.adopt(e.rows))) {
+              session.on_adopted(now(), replica.digest());
+            }
+          },
+          [&](effect::Restamp& e) {
+            count("restamped");
+            // A clock that ran ahead never comes back by itself.
+            const std::int64_t offset = node.hybrid->offset_ms();
+            node.hybrid = std::make_unique<HybridClock>(node.clock);
+            node.hybrid->set_offset_ms(offset);
+            replica.restamp(*node.hybrid, e.after);
+            session.on_facts(now(), replica.facts());
+          },
+          [&](effect::Reidentify& e) {
+            count("forked");
+            if (outcome_.counts.count("clone") == 0 &&
+                outcome_.counts.count("replica_old_copy") == 0) {
+              violate("a replica was taken for a copy, and there are none");
+            }
+            replica.reidentify(random_, e);
+            session.on_facts(now(), replica.facts());
+          },
+          [&](auto&) {},
+      },
+      any);
+  pump_client(index);
+}
+
+}  // namespace syncline::sim

@@ -1,0 +1,191 @@
+// The part of the engine that tells other replicas everybody's changes, and learns theirs.
+#include <algorithm>
+
+#include "client/engine.h"
+#include "sqlite/savepoint.h"
+
+namespace syncline {
+
+Result<PeerFacts> Engine::peer_facts() {
+  PeerFacts out;
+  SL_TRY(const Schema described, schema());
+  SL_TRY(out.digest, digest_of_tables({}));
+  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(out.workspace, meta_.text(meta_name::workspace));
+  out.replica = replica_;
+  out.schema_version = described.version;
+  Writer encoded;
+  encode_schema(encoded, described);
+  out.schema = encoded.take();
+  SL_TRY(const LogHead head, log_.head());
+  std::vector<OriginId> others;
+  {
+    SL_TRY(Statement select,
+           parts_.connection.prepare("SELECT id FROM syncline_replicas WHERE id > 1 ORDER BY id"));
+    for (;;) {
+      SL_TRY(const bool row, select.step());
+      if (!row) {
+        break;
+      }
+      others.push_back(select.column_int(0));
+    }
+  }
+  seen_.forget();
+  const auto note = [&](const ReplicaId& replica, ChangeSequence sequence) {
+    if (sequence > ChangeSequence(0)) {
+      out.seen.cover({replica, sequence});
+    }
+  };
+  note(replica_, head.own_sequence);
+  for (const OriginId origin : others) {
+    SL_TRY(const ReplicaId replica, origins_.replica_of(origin));
+    SL_TRY(const ChangeSequence sequence, seen_.through(origin));
+    note(replica, sequence);
+  }
+  SL_TRY(savepoint.release());
+  end_call();
+  return out;
+}
+
+Result<Engine::PeerChanges> Engine::peer_changes(const VersionVector& seen, LocalVersion from,
+                                                 std::size_t bytes_max) {
+  SL_TRY(require_replica());
+  PeerChanges out;
+  out.through = from;
+  VersionVector told = seen;
+  std::size_t bytes = 0;
+  bool telling = false;
+  const auto run = [&]() -> Result<void> {
+    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(clocks_.catch_up());
+    SL_TRY(const LogHead head, log_.head());
+    Extract::Range range;
+    range.after = from;
+    range.through = head.version;
+    SL_TRY(range.acknowledged, outbox_.acknowledged());
+    SL_TRY(extract_.changes(
+        range, [&](const LogRow& row, const PartHeader& header, Bytes part) -> Result<bool> {
+          if (header.index == 0) {
+            if (bytes >= bytes_max) {
+              return false;
+            }
+            // Nobody's change is our own bookkeeping: what it did travels with others' changes.
+            const Dot dot{header.stamp.replica, header.sequence};
+            const bool is_nobodys = header.sequence == ChangeSequence(0);
+            telling = !is_nobodys && !told.covers(dot);
+            if (telling && !told.observe(dot)) {
+              telling = false;
+              out.has_gap = true;
+            }
+          }
+          if (telling) {
+            out.parts.push_back(to_vector(part));
+            bytes += part.size();
+          }
+          out.through = header.last ? row.version : out.through;
+          return true;
+        }));
+    return savepoint.release();
+  };
+  auto done = run();
+  end_call();
+  SL_TRY(std::move(done));
+  return out;
+}
+
+Result<ApplyReport> Engine::learn(std::span<const ByteVector> parts) {
+  std::size_t bytes = 0;
+  std::vector<Bytes> views;
+  for (const ByteVector& part : parts) {
+    bytes += part.size();
+    views.push_back(part);
+  }
+  return applying(bytes, [&](ApplyReport& report) { return import_change(views, report); });
+}
+
+// --- Relays
+// ---------------------------------------------------------------------------------------
+
+Result<VersionVector> Engine::relayed() {
+  SL_TRY(const ByteVector stored, meta_.blob(meta_name::relayed));
+  if (stored.empty()) {
+    return VersionVector();
+  }
+  Reader in(stored);
+  return VersionVector::decode(in);
+}
+
+Result<std::optional<LocalVersion>> Engine::next_relay(LocalVersion from,
+                                                       const VersionVector& relayed) {
+  SL_TRY(Statement select,
+         parts_.connection.prepare("SELECT version, origin, sequence FROM syncline_log WHERE "
+                                   "version > ?1 AND form >= 2 AND origin > 1 ORDER BY version"));
+  select.bind(1, static_cast<std::int64_t>(from.get()));
+  for (;;) {
+    SL_TRY(const bool row, select.step());
+    if (!row) {
+      return std::optional<LocalVersion>();
+    }
+    SL_TRY(const ReplicaId replica, origins_.replica_of(select.column_int(1)));
+    const Dot dot{replica, ChangeSequence(static_cast<std::uint64_t>(select.column_int(2)))};
+    if (!relayed.covers(dot)) {
+      return std::optional<LocalVersion>(static_cast<std::uint64_t>(select.column_int(0)));
+    }
+  }
+}
+
+Result<Engine::PeerChanges> Engine::relays(LocalVersion from, std::size_t bytes_max) {
+  SL_TRY(require_replica());
+  PeerChanges out;
+  const auto run = [&]() -> Result<void> {
+    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(const VersionVector settled, relayed());
+    SL_TRY(const std::int64_t floor, meta_.integer(meta_name::relayed_version));
+    out.through = std::max(from, LocalVersion(static_cast<std::uint64_t>(floor)));
+    std::size_t bytes = 0;
+    while (bytes < bytes_max) {
+      SL_TRY(const std::optional<LocalVersion> next, next_relay(out.through, settled));
+      if (!next.has_value()) {
+        break;
+      }
+      SL_TRY(log_.for_each(LocalVersion(next->get() - 1), *next,
+                           [&](const LogRow&, std::span<const Bytes> parts, Bytes) -> Result<bool> {
+                             for (const Bytes part : parts) {
+                               out.parts.push_back(to_vector(part));
+                               bytes += part.size();
+                             }
+                             return true;
+                           }));
+      out.through = *next;
+    }
+    return savepoint.release();
+  };
+  auto done = run();
+  end_call();
+  SL_TRY(std::move(done));
+  return out;
+}
+
+Result<void> Engine::finish_relay(const effect::FinishRelay& settled) {
+  SL_TRY(require_replica());
+  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(VersionVector vector, relayed());
+  if (settled.through > ChangeSequence(0)) {
+    vector.cover({settled.replica, settled.through});
+  }
+  Writer encoded;
+  vector.encode(encoded);
+  SL_TRY(meta_.set(meta_name::relayed, ValueView::blob(encoded.bytes())));
+  SL_TRY(const std::int64_t floor, meta_.integer(meta_name::relayed_version));
+  SL_TRY(const std::optional<LocalVersion> next,
+         next_relay(LocalVersion(static_cast<std::uint64_t>(floor)), vector));
+  SL_TRY(const LogHead head, log_.head());
+  const std::uint64_t through = next.has_value() ? next->get() - 1 : head.version.get();
+  SL_TRY(meta_.set(meta_name::relayed_version, ValueView::of(static_cast<std::int64_t>(through))));
+  unsent_.forget();
+  SL_TRY(savepoint.release());
+  end_call();
+  return {};
+}
+
+}  // namespace syncline

@@ -1,0 +1,241 @@
+#include "server/hub.h"
+
+#include <doctest/doctest.h>
+
+#include "server/server_world.h"
+
+using namespace syncline;
+
+namespace {
+
+// A hub, and what it sent to whom.
+struct Office {
+  FailingStore store;
+  StandingClock clock;
+  Hub hub;
+  Instant now{1000};
+  std::map<ConnectionId, std::vector<SharedBytes>> sent;
+  std::map<ConnectionId, std::string> hung_up;
+  bool commit_wanted = false;
+
+  explicit Office(const HubOptions& options = {}) : hub(store, clock, options) {}
+
+  void pump() {
+    while (auto effect = hub.next_effect()) {
+      if (auto* send = std::get_if<HubSend>(&*effect)) {
+        sent[send->connection].push_back(send->frame);
+      } else if (auto* ask = std::get_if<HubAuthorise>(&*effect)) {
+        hub.on_authorised(now, ask->connection, {true, true, "ann", 0, ""});
+      } else if (auto* bye = std::get_if<HubHangUp>(&*effect)) {
+        hung_up[bye->connection] = bye->reason;
+        hub.on_closed(now, bye->connection);
+      } else if (std::holds_alternative<HubCommitWanted>(*effect)) {
+        commit_wanted = true;
+      }
+    }
+  }
+  void say(ConnectionId id, const Message& message) {
+    hub.on_frame(now, id, encode_message(message));
+    pump();
+  }
+  void commit() {
+    hub.commit(now);
+    pump();
+  }
+  ConnectionId meet(const Hello& hello) {
+    const ConnectionId id = *hub.open(now);
+    say(id, hello);
+    REQUIRE(count<Welcome>(id) == 1);
+    return id;
+  }
+  // A replica that follows the log from here on.
+  ConnectionId follow(int replica, const std::string& workspace = "team") {
+    Hello hello = sample_hello(replica, workspace);
+    const ConnectionId id = meet(hello);
+    say(id, Applied{ServerVersion(0)});
+    return id;
+  }
+  void push(ConnectionId id, const Change& change) { say(id, PushPart{encode_change(change)}); }
+  template <typename M>
+  std::size_t count(ConnectionId id) {
+    std::size_t found = 0;
+    for (const SharedBytes& frame : sent[id]) {
+      found += std::holds_alternative<M>(*decode_message(frame)) ? 1 : 0;
+    }
+    return found;
+  }
+  bool is_up(ConnectionId id) { return hung_up.count(id) == 0; }
+};
+
+}  // namespace
+
+TEST_CASE("nothing is acknowledged or told before its commit") {
+  Office office;
+  const ConnectionId writer = office.follow(1);
+  const ConnectionId reader = office.follow(2);
+  office.push(writer, change_of(1, 1, 500));
+  CHECK(office.commit_wanted);
+  CHECK(office.count<Ack>(writer) == 0);
+  CHECK(office.count<PullPart>(reader) == 0);
+  office.commit();
+  CHECK(office.count<Ack>(writer) == 1);
+  CHECK(office.count<PullPart>(reader) == 1);
+  CHECK(office.count<PullPart>(writer) == 0);
+}
+
+TEST_CASE("changes of many workspaces share one commit") {
+  Office office;
+  std::vector<ConnectionId> writers;
+  for (int i = 1; i <= 5; ++i) {
+    writers.push_back(office.follow(i, "team " + std::to_string(i)));
+  }
+  const std::uint64_t before = office.store.commits;
+  for (int i = 1; i <= 5; ++i) {
+    office.push(writers[static_cast<std::size_t>(i - 1)], change_of(i, 1, 500));
+  }
+  office.commit();
+  CHECK(office.store.commits == before + 1);
+  for (const ConnectionId writer : writers) {
+    CHECK(office.count<Ack>(writer) == 1);
+  }
+}
+
+TEST_CASE("a group of changes is committed when it is full") {
+  HubOptions options;
+  options.group_changes_max = 3;
+  Office office(options);
+  const ConnectionId writer = office.follow(1);
+  for (std::uint64_t sequence = 1; sequence <= 3; ++sequence) {
+    office.push(writer, change_of(1, sequence, 500 + sequence));
+  }
+  CHECK(office.count<Ack>(writer) == 3);
+}
+
+TEST_CASE("a workspace whose storage fails takes no other down with it") {
+  Office office;
+  const ConnectionId sound = office.follow(1, "sound");
+  const ConnectionId idle = office.follow(2, "idle");
+  const ConnectionId broken = office.follow(3, "broken");
+  const ConnectionId beside = office.follow(4, "broken");
+  office.store.broken = (*office.store.find_workspace("broken"))->id;
+  office.push(sound, change_of(1, 1, 500));
+  office.push(broken, change_of(3, 1, 500));
+  CHECK_FALSE(office.is_up(broken));
+  CHECK(office.is_up(sound));
+  CHECK(office.is_up(idle));
+  CHECK(office.is_up(beside));
+  office.commit();
+  CHECK(office.count<Ack>(sound) == 1);
+  const WorkspaceId team = (*office.store.find_workspace("sound"))->id;
+  CHECK(office.store.find_change(team, sample_replica(1), ChangeSequence(1))->has_value());
+}
+
+TEST_CASE("a failed commit sends away whoever had a change in it, and nobody else") {
+  Office office;
+  const ConnectionId writer = office.follow(1);
+  const ConnectionId reader = office.follow(2);
+  office.push(writer, change_of(1, 1, 500));
+  office.store.commits_fail = true;
+  office.commit();
+  CHECK_FALSE(office.is_up(writer));
+  CHECK(office.count<Ack>(writer) == 0);
+  CHECK(office.is_up(reader));
+  CHECK(office.count<PullPart>(reader) == 0);
+  // It comes again, and what the rollback took back is not taken for known.
+  office.store.commits_fail = false;
+  const ConnectionId again = office.follow(1);
+  office.push(again, change_of(1, 1, 500));
+  office.commit();
+  CHECK(office.count<Ack>(again) == 1);
+  CHECK(office.count<PullPart>(reader) == 1);
+}
+
+TEST_CASE("nothing behind a change that ends its session is admitted") {
+  Office office;
+  // A restored server: the replica knows more to be acknowledged, and numbers may have gaps.
+  Hello hello = sample_hello(1);
+  hello.acknowledged = hello.last_sequence = ChangeSequence(40);
+  const ConnectionId writer = office.meet(hello);
+  office.push(writer, change_of(1, 13, office.clock.ms + 90'000));
+  office.push(writer, change_of(1, 14, 500));
+  office.commit();
+  CHECK_FALSE(office.is_up(writer));
+  const WorkspaceId team = (*office.store.find_workspace("team"))->id;
+  CHECK_FALSE(office.store.find_change(team, sample_replica(1), ChangeSequence(14))->has_value());
+}
+
+TEST_CASE("a greeting that cannot be stored is no greeting") {
+  Office office;
+  const ConnectionId other = office.follow(1);
+  office.store.commits_fail = true;
+  const ConnectionId id = *office.hub.open(office.now);
+  office.say(id, sample_hello(2));
+  CHECK(office.count<Welcome>(id) == 0);
+  CHECK_FALSE(office.is_up(id));
+  CHECK(office.is_up(other));
+}
+
+TEST_CASE("a newer connection of a replica takes over") {
+  Office office;
+  const ConnectionId first = office.follow(1);
+  const ConnectionId second = office.follow(1);
+  CHECK_FALSE(office.is_up(first));
+  CHECK(office.is_up(second));
+}
+
+TEST_CASE("all readers of a change get the same frame, encoded once") {
+  Office office;
+  const ConnectionId writer = office.follow(1);
+  std::vector<ConnectionId> readers;
+  for (int i = 2; i <= 6; ++i) {
+    readers.push_back(office.follow(i));
+  }
+  office.push(writer, change_of(1, 1, 500));
+  office.commit();
+  const SharedBytes& first = office.sent[readers[0]].back();
+  for (const ConnectionId reader : readers) {
+    CHECK(office.sent[reader].back().shares_with(first));
+  }
+}
+
+TEST_CASE("a reader that does not keep up is sent no more than its window") {
+  Office office;
+  const ConnectionId writer = office.follow(1);
+  const ConnectionId slow = office.follow(2);
+  const std::string body(200'000, 'x');
+  for (std::uint64_t sequence = 1; sequence <= 100; ++sequence) {
+    office.push(writer, change_of(1, sequence, 500 + sequence, {.body = body}));
+    office.commit();
+  }
+  std::size_t bytes = 0;
+  for (const SharedBytes& frame : office.sent[slow]) {
+    bytes += frame.size();
+  }
+  // One slice may overshoot by its last change.
+  CHECK(bytes <= limits::pull_window_bytes + limits::pull_read_bytes);
+  CHECK(office.is_up(slow));
+  // It goes on where it stopped once it has applied what it has.
+  const std::size_t before = office.count<PullPart>(slow);
+  office.say(slow, Applied{ServerVersion(before)});
+  CHECK(office.count<PullPart>(slow) > before);
+}
+
+TEST_CASE("presence is told to newcomers and goes with its connection") {
+  Office office;
+  const ConnectionId one = office.follow(1);
+  const ConnectionId two = office.follow(2);
+  office.say(one, Presence{sample_replica(1), "cursor", {1, 2}});
+  CHECK(office.count<Presence>(two) == 1);
+  const ConnectionId three = office.follow(3);
+  CHECK(office.count<Presence>(three) == 1);
+  office.say(one, Bye{Farewell::done, ""});
+  CHECK(office.count<Presence>(two) == 2);
+}
+
+TEST_CASE("a connection too many is not opened") {
+  HubOptions options;
+  options.connections_max = 1;
+  Office office(options);
+  CHECK(office.hub.open(office.now).has_value());
+  CHECK_FALSE(office.hub.open(office.now).has_value());
+}

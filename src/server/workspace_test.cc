@@ -1,0 +1,308 @@
+#include "server/workspace.h"
+
+#include <doctest/doctest.h>
+
+#include "server/retention.h"
+#include "server/server_world.h"
+
+using namespace syncline;
+
+namespace {
+
+constexpr std::int64_t now_ms = 1'000'000;
+
+// A workspace with its store's transaction open.
+struct Team {
+  std::unique_ptr<SqliteLogStore> store = memory_store();
+  Rules rules;
+  std::optional<Workspace> workspace;
+  Rights rights{true, true, "ann", 0, ""};
+
+  Team() {
+    rules.read_only_tables = {"prices"};
+    REQUIRE(store->begin().has_value());
+    workspace = std::move(*Workspace::open(*store, rules, "team"));
+  }
+  Greeting greet(const Hello& hello) {
+    auto greeting = workspace->greet(hello, rights, now_ms);
+    REQUIRE(greeting.has_value());
+    return std::move(*greeting);
+  }
+  Admitted admit(const Hello& hello, const Change& change, std::int64_t at = now_ms) {
+    auto admitted = workspace->admit(hello, rights, {encode_change(change)}, at);
+    REQUIRE_MESSAGE(admitted.has_value(), admitted.error().message());
+    return std::move(*admitted);
+  }
+  std::uint64_t alive() {
+    std::uint64_t count = 0;
+    REQUIRE(store
+                ->for_each_row(workspace->id(), "notes", {}, {},
+                               [&](const ServerRow& row) -> Result<bool> {
+                                 count += row.state.alive ? 1 : 0;
+                                 return true;
+                               })
+                .has_value());
+    return count;
+  }
+  Digest sum() {
+    Digest out;
+    REQUIRE(store
+                ->for_each_row(workspace->id(), "notes", {}, {},
+                               [&](const ServerRow& row) -> Result<bool> {
+                                 out.add(digest_of(row.table, row.key.view(), row.state));
+                                 return true;
+                               })
+                .has_value());
+    return out;
+  }
+  Hello welcomed(int replica) {
+    Hello hello = sample_hello(replica);
+    hello.lineage = *store->lineage();
+    REQUIRE(std::holds_alternative<Welcome>(greet(hello)));
+    return hello;
+  }
+};
+
+const Refused* refused(const Greeting& greeting) { return std::get_if<Refused>(&greeting); }
+
+}  // namespace
+
+TEST_CASE("a change is admitted once, whatever is sent again") {
+  Team team;
+  const Hello hello = team.welcomed(1);
+  const Change change = change_of(1, 1, 500);
+  CHECK(team.admit(hello, change).admission == Admission::admitted);
+  CHECK(team.admit(hello, change).admission == Admission::repeated);
+  CHECK(team.workspace->head() == ServerVersion(1));
+}
+
+TEST_CASE("other content under a known number is a copy's, and its times are told") {
+  Team team;
+  const Hello hello = team.welcomed(1);
+  team.admit(hello, change_of(1, 1, 500));
+  team.admit(hello, change_of(1, 2, 501));
+  const Admitted same_time = team.admit(hello, change_of(1, 2, 501, {.body = "other"}));
+  CHECK(same_time.admission == Admission::diverged);
+  const Admitted other_time = team.admit(hello, change_of(1, 1, 499));
+  CHECK(other_time.admission == Admission::diverged);
+  CHECK(other_time.known_sequence == ChangeSequence(2));
+  CHECK(other_time.known_times ==
+        std::vector<std::uint64_t>{sample_stamp(500, 1).time, sample_stamp(501, 1).time});
+}
+
+TEST_CASE("a change in another replica's name is not admitted") {
+  Team team;
+  const Hello hello = team.welcomed(1);
+  CHECK(team.admit(hello, change_of(2, 1, 500)).admission == Admission::out_of_order);
+  CHECK(team.workspace->head() == ServerVersion(0));
+}
+
+TEST_CASE("a change behind a hole waits for what is missing") {
+  Team team;
+  Hello hello = team.welcomed(1);
+  CHECK(team.admit(hello, change_of(1, 2, 500)).admission == Admission::out_of_order);
+}
+
+TEST_CASE("after a restore a replica goes on behind what it knows to be acknowledged") {
+  Team team;
+  Hello hello = team.welcomed(1);
+  hello.acknowledged = ChangeSequence(7);
+  CHECK(team.admit(hello, change_of(1, 8, 500)).admission == Admission::admitted);
+}
+
+TEST_CASE("a stamp from too far ahead is refused") {
+  Team team;
+  const Hello hello = team.welcomed(1);
+  const Admitted ahead = team.admit(hello, change_of(1, 1, now_ms + 60'001));
+  CHECK(ahead.admission == Admission::skewed);
+  CHECK(team.admit(hello, change_of(1, 1, now_ms + 60'000)).admission == Admission::admitted);
+}
+
+TEST_CASE("a change that the rules refuse is rejected once and for ever, and blocks nothing") {
+  Team team;
+  const Hello hello = team.welcomed(1);
+  const Change bad = change_of(1, 1, 500, {.table = "prices"});
+  for (int round = 0; round < 2; ++round) {
+    const Admitted again = team.admit(hello, bad);
+    CHECK(again.admission == Admission::rejected);
+    CHECK(again.rejected.code == "not_allowed");
+    CHECK_FALSE(again.rejected.states.empty());
+  }
+  CHECK(team.admit(hello, change_of(1, 2, 501)).admission == Admission::admitted);
+}
+
+TEST_CASE("who may only read, and a change of too many rows, are refused") {
+  Rules rules;
+  rules.edits_max = 1;
+  Change change = change_of(1, 1, 500);
+  CHECK(check_rules(rules, {true, true, "ann", 0, ""}, change).has_value());
+  CHECK(check_rules(rules, {true, false, "ann", 0, ""}, change).error().code() ==
+        ErrorCode::not_allowed);
+  change.edits.push_back(change.edits[0]);
+  CHECK(check_rules(rules, {true, true, "ann", 0, ""}, change).error().code() ==
+        ErrorCode::too_large);
+}
+
+TEST_CASE("the digest is the sum over the rows, also after a deletion and a restart") {
+  Team team;
+  const Hello hello = team.welcomed(1);
+  team.admit(hello, change_of(1, 1, 500, {.id = 1}));
+  team.admit(hello, change_of(1, 2, 501, {.id = 2}));
+  team.admit(hello, change_of(1, 3, 502, {.kind = EditKind::set, .id = 2, .body = "new"}));
+  team.admit(hello, change_of(1, 4, 503, {.kind = EditKind::erase, .id = 1}));
+  CHECK(team.workspace->digest({}) == team.sum());
+  CHECK(team.workspace->digest({"tags"}) == Digest());
+  const auto reopened = Workspace::open(*team.store, team.rules, "team");
+  CHECK(reopened->digest({}) == team.sum());
+}
+
+TEST_CASE("what a replica does not know to be acknowledged it is to send again") {
+  Team team;
+  Hello hello = team.welcomed(1);
+  team.admit(hello, change_of(1, 1, 500));
+  team.admit(hello, change_of(1, 2, 501, {.table = "prices"}));
+  hello.last_sequence = ChangeSequence(2);
+  const Greeting greeting = team.greet(hello);
+  REQUIRE(std::holds_alternative<Welcome>(greeting));
+  CHECK(std::get<Welcome>(greeting).known_sequence == ChangeSequence(0));
+}
+
+TEST_CASE("a copy is recognised by its epoch, its numbers, its times and what it forgot") {
+  Team team;
+  Hello hello = team.welcomed(1);
+  for (std::uint64_t sequence = 1; sequence <= 3; ++sequence) {
+    team.admit(hello, change_of(1, sequence, 500 + sequence));
+  }
+  hello.last_sequence = hello.acknowledged = ChangeSequence(3);
+  hello.acknowledged_time = sample_stamp(503, 1).time;
+  CHECK(refused(team.greet(hello)) == nullptr);
+  SUBCASE("another opening was here since") {
+    hello.epoch.bytes.fill(9);
+    CHECK(refused(team.greet(hello))->reason == Refusal::replica_forked);
+    hello.epochs_before = {sample_hello(1).epoch};
+    CHECK(refused(team.greet(hello)) == nullptr);
+  }
+  SUBCASE("it has not made all changes that are known of it") {
+    hello.last_sequence = hello.acknowledged = ChangeSequence(2);
+    CHECK(refused(team.greet(hello))->reason == Refusal::replica_forked);
+  }
+  SUBCASE("its last acknowledged change was made at another time") {
+    hello.acknowledged_time += 1;
+    CHECK(refused(team.greet(hello))->reason == Refusal::replica_forked);
+  }
+  SUBCASE("it once knew more to be acknowledged") {
+    hello.last_sequence = ChangeSequence(9);
+    hello.acknowledged = ChangeSequence(1);
+    hello.acknowledged_time = sample_stamp(501, 1).time;
+    const Greeting greeting = team.greet(hello);
+    REQUIRE(refused(greeting) != nullptr);
+    CHECK(refused(greeting)->reason == Refusal::replica_forked);
+    CHECK(refused(greeting)->known_times.size() == 2);
+  }
+}
+
+TEST_CASE("times that are told of a copy leave out what was refused") {
+  Team team;
+  Hello hello = team.welcomed(1);
+  team.admit(hello, change_of(1, 1, 500));
+  team.admit(hello, change_of(1, 2, 501, {.table = "prices"}));
+  team.admit(hello, change_of(1, 3, 502));
+  hello.epoch.bytes.fill(9);
+  hello.last_sequence = ChangeSequence(3);
+  const Greeting greeting = team.greet(hello);
+  REQUIRE(refused(greeting) != nullptr);
+  CHECK(refused(greeting)->known_times ==
+        std::vector<std::uint64_t>{sample_stamp(500, 1).time, 0, sample_stamp(502, 1).time});
+}
+
+TEST_CASE("identities outlive the log until their replica has confirmed them") {
+  Team team;
+  Hello hello = team.welcomed(1);
+  team.admit(hello, change_of(1, 1, 500));
+  team.admit(hello, change_of(1, 2, 501));
+  REQUIRE(team.workspace->trim(ServerVersion(2), sample_stamp(600, 1).time).has_value());
+  CHECK(team.admit(hello, change_of(1, 2, 499)).admission == Admission::diverged);
+  CHECK(team.admit(hello, change_of(1, 2, 501)).admission == Admission::repeated);
+  hello.last_sequence = hello.acknowledged = ChangeSequence(2);
+  hello.acknowledged_time = sample_stamp(501, 1).time;
+  hello.cursor = ServerVersion(2);
+  CHECK(refused(team.greet(hello)) == nullptr);
+  CHECK_FALSE(team.store->find_change(team.workspace->id(), sample_replica(1), ChangeSequence(2))
+                  ->has_value());
+}
+
+// The fence (P7 of deleted rows: they stay deleted). A tombstone of 502 is forgotten.
+TEST_CASE("behind the fence nothing comes back") {
+  Team team;
+  const Hello one = team.welcomed(1);
+  const Hello two = team.welcomed(2);
+  team.admit(one, change_of(1, 1, 500));
+  team.admit(one, change_of(1, 2, 502, {.kind = EditKind::erase}));
+  REQUIRE(team.workspace->trim(ServerVersion(2), sample_stamp(600, 1).time).has_value());
+  CHECK(team.alive() == 0);
+  SUBCASE("an old put of a row that its writer knew is rejected") {
+    const SampleEdit put{.replaced = sample_stamp(500, 1)};
+    const Admitted late = team.admit(two, change_of(2, 1, 550, put));
+    CHECK(late.admission == Admission::rejected);
+    CHECK(late.rejected.code == "not_found");
+  }
+  SUBCASE("an old insert is to be stamped anew, for others may hold the tombstone") {
+    CHECK(team.admit(two, change_of(2, 1, 501)).admission == Admission::skewed);
+    CHECK(team.admit(two, change_of(2, 1, 601)).admission == Admission::admitted);
+    CHECK(team.alive() == 1);
+  }
+  SUBCASE("an older deletion leaves no tombstone that a put between the two would pass") {
+    team.admit(two, change_of(2, 1, 490, {.kind = EditKind::erase}));
+    CHECK(team.admit(two, change_of(2, 2, 495)).admission == Admission::skewed);
+  }
+  SUBCASE("an edit whose put was forgotten does not open the door either") {
+    team.admit(two, change_of(2, 1, 490, {.kind = EditKind::set}));
+    CHECK(team.admit(two, change_of(2, 2, 495)).admission == Admission::skewed);
+  }
+  CHECK(team.workspace->digest({}) == team.sum());
+}
+
+TEST_CASE("a cursor below the fence has to compare rows first") {
+  Team team;
+  Hello hello = team.welcomed(1);
+  team.admit(hello, change_of(1, 1, 500));
+  team.admit(hello, change_of(1, 2, 501));
+  REQUIRE(team.workspace->trim(ServerVersion(2), 0).has_value());
+  Hello late = team.welcomed(2);
+  late.catch_up = CatchUp::resume;
+  late.cursor = ServerVersion(1);
+  CHECK(refused(team.greet(late))->reason == Refusal::cursor_expired);
+  late.catch_up = CatchUp::rescan;
+  CHECK(refused(team.greet(late)) == nullptr);
+  CHECK(team.workspace->read(late, ServerVersion(1), ServerVersion(2), 1000)->gone);
+}
+
+TEST_CASE("a cursor of a lineage that this server never was is refused") {
+  Team team;
+  Hello hello = team.welcomed(1);
+  hello.lineage.bytes.fill(77);
+  CHECK(refused(team.greet(hello))->reason == Refusal::unknown_lineage);
+}
+
+TEST_CASE("retention keeps what is young, and what a replica that was seen lately still needs") {
+  Team team;
+  const Hello hello = team.welcomed(1);
+  const Hello reader = team.welcomed(2);
+  for (std::uint64_t sequence = 1; sequence <= 4; ++sequence) {
+    team.admit(hello, change_of(1, sequence, 500 + sequence),
+               now_ms + static_cast<std::int64_t>(sequence) * 1000);
+  }
+  const RetentionOptions options{.keep_ms = 10'000};
+  const auto retire_at = [&](std::int64_t at) {
+    REQUIRE(retire(*team.store, *team.workspace, options, at).has_value());
+    return team.workspace->fence();
+  };
+  REQUIRE(team.workspace->save_cursor(hello.replica, ServerVersion(4), now_ms + 4000).has_value());
+  REQUIRE(team.workspace->save_cursor(reader.replica, ServerVersion(1), now_ms + 4000).has_value());
+  CHECK(retire_at(now_ms + 5000) == ServerVersion(0));
+  // The reader's cursor stands at 1, and it was seen within the time that is kept.
+  CHECK(retire_at(now_ms + 13'500) == ServerVersion(1));
+  // Then it counts no longer, and a fence never moves back.
+  CHECK(retire_at(now_ms + 60'000) == ServerVersion(4));
+  CHECK(retire_at(now_ms + 5000) == ServerVersion(4));
+}

@@ -1,0 +1,150 @@
+#include <doctest/doctest.h>
+
+#include "session/client_session.h"
+#include "wire/change_codec.h"
+#include "wire/wire_samples.h"
+
+using namespace syncline;
+
+namespace {
+
+struct StandingClock final : WallClock {
+  std::int64_t now_ms() override { return 1'000'000; }
+};
+
+// A session whose effects are collected.
+struct Replica {
+  StandingClock clock;
+  SeededRandom random{1};
+  ClientSession session{{&clock, &random}, {}};
+  Instant now{1000};
+  std::vector<ClientEffect> effects;
+
+  explicit Replica(std::uint64_t changes, std::uint64_t acknowledged) {
+    ReplicaFacts facts;
+    facts.workspace = "team";
+    facts.replica = sample_replica(1);
+    facts.epoch.bytes.fill(3);
+    facts.last_sequence = ChangeSequence(changes);
+    facts.acknowledged = ChangeSequence(acknowledged);
+    facts.cursor = ServerVersion(9);
+    facts.lineage.bytes.fill(4);
+    session.start(now, facts, "token");
+    session.on_connected(now);
+    drain();
+  }
+  void drain() {
+    while (auto effect = session.next_effect()) {
+      effects.push_back(std::move(*effect));
+    }
+  }
+  void hear(const Message& message) {
+    effects.clear();
+    session.on_frame(now, encode_message(message));
+    drain();
+  }
+  void welcome(std::uint64_t known) {
+    Welcome welcome;
+    welcome.lineage.bytes.fill(4);
+    welcome.head = welcome.resume_after = ServerVersion(9);
+    welcome.known_sequence = ChangeSequence(known);
+    welcome.may_write = true;
+    welcome.protocol = 1;
+    hear(welcome);
+  }
+  template <typename E>
+  const E* find() const {
+    for (const ClientEffect& effect : effects) {
+      if (const auto* found = std::get_if<E>(&effect)) {
+        return found;
+      }
+    }
+    return nullptr;
+  }
+};
+
+OutboxPart part(std::uint64_t sequence) {
+  Change change = sample_change();
+  change.sequence = ChangeSequence(sequence);
+  return {change.sequence, change.stamp.time, true, encode_change(change)};
+}
+
+}  // namespace
+
+TEST_CASE("what is acknowledged during a rescan counts as unsent until the rescan has ended") {
+  Replica replica(1, 0);
+  replica.welcome(0);
+  replica.session.on_outbox(replica.now, ChangeSequence(0), {part(1)});
+  replica.session.rescan_now(replica.now);
+  replica.drain();
+  replica.hear(Ack{ChangeSequence(1)});
+  CHECK(replica.find<effect::Acknowledge>() == nullptr);
+  CHECK(replica.session.status(replica.now).pending == 1);
+  // Nothing differs: the rescan ends.
+  replica.hear(RangeDigests{});
+  replica.session.on_compared(replica.now, {});
+  replica.drain();
+  REQUIRE(replica.find<effect::FinishRescan>() != nullptr);
+  replica.session.on_applied(replica.now, ServerVersion(9), {});
+  replica.drain();
+  REQUIRE(replica.find<effect::Acknowledge>() != nullptr);
+  CHECK(replica.find<effect::Acknowledge>()->through == ChangeSequence(1));
+}
+
+TEST_CASE("a copy compares its times from where the server's begin, and then its rows") {
+  Replica replica(9, 5);
+  Refused refused;
+  refused.reason = Refusal::replica_forked;
+  refused.known_sequence = ChangeSequence(7);
+  SUBCASE("behind what was acknowledged") {
+    refused.known_times = {11, 12};
+    replica.hear(refused);
+    CHECK(replica.find<effect::Reidentify>()->acknowledged == ChangeSequence(5));
+    CHECK(replica.find<effect::Reidentify>()->known_times.size() == 2);
+  }
+  SUBCASE("before it, when the server was restored") {
+    refused.known_times = {9, 10, 11, 12};
+    replica.hear(refused);
+    CHECK(replica.find<effect::Reidentify>()->acknowledged == ChangeSequence(3));
+  }
+  SUBCASE("nowhere: a restored server knows less than was acknowledged") {
+    refused.known_sequence = ChangeSequence(2);
+    replica.hear(refused);
+    CHECK(replica.find<effect::Reidentify>()->acknowledged == ChangeSequence(2));
+  }
+  SUBCASE("behind a gap: what lies in it is not taken for known") {
+    refused.known_sequence = ChangeSequence(9);
+    refused.known_times = {12};
+    replica.hear(refused);
+    CHECK(replica.find<effect::Reidentify>()->acknowledged == ChangeSequence(5));
+    CHECK(replica.find<effect::Reidentify>()->known_times.empty());
+  }
+  CHECK(replica.find<effect::Salvage>() != nullptr);
+  CHECK(replica.find<effect::BeginRescan>() != nullptr);
+}
+
+TEST_CASE("a server that acknowledges what was not sent is not believed") {
+  Replica replica(2, 0);
+  replica.welcome(0);
+  replica.session.on_outbox(replica.now, ChangeSequence(0), {part(1)});
+  replica.hear(Ack{ChangeSequence(2)});
+  CHECK(replica.session.status(replica.now).trouble == Trouble::malformed);
+}
+
+TEST_CASE("pushed and not acknowledged is never more than the window") {
+  Replica replica(100, 0);
+  replica.welcome(0);
+  std::uint64_t sequence = 0;
+  while (replica.find<effect::LoadOutbox>() != nullptr) {
+    const auto ask = *replica.find<effect::LoadOutbox>();
+    replica.effects.clear();
+    std::vector<OutboxPart> parts;
+    OutboxPart large = part(++sequence);
+    large.part.resize(600'000);
+    parts.push_back(std::move(large));
+    replica.session.on_outbox(replica.now, ask.after, std::move(parts));
+    replica.drain();
+    REQUIRE(sequence < 100);
+  }
+  CHECK(replica.session.bytes_held() <= limits::push_window_bytes + 600'000);
+}
