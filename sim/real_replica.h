@@ -65,12 +65,7 @@ class RealReplica final : public ReplicaLink {
   std::optional<Wish> next_wish();
   // Work waits that on_wakeup() does.
   bool takes_work() { return std::exchange(work_waits_, false); }
-  // What was committed has not been noticed yet: that takes until the next on_wakeup().
-  void on_wakeup(Instant now) {
-    is_unnoticed_ = false;
-    host_->on_wakeup(now);
-  }
-  bool is_unnoticed() const { return is_unnoticed_; }
+  void on_wakeup(Instant now) { host_->on_wakeup(now); }
   std::uint64_t salvages() const { return salvages_; }
   const std::string& last_error() const { return last_error_; }
 
@@ -79,7 +74,7 @@ class RealReplica final : public ReplicaLink {
   void send(ByteVector frame) override { wishes_.push_back({Want::send, std::move(frame), {}}); }
   void hang_up(const std::string& reason) override;
   void wake_at(Instant at) override { wishes_.push_back({Want::wake, {}, at}); }
-  void work_waits() override { work_waits_ = is_unnoticed_ = true; }
+  void work_waits() override { work_waits_ = true; }
   void salvaged(const std::string& reason, Bytes file) override;
 
  private:
@@ -97,7 +92,6 @@ class RealReplica final : public ReplicaLink {
   std::unique_ptr<ReplicaHost> host_;
   std::deque<Wish> wishes_;
   bool work_waits_ = false;
-  bool is_unnoticed_ = false;
   bool has_copy_ = false;
   Answered answered_;
   Answered copy_answered_;

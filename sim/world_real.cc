@@ -125,7 +125,7 @@ void World::check_real(std::size_t index) {
   if (node.mismatches() > 0 && !has_restored()) {
     violate("digests differ that had to be equal on real replica " + std::to_string(index));
   }
-  if (node.status(now()).status != Status::synced || node.real->is_unnoticed()) {
+  if (node.status(now()).status != Status::synced) {
     return;
   }
   count("real_synced");

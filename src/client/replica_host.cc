@@ -128,6 +128,20 @@ void ReplicaHost::set_presence(Instant now, std::string key, ByteVector value) {
   pump(now);
 }
 
+StatusReport ReplicaHost::status(Instant now) const {
+  StatusReport report = session_.status(now);
+  if (report.status != Status::synced) {
+    return report;
+  }
+  const auto head = parts_.engine->log_head();
+  if (!head || head->own_sequence != seen_.own_sequence) {
+    report.status = Status::syncing;
+    report.activity = Activity::pushing;
+    report.pending += head ? head->own_sequence.get() - seen_.own_sequence.get() : 1;
+  }
+  return report;
+}
+
 // --- Commits
 // --------------------------------------------------------------------------------------
 

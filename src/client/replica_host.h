@@ -76,7 +76,8 @@ class ReplicaHost final : private Engine::Listener {
   void subscribe(Instant now, std::vector<std::string> tables);
   void set_presence(Instant now, std::string key, ByteVector value);
 
-  StatusReport status(Instant now) const { return session_.status(now); }
+  // Looks at the log first: a commit that the session has not heard of yet is not synced (P4).
+  StatusReport status(Instant now) const;
   const ClientSession& session() const { return session_; }
   // The last error of the engine's, for people; empty when there was none.
   const std::string& last_error() const { return last_error_; }
