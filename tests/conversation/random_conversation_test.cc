@@ -216,3 +216,29 @@ TEST_CASE("they agree in the end after copies, restored servers, wrong clocks an
     story.end();
   }
 }
+
+TEST_CASE("a write takes no unique value from a held row with an older life, here or elsewhere") {
+  ConversationWorld world("random_unique");
+  Device a(world, "a.db", 1);
+  Device b(world, "b.db", 2);
+  for (Device* device : {&a, &b}) {
+    track(*device);
+    device->start();
+  }
+  world.settle_now();
+  world.cut(b);
+  a.run("INSERT INTO notes(id, code) VALUES(24, 'c1')");
+  world.time.ms += 5;
+  b.run("INSERT INTO notes(id, code) VALUES(26, 'c1')");
+  world.advance(60'000);
+  CHECK(b.text("SELECT group_concat(id) FROM notes") == "24");
+  CHECK(b.engine->counts()->held == 1);
+  b.run("INSERT OR REPLACE INTO notes(id, code) VALUES(30, 'c1')");
+  world.advance(60'000);
+  for (Device* device : {&a, &b}) {
+    CAPTURE(device->path);
+    CHECK(device->text("SELECT group_concat(id) FROM notes") == "26");
+    CHECK(device->engine->counts()->held == 1);
+    CHECK(status_name(device->status()) == "synced");
+  }
+}
