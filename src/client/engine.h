@@ -218,6 +218,7 @@ class Engine final : private Capture::Listener {
   Result<void> become(const std::string& table, Bytes key, RowState state, ApplyReport& report);
   Result<std::uint64_t> newest_time_before(LocalVersion kept, const std::set<std::uint64_t>& moved);
   Result<void> merge_again(LocalVersion after);
+  Result<void> settle_held();
   // A cell of a counter: table, key, column.
   using CellName = std::tuple<std::string, ByteVector, std::string>;
   Result<ChangeSequence> common_with_original(const effect::Reidentify& how);

@@ -166,7 +166,19 @@ Result<void> Engine::restamp(ChangeSequence after) {
   sums_.forget();
   end_call();
   SL_TRY(std::move(done));
-  return merge_again(kept);
+  SL_TRY(merge_again(kept));
+  return settle_held();
+}
+
+// Lives have other stamps now: of two rows that cannot stand together another one may be older.
+Result<void> Engine::settle_held() {
+  for (int round = 0; round < 8; ++round) {
+    SL_TRY(const std::uint64_t installed, retry_held());
+    if (installed == 0) {
+      break;
+    }
+  }
+  return {};
 }
 
 // Edits that lost while their stamps were old may win now: they are merged once more.
@@ -351,7 +363,7 @@ Result<void> Engine::reidentify(const effect::Reidentify& how) {
   SL_TRY(std::move(done));
   SL_TRY(load_identity());
   end_call();
-  return {};
+  return settle_held();
 }
 
 // The id that the file had becomes one like others', of which changes up to `common` are here.

@@ -178,6 +178,11 @@ Result<void> ReplicaHost::look_at_log(Instant now) {
 }
 
 Result<void> ReplicaHost::local_change(Instant now) {
+  SL_TRY(const bool held, parts_.engine->held().any());
+  if (held) {
+    // A write may have made room for a row that is held, or taken it from one with an older life.
+    SL_TRY(parts_.engine->retry_held());
+  }
   SL_TRY(seen_, parts_.engine->log_head());
   SL_TRY(const Digest sum, parts_.engine->digest_of_tables(tables_));
   session_.on_local_change(now, seen_.own_sequence, sum);

@@ -115,6 +115,7 @@ class ConversationWorld {
 
   void open_server() {
     SqliteLogStore::Options how;
+    how.open.synchronous_full = false;  // nobody pulls the plug here
     auto opened = SqliteLogStore::open(folder.file(server_file), random, how);
     REQUIRE_MESSAGE(opened, opened.error().message());
     store = std::move(*opened);
@@ -322,7 +323,9 @@ inline Device::Device(ConversationWorld& in, std::string file, std::uint64_t wit
 }
 
 inline void Device::open() {
-  auto opened = Database::open(path);
+  OpenOptions how;
+  how.synchronous_full = false;
+  auto opened = Database::open(path, how);
   REQUIRE_MESSAGE(opened, opened.error().message());
   database.emplace(std::move(*opened));
   auto attached = Engine::attach({database->connection(), &clock, random.get(), true});
