@@ -9,3 +9,18 @@ folder_sources(routes_sources routes)
 add_library(syncline_routes STATIC ${routes_sources})
 target_link_libraries(syncline_routes PUBLIC syncline_server PRIVATE OpenSSL::Crypto
                       syncline_noexcept)
+
+find_path(BOOST_HEADERS boost/beast/version.hpp)
+find_package(Threads REQUIRED)
+if(NOT BOOST_HEADERS)
+  message(STATUS "skipped: no server, there is no Boost.Beast (tools/setup)")
+  return()
+endif()
+folder_sources(net_sources net)
+add_library(syncline_net STATIC ${net_sources})
+target_include_directories(syncline_net SYSTEM PUBLIC "${BOOST_HEADERS}")
+# Headers only: nothing of Boost is linked.
+target_compile_definitions(syncline_net PUBLIC BOOST_ALL_NO_LIB BOOST_ASIO_NO_DEPRECATED
+                           BOOST_ASIO_DISABLE_BOOST_COROUTINE)
+target_link_libraries(syncline_net PUBLIC syncline_routes syncline_client Threads::Threads
+                      PRIVATE OpenSSL::SSL OpenSSL::Crypto)
