@@ -45,3 +45,11 @@ if(module)
       COMMAND /usr/bin/python3 "${examples}/python/two_databases.py" "${module}")
   endif()
 endif()
+
+# --- Whole conversations: the engine on one side, the server's core on the other, frames in memory -
+file(GLOB conversation_tests CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/conversation/*_test.cc")
+add_executable(conversation_tests ${conversation_tests})
+target_include_directories(conversation_tests PRIVATE "${CMAKE_SOURCE_DIR}")
+target_link_libraries(conversation_tests PRIVATE doctest_main syncline_server)
+add_test(NAME conversation COMMAND conversation_tests)
+set_tests_properties(conversation PROPERTIES LABELS unit)

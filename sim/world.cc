@@ -675,7 +675,7 @@ void World::check_end() {
   std::map<RowName, RowState> truth;
   for (const char* table : {"notes", "tags", "forbidden"}) {
     (void)store_->for_each_row((*room)->id, table, {}, {},
-                               [&](const StoredRow& row) -> Result<bool> {
+                               [&](const ServerRow& row) -> Result<bool> {
                                  if (row.state.alive) {
                                    truth[{row.table, row.key}] = row.state;
                                  }

@@ -34,6 +34,7 @@ Result<void> Apply::begin(std::size_t bytes_expected) {
     SL_TRY(switch_triggers_off());
   }
   SL_TRY(parts_.clocks.catch_up());
+  parts_.capture.watch(true);
   parts_.held.forget();
   parts_.rows.forget();
   parts_.seen.forget();
@@ -42,8 +43,18 @@ Result<void> Apply::begin(std::size_t bytes_expected) {
   ops_.clear();
   SL_TRY(const auto keys, parts_.connection.query_int("PRAGMA foreign_keys"));
   foreign_keys_ = keys.value_or(0) != 0;
+  foreign_key_graph_.forget();
   if (foreign_keys_) {
-    SL_TRY(parts_.connection.execute("PRAGMA defer_foreign_keys = ON"));
+    if (parts_.connection.deferred_violations()) {
+      return Error(ErrorCode::busy,
+                   "the open transaction has foreign keys that point nowhere; apply changes before "
+                   "it or after it");
+    }
+    SL_TRY(const auto deferred, parts_.connection.query_int("PRAGMA defer_foreign_keys"));
+    defer_ = deferred.value_or(0) == 0;
+    if (defer_) {
+      SL_TRY(parts_.connection.execute("PRAGMA defer_foreign_keys = ON"));
+    }
   }
   return {};
 }
@@ -71,10 +82,13 @@ void Apply::switch_triggers_on() {
 }
 
 void Apply::abandon() {
+  parts_.capture.watch(false);
   switch_triggers_on();
   running_.reset();
   skipping_ = false;
   ops_.clear();
+  leaving_.clear();
+  uncounted_ = false;
 }
 
 Result<void> Apply::part(Bytes bytes, ApplyReport& report) {
@@ -90,10 +104,8 @@ Result<void> Apply::part(Bytes bytes, ApplyReport& report) {
     return Error(ErrorCode::malformed, "the parts of a change are incomplete or out of order");
   }
   next_part_ = header.index + 1;
-  if (!skipping_) {
-    RowReader reader(in.rest(), header.stamp.replica);
-    SL_TRY(rows_of(reader, report));
-  }
+  RowReader reader(in.rest(), header.stamp.replica);
+  SL_TRY(rows_of(reader, report));
   if (header.last) {
     SL_TRY(end_change(report));
   }
@@ -119,6 +131,9 @@ Result<void> Apply::begin_change(const PartHeader& header, ApplyReport& report) 
   }
   if (skipping_) {
     ++report.repeated;
+    // States may travel with a change that are not of it: a row that it drove out, or let in, at
+    // whoever tells it. They merge under stamps of their own, however often they come.
+    time_ = ClockTime();
   }
   return {};
 }
@@ -126,16 +141,13 @@ Result<void> Apply::begin_change(const PartHeader& header, ApplyReport& report) 
 Result<void> Apply::end_change(ApplyReport& report) {
   const PartHeader header = *running_;
   running_.reset();
-  if (skipping_) {
-    return {};
-  }
-  ++report.changes;
+  report.changes += skipping_ ? 0U : 1U;
   for (const TableId table : ops_.tables()) {
     if (std::find(report.tables.begin(), report.tables.end(), table) == report.tables.end()) {
       report.tables.push_back(table);
     }
   }
-  if (header.sequence == ChangeSequence(0)) {
+  if (skipping_ || header.sequence == ChangeSequence(0)) {
     return write_log(LogRow());
   }
   LogRow row;
@@ -185,6 +197,83 @@ Result<void> Apply::enter_pending() {
   return parts_.clocks.preview(row, views);
 }
 
+Result<void> Apply::before_touching(TableId table, Bytes key) {
+  if (!parts_.capture.has_acted(table, key)) {
+    return {};
+  }
+  SL_TRY(log_so_far());
+  SL_TRY(parts_.capture.flush());
+  return parts_.clocks.catch_up();
+}
+
+// Logs the first half of the running change, because something must come between the halves: as our
+// own bookkeeping, with every clock spelled out. The change's own row follows at its end.
+Result<void> Apply::log_so_far() {
+  if (ops_.empty()) {
+    return {};
+  }
+  if (time_ != ClockTime()) {
+    SL_TRY(enter_pending());
+    CaptureBuffer spelled;
+    for (const TableId id : ops_.tables()) {
+      SL_TRY(const TrackedTable* table, parts_.catalog.table(id));
+      SL_TRY(
+          ops_.for_each_op(id, [&](const LogRun& run) { return spell_out(*table, run, spelled); }));
+    }
+    ops_ = std::move(spelled);
+  }
+  return write_log(LogRow());
+}
+
+Result<void> Apply::spell_out(const TrackedTable& table, const LogRun& run, CaptureBuffer& out) {
+  Writer encoded;
+  switch (run.kind) {
+    case OpKind::put:
+    case OpKind::set:
+    case OpKind::over: {
+      Reader old(run.old_values);
+      for (std::uint64_t i = 0; i < run.count; ++i) {
+        const auto row = static_cast<RowId>(static_cast<std::uint64_t>(run.first) + i);
+        const std::size_t begin = old.position();
+        for (std::size_t value = 0; run.has_old && value < run.columns.size(); ++value) {
+          SL_TRY(skip_value(old));
+        }
+        SL_TRY(const RowClock* clock, parts_.clocks.find(table.id, row));
+        SL_CHECK(clock != nullptr);
+        encoded.clear();
+        write_row_clock(encoded, *clock);
+        out.install(table, row, encoded.bytes(), run.columns, run.has_old,
+                    run.old_values.subspan(begin, old.position() - begin));
+      }
+      return {};
+    }
+    case OpKind::erase: {
+      SL_TRY(const std::optional<Tomb> tomb, parts_.clocks.find_tomb(table.id, run.key));
+      SL_CHECK(tomb.has_value());
+      write_tomb(encoded, *tomb);
+      out.bury(table, run.first, true, run.key, encoded.bytes(), run.columns, run.has_old,
+               run.old_values);
+      return {};
+    }
+    case OpKind::install:
+      out.install(table, run.first, run.clock, run.columns, run.has_old, run.old_values);
+      return {};
+    case OpKind::leave:
+      out.leave(table, run.first, run.key, run.columns, run.has_old, run.old_values);
+      return {};
+    case OpKind::bury:
+      out.bury(table, run.first, run.had_row, run.key, run.clock, run.columns, run.has_old,
+               run.old_values);
+      return {};
+    case OpKind::aside:
+      out.aside(table, run.key);
+      return {};
+    case OpKind::rich:
+      break;  // capture's alone
+  }
+  return Error(ErrorCode::corrupt, "an operation that apply does not make");
+}
+
 // Writes what ops_ holds as one log row, and enters it in the clocks.
 Result<void> Apply::write_log(const LogRow& wanted) {
   SL_TRY(LogHead head, parts_.log.head());
@@ -192,7 +281,7 @@ Result<void> Apply::write_log(const LogRow& wanted) {
   row.version = head.version.next();
   if (row.time == 0) {
     row.origin = 0;
-    row.time = head.hlc;
+    row.time = std::max<std::uint64_t>({head.hlc, stamp_.time, 1});
     if (ops_.empty()) {
       return {};
     }
@@ -245,6 +334,9 @@ Result<void> Apply::rows_of(RowReader& reader, ApplyReport& report) {
       if (!row) {
         break;
       }
+      if (skipping_ && reader.kind() != RowKind::state) {
+        continue;
+      }
       ++report.rows;
       SL_TRY(one_row(incoming, reader, report));
     }
@@ -255,6 +347,9 @@ Result<void> Apply::rows_of(RowReader& reader, ApplyReport& report) {
 }
 
 Result<void> Apply::one_row(Incoming& incoming, RowReader& reader, ApplyReport& report) {
+  if (incoming.access != nullptr) {
+    SL_TRY(before_touching(incoming.access->table().id, reader.key()));
+  }
   if (incoming.fast) {
     bool done = false;
     if (reader.kind() == RowKind::put && incoming.no_tombs) {
@@ -431,98 +526,6 @@ Result<void> Apply::merge_row(Incoming& incoming, RowReader& reader, ApplyReport
       report);
 }
 
-// A row that does not fit leaves the table: what stands there would be another version on each
-// replica.
-Result<void> Apply::hold_whole(TableAccess& access, Bytes key, const LoadedRow& before,
-                               const RowState& state, const Error& error, ApplyReport& report) {
-  if (before.row.has_value()) {
-    SL_TRY(parts_.rows.remove_standing(access, key, before, ops_));
-  }
-  return hold(&access, access.table().name, key, state, error, report);
-}
-
-Result<void> Apply::hold(TableAccess* access, const std::string& table, Bytes key,
-                         const RowState& state, const Error& error, ApplyReport& report) {
-  HeldRow row;
-  row.table = table;
-  row.key.bytes = to_vector(key);
-  row.reason = access == nullptr ? "unknown_table" : held_reason(error);
-  row.message = error.message();
-  row.state = state;
-  ++report.held;
-  if (access != nullptr) {
-    ops_.aside(access->table(), key);
-  }
-  return parts_.held.put(row, parts_.clock.now_ms());
-}
-
-Result<bool> Apply::evict_younger(TableAccess& access, Bytes key, const RowState& state,
-                                  ApplyReport& report) {
-  const TrackedTable& table = access.table();
-  SL_TRY(const std::vector<Value> key_parts, key_values(key));
-  bool moved = false;
-  for (const auto& index : table.unique) {
-    std::vector<Value> values;
-    std::string where;
-    for (const TrackedTable::UniqueColumn& part : index) {
-      const CellState* cell = state.find(part.name);
-      Value value;
-      if (cell != nullptr) {
-        SL_TRY(value, cell_value(*cell));
-      }
-      for (std::size_t i = 0; i < table.key.size(); ++i) {
-        if (table.key[i] == part.name) {
-          value = key_parts[i];
-        }
-      }
-      where += (where.empty() ? "" : " AND ") + quote_identifier(part.name) + " = ?" +
-               std::to_string(values.size() + 1) + " COLLATE " + quote_identifier(part.collation);
-      values.push_back(value);
-    }
-    std::string keys;
-    for (const std::string& column : table.key) {
-      keys += (keys.empty() ? "" : ",") + quote_identifier(column);
-    }
-    SL_TRY(Statement select,
-           parts_.connection.prepare("SELECT " + keys + " FROM main." +
-                                     quote_identifier(table.name) + " WHERE " + where));
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      select.bind(static_cast<int>(i) + 1, values[i].view());
-    }
-    SL_TRY(const bool found, select.step());
-    if (!found) {
-      continue;
-    }
-    Writer other_key;
-    for (int i = 0; i < static_cast<int>(table.key.size()); ++i) {
-      write_value(other_key, select.column(i));
-    }
-    select.reset();
-    if (equal_bytes(other_key.bytes(), key)) {
-      continue;
-    }
-    SL_TRY(enter_pending());
-    SL_TRY(const LoadedRow other, parts_.rows.load(access, other_key.bytes()));
-    if (other.state.life <= state.life) {
-      return false;
-    }
-    SL_TRY(hold_standing(access, other_key.bytes(), other,
-                         Error(ErrorCode::constraint,
-                               "UNIQUE constraint failed: a row with an older life has the same "
-                               "value in table '" +
-                                   table.name + "'"),
-                         report));
-    moved = true;
-  }
-  return moved;
-}
-
-Result<void> Apply::hold_standing(TableAccess& access, Bytes key, const LoadedRow& row,
-                                  const Error& error, ApplyReport& report) {
-  SL_TRY(parts_.rows.remove_standing(access, key, row, ops_));
-  return hold(&access, access.table().name, key, row.state, error, report);
-}
-
 Result<void> Apply::note_conflicts(const TrackedTable& table, Bytes key,
                                    std::span<const Concurrency> pairs, const LoadedRow& before,
                                    const RowState& after, ApplyReport& report) {
@@ -562,100 +565,12 @@ Result<void> Apply::note_conflicts(const TrackedTable& table, Bytes key,
   return {};
 }
 
-Result<void> Apply::settle_foreign_keys(ApplyReport& report) {
-  // Each round holds the rows that point nowhere; that may leave others pointing at them.
-  constexpr int rounds_max = 64;
-  for (int round = 0; round < rounds_max; ++round) {
-    const bool removed = parts_.rows.take_dangling();
-    if (!removed && !parts_.connection.deferred_violations()) {
-      return {};
-    }
-    std::vector<std::pair<std::string, RowId>> dangling;
-    {
-      SL_TRY(Statement check,
-             parts_.connection.prepare(
-                 "SELECT DISTINCT \"table\", rowid FROM pragma_foreign_key_check"));
-      for (;;) {
-        SL_TRY(const bool row, check.step());
-        if (!row) {
-          break;
-        }
-        dangling.emplace_back(std::string(check.column_text(0)), check.column_int(1));
-      }
-    }
-    SL_TRY(enter_pending());
-    bool progress = false;
-    for (const auto& [name, row] : dangling) {
-      SL_TRY(const TrackedTable* table, parts_.catalog.find(name));
-      if (table == nullptr || table->without_rowid) {
-        continue;
-      }
-      SL_TRY(const ByteVector key, parts_.capture.key_of_row(*table, row));
-      if (key.empty()) {
-        continue;
-      }
-      SL_TRY(TableAccess * access, parts_.tables.access(table->id));
-      SL_TRY(const LoadedRow loaded, parts_.rows.load(*access, key));
-      SL_TRY(hold_standing(*access, key, loaded,
-                           Error(ErrorCode::constraint,
-                                 "FOREIGN KEY constraint failed: a row that it points to is not "
-                                 "here"),
-                           report));
-      progress = true;
-    }
-    if (!progress) {
-      break;
-    }
-  }
-  return {};
-}
-
-Result<bool> Apply::retry_one(const HeldRow& held, ApplyReport& report) {
-  SL_TRY(const TrackedTable* table, parts_.catalog.find(held.table));
-  if (table == nullptr) {
-    return false;
-  }
-  SL_TRY(TableAccess * access, parts_.tables.access(table->id));
-  SL_TRY(const LoadedRow before, parts_.rows.load(*access, held.key.view()));
-  RowState after = before.state;
-  merge_state(after, held.state);
-  for (int attempt = 0; attempt < 8; ++attempt) {
-    auto stored = parts_.rows.store(*access, held.key.view(), before, after, ClockTime(), ops_);
-    if (stored) {
-      SL_TRY(parts_.held.drop(held.table, held.key.view()));
-      return true;
-    }
-    if (stored.error().code() != ErrorCode::constraint) {
-      return std::move(stored).error();
-    }
-    bool again = false;
-    if (held_reason(stored.error()) == "unique" && after.alive) {
-      SL_TRY(again, evict_younger(*access, held.key.view(), after, report));
-    }
-    if (!again) {
-      return false;
-    }
-  }
-  return false;
-}
-
-Result<std::uint64_t> Apply::retry_held(const std::string& table, ApplyReport& report) {
-  constexpr std::size_t tries_max = 10'000;
-  SL_TRY(const std::vector<HeldRow> waiting, parts_.held.list(table, tries_max));
-  std::uint64_t installed = 0;
-  for (const HeldRow& held : waiting) {
-    SL_TRY(const bool now, retry_one(held, report));
-    installed += now ? 1U : 0U;
-  }
-  return installed;
-}
-
 Result<void> Apply::finish(ApplyReport& report) {
   if (running_.has_value()) {
     return Error(ErrorCode::malformed, "the last part of a change is missing");
   }
   SL_TRY(const bool held, parts_.held.any());
-  if (held && report.changes > 0) {
+  if (held && report.rows > 0) {
     // What one row waits for may be another held row: until nothing moves.
     for (int round = 0; round < 8; ++round) {
       SL_TRY(const std::uint64_t installed, retry_held("", report));
@@ -666,8 +581,14 @@ Result<void> Apply::finish(ApplyReport& report) {
   }
   if (foreign_keys_) {
     SL_TRY(settle_foreign_keys(report));
+    if (defer_) {
+      SL_TRY(parts_.connection.execute("PRAGMA defer_foreign_keys = OFF"));
+    }
   }
   SL_TRY(write_log(LogRow()));
+  // What triggers and foreign keys did is behind what they answered to.
+  SL_TRY(parts_.capture.flush());
+  parts_.capture.watch(false);
   switch_triggers_on();
   return parts_.seen.store();
 }

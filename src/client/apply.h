@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "client/capture_buffer.h"
 #include "client/clocks.h"
 #include "client/extract.h"
+#include "client/foreign_keys.h"
 #include "client/held.h"
 #include "client/row_store.h"
 #include "client/seen.h"
@@ -60,7 +62,8 @@ class Apply {
     Seen& seen;
     HybridClock& clock;
   };
-  explicit Apply(const Parts& parts) : parts_(parts) {}
+  explicit Apply(const Parts& parts)
+      : parts_(parts), foreign_key_graph_(parts.connection, parts.catalog) {}
 
   // Reads state that other connections may have changed. First call of a transaction, whose last is
   // finish(), or abandon() after an error.
@@ -72,6 +75,16 @@ class Apply {
   // Forgets a change whose parts have not all come.
   void abandon();
 
+  // Makes a row exactly this, whatever it was, and without a change that says so; a state of
+  // nothing takes the row away without ending it. Each row once before end_states().
+  Result<void> become(const std::string& table, Bytes key, const RowState& state,
+                      ApplyReport& report);
+  // Logs what become() did.
+  Result<void> end_states(ApplyReport& report);
+
+  // Must be called before a row is read that will then be written: what the application's triggers
+  // did to it meanwhile is logged first.
+  Result<void> before_touching(TableId table, Bytes key);
   // Where whoever changes rows inside begin() and finish() notes what was done.
   CaptureBuffer& ops() { return ops_; }
   // Tries held rows of the tables again, all when `table` is empty; returns how many were
@@ -95,6 +108,8 @@ class Apply {
                               const RowState& after, ApplyReport& report);
   Result<void> hold(TableAccess* access, const std::string& table, Bytes key, const RowState& state,
                     const Error& error, ApplyReport& report);
+  Result<void> store_or_hold(TableAccess& access, Bytes key, const LoadedRow& before,
+                             const RowState& after, ApplyReport& report);
   Result<void> hold_whole(TableAccess& access, Bytes key, const LoadedRow& before,
                           const RowState& state, const Error& error, ApplyReport& report);
   // Moves rows with younger lives out of the way of a row that a UNIQUE constraint refused; true
@@ -103,11 +118,17 @@ class Apply {
                              ApplyReport& report);
   Result<void> hold_standing(TableAccess& access, Bytes key, const LoadedRow& row,
                              const Error& error, ApplyReport& report);
+  Result<void> hold_dangling(const ForeignKeys::Row& row, ApplyReport& report);
+  Result<void> hold_children(const TrackedTable& table, Bytes key, ApplyReport& report);
+  Result<void> remove_standing(TableAccess& access, Bytes key, const LoadedRow& row,
+                               ApplyReport& report);
   Result<void> settle_foreign_keys(ApplyReport& report);
   Result<bool> retry_one(const HeldRow& held, ApplyReport& report);
   Result<void> write_log(const LogRow& row);
   Result<std::vector<ByteVector>> encode_ops();
   Result<void> enter_pending();
+  Result<void> log_so_far();
+  Result<void> spell_out(const TrackedTable& table, const LogRun& run, CaptureBuffer& out);
 
   Parts parts_;
   std::optional<PartHeader> running_;
@@ -117,6 +138,13 @@ class Apply {
   Stamp stamp_;
   CaptureBuffer ops_;
   bool foreign_keys_ = false;
+  // Deferred for this call only.
+  bool defer_ = false;
+  ForeignKeys foreign_key_graph_;
+  // Rows whose removal is under way.
+  std::set<ForeignKeys::Row> leaving_;
+  // A row left its table without SQLite's counting what points to it.
+  bool uncounted_ = false;
 };
 
 }  // namespace syncline

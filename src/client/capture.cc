@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "base/digest.h"
 #include "model/value_codec.h"
 
 namespace syncline {
@@ -213,6 +214,10 @@ Result<void> Capture::on_inserted(const TrackedTable& table,
   if (!candidates_.empty()) {
     SL_TRY(settle_candidates(table, row, std::nullopt));
   }
+  if (watching_) {
+    SL_TRY(encode_key(table, values, true));
+    note_acted(table.id, key_.bytes());
+  }
   buffer_.put(table, row);
   return {};
 }
@@ -230,7 +235,9 @@ Result<void> Capture::on_updated(const TrackedTable& table,
   }
   if (key_changed || old_row != new_row) {
     SL_TRY(encode_key(table, values, true));
+    note_acted(table.id, key_.bytes());
     SL_TRY(encode_key(table, values, false));
+    note_acted(table.id, key_.bytes());
     encode_old(table, values);
     ColumnSet& all = all_columns_[table.id];
     if (all.empty()) {
@@ -256,6 +263,10 @@ Result<void> Capture::on_updated(const TrackedTable& table,
   if (changed_.empty()) {
     return {};
   }
+  if (watching_) {
+    SL_TRY(encode_key(table, values, true));
+    note_acted(table.id, key_.bytes());
+  }
   if (table.rule == MergeRule::row) {
     SL_TRY(encode_key(table, values, true));
     encode_old(table, values);
@@ -270,6 +281,7 @@ Result<void> Capture::on_deleted(const TrackedTable& table,
                                  std::span<sqlite3_value* const> values) {
   SL_TRY(const RowId row, row_of(table, values, false));
   SL_TRY(encode_key(table, values, false));
+  note_acted(table.id, key_.bytes());
   encode_old(table, values);
   ColumnSet& all = all_columns_[table.id];
   if (all.empty()) {
@@ -333,6 +345,7 @@ Result<void> Capture::settle_candidates(const TrackedTable& table, RowId written
       gone = key.empty();
     }
     if (gone) {
+      note_acted(table.id, candidate.key);
       buffer_.erase(table, candidate.row, candidate.key, table.all_columns(), true,
                     candidate.old_values);
     } else if (candidate.writer.empty()) {
@@ -422,6 +435,15 @@ Result<void> Capture::on_sync() {
   if (failed_version_ != LocalVersion()) {
     SL_TRY(drop_failed());
   }
+  SL_TRY(synced_, write_change());
+  if (synced_) {
+    failed_version_ = row_.version;
+  }
+  return {};
+}
+
+// False when nothing is left of what the transaction did.
+Result<bool> Capture::write_change() {
   SL_TRY(head_, log_.head());
   clock_.advance_to(head_.hlc);
   row_ = LogRow();
@@ -436,13 +458,49 @@ Result<void> Capture::on_sync() {
     SL_TRY(const TrackedTable* table, catalog_.table(id));
     SL_TRY(write_table(*table, Stamp{row_.time, replica_}));
   }
-  if (!body_.empty() || parts_ > 0) {
+  const bool any = !body_.empty() || parts_ > 0;
+  if (any) {
     SL_TRY(flush_part(false));
-    synced_ = true;
-    failed_version_ = row_.version;
   }
   connection_.set_last_insert_rowid(last_rowid);
+  return any;
+}
+
+Result<void> Capture::flush() {
+  if (buffer_.empty()) {
+    return {};
+  }
+  if (synced_) {
+    SL_TRY(reopen());
+  }
+  if (!buffer_.marks_are_empty()) {
+    return Error(ErrorCode::busy,
+                 "changes cannot be applied under a savepoint inside a transaction that wrote to "
+                 "tracked tables before it; release the savepoint or commit first");
+  }
+  SL_TRY(const bool wrote, write_change());
+  if (wrote) {
+    flushed_.push_back({row_.version, row_.sequence, written_tables_});
+  }
+  buffer_.drop_ops();
+  candidates_.clear();
+  acted_.clear();
   return {};
+}
+
+void Capture::watch(bool watching) {
+  watching_ = watching;
+  acted_.clear();
+}
+
+void Capture::note_acted(TableId table, Bytes key) {
+  if (watching_) {
+    acted_.insert(hash64(key) ^ static_cast<std::uint64_t>(table));
+  }
+}
+
+bool Capture::has_acted(TableId table, Bytes key) const {
+  return !acted_.empty() && acted_.count(hash64(key) ^ static_cast<std::uint64_t>(table)) != 0;
 }
 
 Result<void> Capture::write_table(const TrackedTable& table, const Stamp& stamp) {
@@ -481,26 +539,29 @@ Result<void> Capture::flush_part(bool more) {
 
 void Capture::on_commit() {
   failed_version_ = LocalVersion();
-  if (synced_) {
-    synced_ = false;
-    buffer_.clear();
-    candidates_.clear();
-    log_.committed();
-    if (listener_ != nullptr) {
-      listener_->on_captured(row_.version, row_.sequence, written_tables_);
-    }
-    return;
-  }
   buffer_.clear();
   candidates_.clear();
+  if (synced_) {
+    synced_ = false;
+    flushed_.push_back({row_.version, row_.sequence, written_tables_});
+    log_.committed();
+  }
+  const std::vector<Flushed> done = std::move(flushed_);
+  flushed_.clear();
+  for (const Flushed& change : done) {
+    if (listener_ != nullptr) {
+      listener_->on_captured(change.version, change.sequence, change.tables);
+    }
+  }
 }
 
 void Capture::on_rollback() {
-  const bool had_any = synced_ || !buffer_.empty();
+  const bool had_any = synced_ || !buffer_.empty() || !flushed_.empty();
   synced_ = false;
   failed_version_ = LocalVersion();
   buffer_.clear();
   candidates_.clear();
+  flushed_.clear();
   body_.finish();
   expecting_ = false;
   expected_seen_ = false;
@@ -515,6 +576,9 @@ void Capture::on_rollback_to(int level) {
   candidates_.clear();
   // What a failed commit had written may be taken back with the savepoint: it is written again.
   synced_ = false;
+  for (Flushed& change : flushed_) {
+    change.version = LocalVersion();
+  }
   log_.forget();
 }
 

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
 #include "client/capture_buffer.h"
@@ -17,7 +18,8 @@ namespace syncline {
 //
 // Invariants:
 // 1. A transaction that changed tracked rows has exactly one own log row, written in its commit; if
-//    that cannot be written, the commit fails.
+//    that cannot be written, the commit fails. Only one in which changes from elsewhere were
+//    applied may have several: docs/decisions/0008.
 // 2. What was rolled back, to a savepoint or wholly, is not in the log.
 // 3. Writes that the engine makes to install remote changes are not captured; what the
 // application's
@@ -45,10 +47,20 @@ class Capture final : public WriteSinkFactory {
   // transaction's change.
   void put_row(const TrackedTable& table, RowId row) { buffer_.put(table, row); }
 
+  // Writes what the running transaction did so far as a change of its own, because what comes next
+  // must stand behind it in the log. Fails with `busy` under a savepoint that could take back only
+  // a part of it.
+  Result<void> flush();
+  // While changes from elsewhere are applied: which keys the application's triggers and foreign key
+  // actions wrote. More than these may be named, never fewer.
+  void watch(bool watching);
+  bool has_acted(TableId table, Bytes key) const;
+
   // Called after each commit that wrote a log row of our own, and after rollbacks.
   class Listener {
    public:
     virtual ~Listener() = default;
+    // `version` is zero when these tables were written, but a savepoint may have taken it back.
     virtual void on_captured(LocalVersion version, ChangeSequence sequence,
                              std::span<const TableId> tables) = 0;
     virtual void on_rolled_back() = 0;
@@ -108,6 +120,8 @@ class Capture final : public WriteSinkFactory {
   void encode_old(const TrackedTable& table, std::span<sqlite3_value* const> values);
 
   Result<void> on_sync();
+  Result<bool> write_change();
+  void note_acted(TableId table, Bytes key);
   Result<void> write_table(const TrackedTable& table, const Stamp& stamp);
   Result<void> flush_part(bool more);
   void on_commit();
@@ -149,6 +163,16 @@ class Capture final : public WriteSinkFactory {
   LogBodyWriter body_;
   std::uint64_t parts_ = 0;
   std::vector<TableId> written_tables_;
+
+  // Changes of this transaction that flush() wrote.
+  struct Flushed {
+    LocalVersion version;
+    ChangeSequence sequence;
+    std::vector<TableId> tables;
+  };
+  std::vector<Flushed> flushed_;
+  bool watching_ = false;
+  std::unordered_set<std::uint64_t> acted_;  // hashes of table and key
 
   std::map<TableId, Statement> key_statements_;
   std::map<TableId, Statement> rid_statements_;

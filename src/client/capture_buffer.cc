@@ -284,6 +284,23 @@ void CaptureBuffer::rollback_to_mark(int level) {
   mark_count_ = found + 1;
 }
 
+bool CaptureBuffer::marks_are_empty() const {
+  return std::all_of(marks_.begin(), marks_.begin() + static_cast<std::ptrdiff_t>(mark_count_),
+                     [](const Mark& mark) { return mark.op_count == 0; });
+}
+
+void CaptureBuffer::drop_ops() {
+  SL_CHECK(marks_are_empty());
+  const std::size_t marks = mark_count_;
+  clear();
+  mark_count_ = marks;
+  for (std::size_t i = 0; i < mark_count_; ++i) {
+    const int level = marks_[i].level;
+    marks_[i] = Mark();
+    marks_[i].level = level;
+  }
+}
+
 void CaptureBuffer::clear() {
   // Room that one large transaction needed is not kept for ever.
   constexpr std::size_t ops_kept = 4096;

@@ -46,6 +46,11 @@ class CaptureBuffer {
   void set_mark(int level);
   void release_mark(int level);
   void rollback_to_mark(int level);
+  // Rolling back to any open savepoint would leave nothing here.
+  bool marks_are_empty() const;
+  // Forgets the operations, which were written down, but not the savepoints. Only while
+  // marks_are_empty().
+  void drop_ops();
   void clear();
 
   // The net effect on one table, each row once, in an order that LogBodyWriter can take: visit() is

@@ -60,7 +60,8 @@ Engine::Engine(const Parts& parts)
       rich_(capture_, clocks_, tables_, rows_),
       conflicts_(parts.connection, catalog_),
       rejected_(parts.connection, catalog_, tables_, rows_),
-      schema_change_(parts.connection, catalog_, clocks_, outbox_, meta_) {
+      schema_change_(parts.connection, catalog_, clocks_, outbox_, meta_),
+      unsent_(parts.connection, outbox_) {
   capture_.set_listener(this);
 }
 
@@ -162,22 +163,28 @@ Result<ByteVector> Engine::changes_since(LocalVersion since) {
     SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
     SL_TRY(clocks_.catch_up());
     SL_TRY(const LogHead head, log_.head());
+    Stamp stamp;
+    stamp.replica = replica_;
+    stamp.time = std::max<std::uint64_t>(head.hlc, 1);
     ChangeFileWriter file;
+    const auto write = [&](Bytes part) -> Result<bool> {
+      file.part(part);
+      return true;
+    };
     Extract::Range range;
     SL_TRY(const std::int64_t pruned, meta_.integer(meta_name::pruned_version));
     range.after = since;
-    if (since.get() < static_cast<std::uint64_t>(pruned)) {
-      SL_TRY(write_snapshot(file));
+    const bool snapshot = since.get() < static_cast<std::uint64_t>(pruned);
+    if (snapshot) {
+      SL_TRY(extract_.snapshot(stamp, write));
       SL_TRY(range.after, outbox_.acknowledged());
       range.own_only = true;
     }
     range.through = head.version;
     SL_TRY(range.acknowledged, outbox_.acknowledged());
-    SL_TRY(
-        extract_.changes(range, [&](const LogRow&, const PartHeader&, Bytes part) -> Result<bool> {
-          file.part(part);
-          return true;
-        }));
+    SL_TRY(extract_.changes(
+        range, [&](const LogRow&, const PartHeader&, Bytes part) { return write(part); }));
+    SL_TRY(extract_.held(stamp, snapshot, write));
     SL_TRY(savepoint.release());
     return file.finish();
   };
@@ -186,23 +193,14 @@ Result<ByteVector> Engine::changes_since(LocalVersion since) {
   return file;
 }
 
-Result<void> Engine::write_snapshot(ChangeFileWriter& file) {
-  SL_TRY(const LogHead head, log_.head());
-  Stamp stamp;
-  stamp.replica = replica_;
-  stamp.time = std::max<std::uint64_t>(head.hlc, 1);
-  return extract_.snapshot(stamp, [&](Bytes part) -> Result<bool> {
-    file.part(part);
-    return true;
-  });
-}
-
 Result<ApplyReport> Engine::applying(std::size_t bytes_expected,
                                      const std::function<Result<void>(ApplyReport& report)>& work) {
   SL_TRY(require_replica());
   const bool nested = !parts_.connection.autocommit();
   ApplyReport report;
   const auto run = [&]() -> Result<void> {
+    // What the application's open transaction wrote is older than what comes now.
+    SL_TRY(capture_.flush());
     SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
     SL_TRY(apply_.begin(bytes_expected));
     SL_TRY(const std::int64_t acknowledged, meta_.integer(meta_name::acknowledged_time));
@@ -262,6 +260,7 @@ void Engine::forget_all() {
   seen_.forget();
   held_.forget();
   log_.forget();
+  unsent_.forget();
   catalog_.drop_cache();
 }
 
@@ -290,7 +289,7 @@ void Engine::on_captured(LocalVersion version, ChangeSequence sequence,
   if (listener_ != nullptr) {
     listener_->on_commit(tables);
   }
-  if (events_.wanted()) {
+  if (events_.wanted() && version != LocalVersion()) {
     events_.add(event_name::op_captured, clock_.now_ms(),
                 "{\"version\":" + std::to_string(version.get()) +
                     ",\"sequence\":" + std::to_string(sequence.get()) +

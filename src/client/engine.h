@@ -1,8 +1,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/clock.h"
@@ -25,9 +28,11 @@
 #include "client/row_store.h"
 #include "client/schema_change.h"
 #include "client/seen.h"
+#include "client/unsent.h"
 #include "model/digest.h"
 #include "model/hlc.h"
 #include "model/schema.h"
+#include "session/client_session.h"
 
 namespace syncline {
 
@@ -122,10 +127,45 @@ class Engine final : private Capture::Listener {
   // Merges such a file: all of it or nothing. Repeating it changes nothing.
   Result<ApplyReport> apply_file(Bytes file);
 
+  // --- The conversation with a server: what client/replica_host performs for a session. Each call
+  // is one transaction.
+
+  // This file speaks for a workspace from now on, under a new epoch. Fails with `invalid_argument`
+  // when it is another workspace's.
+  Result<void> open_session(const std::string& workspace);
+  // `tables`: subscribed ones, for the digest; empty means all.
+  Result<ReplicaFacts> facts(const std::vector<std::string>& tables);
+  Result<Digest> digest_of_tables(const std::vector<std::string>& tables);
+  Result<LogHead> log_head();
+  // Own changes after this one, whole and in order, at least one if there is any.
+  Result<std::vector<OutboxPart>> own_changes(ChangeSequence after, std::size_t bytes_max);
+  Result<void> acknowledge(ChangeSequence through);
+  // An own change is refused for good: it leaves the rows, which become the server's states under
+  // what is still unsent. False when the server did not tell all of its rows: compare them.
+  Result<bool> reject(const Rejected& refused);
+  Result<void> save_welcome(const effect::SaveWelcome& welcome);
+  Result<void> correct_clock(std::int64_t offset_ms);
+  Result<ApplyReport> apply_page(const SnapshotPage& page);
+  Result<void> finish_snapshot(ServerVersion cursor);
+  // Keeps a copy of all unsent changes; empty when there are none.
+  Result<ByteVector> salvage(const std::string& reason);
+
+  Result<void> begin_rescan();
+  Result<std::vector<ByteVector>> compare_ranges(const RangeDigests& digests);
+  Result<ApplyReport> adopt_range(const RangeRows& rows);
+  Result<void> finish_rescan(ServerVersion cursor);
+
+  // Own changes after this one get stamps of now: a wrong clock had made theirs.
+  Result<void> restamp(ChangeSequence after);
+  // This file is a copy of another: see effect::Reidentify.
+  Result<void> reidentify(const effect::Reidentify& how);
+  // While quiet, conflicts are kept but not told of (bootstrap, rescan).
+  void set_quiet(bool quiet) { quiet_ = quiet; }
+
   Events& events() { return events_; }
   Meta& meta() { return meta_; }
   Held& held() { return held_; }
-  Rejected& rejected() { return rejected_; }
+  RejectedChanges& rejected() { return rejected_; }
   Connection connection() const { return parts_.connection; }
   Catalog& catalog() { return catalog_; }
   Clocks& clocks() { return clocks_; }
@@ -144,10 +184,23 @@ class Engine final : private Capture::Listener {
   Result<ApplyReport> applying(std::size_t bytes_expected,
                                const std::function<Result<void>(ApplyReport& report)>& work);
   void tell(const ApplyReport& report);
-  Result<void> write_snapshot(ChangeFileWriter& file);
   Result<void> import_change(std::span<const Bytes> parts, ApplyReport& report);
   Result<void> place_waiting_cells(ApplyReport& report);
   Result<void> prune(LocalVersion through, std::int64_t before_ms);
+  Result<LocalVersion> version_of(ChangeSequence sequence);
+  Result<void> set_acknowledged(ChangeSequence sequence, std::uint64_t time);
+  Result<void> index_rows();
+  Result<void> become(const std::string& table, Bytes key, RowState state, ApplyReport& report);
+  Result<std::uint64_t> newest_time_before(LocalVersion kept, const std::set<std::uint64_t>& moved);
+  Result<void> merge_again(LocalVersion after);
+  // A cell of a counter: table, key, column.
+  using CellName = std::tuple<std::string, ByteVector, std::string>;
+  Result<ChangeSequence> common_with_original(const effect::Reidentify& how);
+  Result<std::map<CellName, Value>> counted_before(LocalVersion kept);
+  Result<void> count_before(const RowEdit& edit, LocalVersion version, OldValues& values,
+                            std::map<CellName, Value>& out);
+  Result<OriginId> hand_over_identity(const ReplicaId& drawn, ChangeSequence common);
+  Result<void> forget_history(LocalVersion kept, OriginId other, ChangeSequence last);
   // Memory may hold what a rollback took back.
   void forget_all();
   // Ends a call from outside.
@@ -178,11 +231,16 @@ class Engine final : private Capture::Listener {
   Outbox outbox_;
   Rich rich_;
   Conflicts conflicts_;
-  Rejected rejected_;
+  RejectedChanges rejected_;
   SchemaChange schema_change_;
   Events events_;
+  Unsent unsent_;
   Listener* listener_ = nullptr;
   ReplicaId replica_;
+  bool quiet_ = false;
+  // The last own change that own_changes() told, and where it stands.
+  ChangeSequence told_sequence_;
+  LocalVersion told_version_;
 };
 
 // {"code","message","retryable"}

@@ -41,6 +41,9 @@ void Engine::tell(const ApplyReport& report) {
   events_.add(event_name::pull_applied, now,
               "{" + member("changes", report.changes) + "," + member("repeated", report.repeated) +
                   "," + member("rows", report.rows) + "," + member("held", report.held) + "}");
+  if (quiet_) {
+    return;
+  }
   constexpr std::int64_t day_ms = std::int64_t{24} * 60 * 60 * 1000;
   for (const ConflictNote& note : report.conflicts) {
     // What is older than a day surprises nobody any more.
@@ -179,6 +182,7 @@ Result<void> Engine::reject(const Stamp& stamp, const std::string& code, const s
           continue;
         }
         SL_TRY(TableAccess * access, tables_.access(found->id));
+        SL_TRY(apply_.before_touching(found->id, rows.key()));
         SL_TRY(rejected_.take_back(*access, to_vector(rows.key()), read_state(rows), stamp,
                                    apply_.ops()));
       }
@@ -315,6 +319,7 @@ Result<void> Engine::place_waiting_cells(ApplyReport& /*report*/) {
     }
   }
   for (const auto& [table, key] : rows) {
+    SL_TRY(apply_.before_touching(table, key));
     SL_TRY(TableAccess * access, tables_.access(table));
     SL_TRY(const LoadedRow row, rows_.load(*access, key));
     if (row.state.alive) {

@@ -570,6 +570,41 @@ Result<void> Extract::snapshot(const Stamp& stamp,
   return flush_rows();
 }
 
+Result<void> Extract::held(const Stamp& stamp, bool all,
+                           const std::function<Result<bool>(Bytes part)>& sink) {
+  constexpr std::size_t held_max = 1'000'000;
+  SL_TRY(const std::vector<HeldRow> held, held_.list("", held_max));
+  RowWriter rows(stamp.replica);
+  const auto flush_rows = [&]() -> Result<void> {
+    if (rows.empty()) {
+      return {};
+    }
+    Writer out;
+    write_part_header(out, {ChangeSequence(0), stamp, 0, 0, true});
+    out.raw(rows.finish());
+    rows = RowWriter(stamp.replica);
+    SL_TRY(sink(out.bytes()));
+    return {};
+  };
+  for (const HeldRow& row : held) {
+    SL_TRY(const TrackedTable* table, catalog_.find(row.table));
+    if (!all && table != nullptr) {
+      continue;
+    }
+    std::vector<std::string> names;
+    for (const CellState& cell : row.state.cells) {
+      names.push_back(cell.column);
+    }
+    SL_TRY(const std::vector<Value> key, key_values(row.key.view()));
+    rows.begin_table(row.table, key.size(), names);
+    write_state_cells(rows, names, row.key.view(), row.state);
+    if (rows.size() >= limits::part_bytes_target) {
+      SL_TRY(flush_rows());
+    }
+  }
+  return flush_rows();
+}
+
 // Tombs of keys that no row has: a row that came again tells more than its tomb.
 Result<void> Extract::snapshot_tombs(const TrackedTable& table, RowWriter& rows) {
   SL_TRY(clocks_.fold());

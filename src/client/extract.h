@@ -70,6 +70,10 @@ class Extract {
   Result<void> changes(const Range& range, const Sink& sink);
   // All rows of all tables as states, and the tombs: parts that are nobody's change.
   Result<void> snapshot(const Stamp& stamp, const std::function<Result<bool>(Bytes part)>& sink);
+  // Held rows as states: all, or only those of tables that the log cannot name because the schema
+  // does not know them.
+  Result<void> held(const Stamp& stamp, bool all,
+                    const std::function<Result<bool>(Bytes part)>& sink);
   // What a cell was before an own change wrote it, while the log still knows; the base of a
   // three-way merge.
   Result<std::optional<Value>> value_before(TableId table, RowId row, std::uint16_t column,

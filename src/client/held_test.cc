@@ -53,5 +53,53 @@ TEST_CASE("a row that waits is passed on to others") {
   CHECK(joined(replicas[2]->rows("SELECT * FROM t")) == "1|text:75|2");
 }
 
+TEST_CASE("rows of a table that is not here are passed on, too") {
+  WorldReplica one(1);
+  WorldReplica relay(2);
+  WorldReplica two(3);
+  for (WorldReplica* replica : {&one, &two}) {
+    REQUIRE(replica->run(create_sql) == "");
+    REQUIRE(replica->track("t") == "");
+  }
+  REQUIRE(relay.run("CREATE TABLE other(id INTEGER PRIMARY KEY)") == "");
+  REQUIRE(relay.track("other") == "");
+  REQUIRE(one.run("INSERT INTO t VALUES(1, 'u', 1)") == "");
+  REQUIRE(relay.apply(one.changes()) == "");
+  REQUIRE(two.apply(relay.changes()) == "");
+  CHECK(joined(two.rows("SELECT * FROM t")) == "1|text:75|1");
+  SUBCASE("and merged on the way") {
+    one.clock().advance(10);
+    REQUIRE(one.run("UPDATE t SET b = 2") == "");
+    REQUIRE(relay.apply(one.changes()) == "");
+    REQUIRE(two.apply(relay.changes(relay.version())) == "");
+    CHECK(joined(two.rows("SELECT * FROM t")) == "1|text:75|2");
+  }
+}
+
+TEST_CASE("held rows are told by a replica that has forgotten its log") {
+  WorldReplica one(1);
+  WorldReplica two(2);
+  WorldReplica three(3);
+  for (WorldReplica* replica : {&one, &two, &three}) {
+    REQUIRE(replica->run(create_sql) == "");
+    REQUIRE(replica->track("t") == "");
+  }
+  two.clock().advance(100);
+  REQUIRE(one.run("INSERT INTO t VALUES(1, 'same', 1)") == "");
+  REQUIRE(two.run("INSERT INTO t VALUES(2, 'same', 2)") == "");
+  REQUIRE(one.apply(two.changes()) == "");
+  CHECK(one.engine().counts()->held == 1);
+  constexpr std::int64_t month_ms = std::int64_t{30} * 24 * 3600 * 1000;
+  one.clock().advance(month_ms);
+  three.clock().advance(month_ms);
+  REQUIRE(one.engine().acknowledge(*one.engine().version()));
+  REQUIRE(one.run("UPDATE t SET b = 7 WHERE id = 1") == "");
+  REQUIRE(one.engine().collect_garbage(0));
+  REQUIRE(joined(one.rows("SELECT count(*) FROM syncline_log")) == "1");
+  REQUIRE(three.apply(one.changes()) == "");
+  CHECK(three.engine().counts()->held == 1);
+  CHECK(to_text(*three.engine().digest()) == to_text(*one.engine().digest()));
+}
+
 }  // namespace
 }  // namespace syncline

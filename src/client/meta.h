@@ -36,6 +36,9 @@ namespace meta_name {
 inline constexpr std::string_view acknowledged_version = "acked_version";
 inline constexpr std::string_view acknowledged_sequence = "acked_sequence";
 inline constexpr std::string_view acknowledged_time = "acked_time";
+// Own changes through this version were acknowledged once, though a server that was restored may
+// have forgotten some of them since: what overwrote them did not keep their values.
+inline constexpr std::string_view once_acknowledged_version = "once_acked_version";
 // Log rows through this version are gone; who asks for older ones gets a snapshot.
 inline constexpr std::string_view pruned_version = "pruned_version";
 // Old values in log rows through this version are gone.
@@ -46,7 +49,15 @@ inline constexpr std::string_view workspace = "workspace";
 inline constexpr std::string_view device = "device";
 inline constexpr std::string_view lineage = "lineage";
 inline constexpr std::string_view cursor = "cursor";
-inline constexpr std::string_view epoch = "epoch";
+// The epochs offered to the server since one was last confirmed, that one first; 16 bytes each.
+inline constexpr std::string_view epochs = "epochs";
+// Of a snapshot that was cut off: the last applied page's token.
+inline constexpr std::string_view snapshot_token = "snapshot_token";
+// A rescan began and has not finished.
+inline constexpr std::string_view wants_rescan = "wants_rescan";
+// Unsent changes as they were before something that could have cost them, and what that was.
+inline constexpr std::string_view salvage = "salvage";
+inline constexpr std::string_view salvage_reason = "salvage_reason";
 inline constexpr std::string_view clock_offset_ms = "clock_offset_ms";
 inline constexpr std::string_view last_error = "last_error";
 }  // namespace meta_name

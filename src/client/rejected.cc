@@ -8,7 +8,7 @@
 
 namespace syncline {
 
-Result<void> Rejected::keep(const RejectedChange& change, std::int64_t now_ms) {
+Result<void> RejectedChanges::keep(const RejectedChange& change, std::int64_t now_ms) {
   SL_TRY(Statement insert,
          connection_.prepare("INSERT INTO syncline_rejected_changes(replica, sequence, time, code, "
                              "message, change, at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON "
@@ -24,7 +24,7 @@ Result<void> Rejected::keep(const RejectedChange& change, std::int64_t now_ms) {
   return insert.run();
 }
 
-Result<std::vector<RejectedChange>> Rejected::list(std::size_t count_max) {
+Result<std::vector<RejectedChange>> RejectedChanges::list(std::size_t count_max) {
   SL_TRY(Statement select,
          connection_.prepare("SELECT id, replica, sequence, time, code, message, change FROM "
                              "syncline_rejected_changes ORDER BY id LIMIT ?1"));
@@ -47,12 +47,12 @@ Result<std::vector<RejectedChange>> Rejected::list(std::size_t count_max) {
   }
 }
 
-Result<std::uint64_t> Rejected::count() {
+Result<std::uint64_t> RejectedChanges::count() {
   SL_TRY(const auto count, connection_.query_int("SELECT count(*) FROM syncline_rejected_changes"));
   return static_cast<std::uint64_t>(count.value_or(0));
 }
 
-Result<void> Rejected::discard(std::int64_t id) {
+Result<void> RejectedChanges::discard(std::int64_t id) {
   SL_TRY(connection_.execute("DELETE FROM syncline_rejected_changes WHERE id = " +
                              std::to_string(id)));
   if (connection_.changes() == 0) {
@@ -61,7 +61,7 @@ Result<void> Rejected::discard(std::int64_t id) {
   return {};
 }
 
-Result<void> Rejected::retry(std::int64_t id) {
+Result<void> RejectedChanges::retry(std::int64_t id) {
   SL_TRY(const std::vector<RejectedChange> all, list(SIZE_MAX >> 1U));
   const auto found = std::find_if(all.begin(), all.end(),
                                   [&](const RejectedChange& change) { return change.id == id; });
@@ -83,7 +83,7 @@ Result<void> Rejected::retry(std::int64_t id) {
   return savepoint.release();
 }
 
-Result<void> Rejected::redo(const RowEdit& edit) {
+Result<void> RejectedChanges::redo(const RowEdit& edit) {
   SL_TRY(const TrackedTable* table, catalog_.find(edit.table));
   if (table == nullptr) {
     return Error(ErrorCode::not_found, "table '" + edit.table + "' is not synced here");
@@ -126,8 +126,8 @@ Result<void> Rejected::redo(const RowEdit& edit) {
   return {};
 }
 
-Result<void> Rejected::take_back(TableAccess& access, Bytes key, const RowState& server,
-                                 const Stamp& refused, CaptureBuffer& ops) {
+Result<void> RejectedChanges::take_back(TableAccess& access, Bytes key, const RowState& server,
+                                        const Stamp& refused, CaptureBuffer& ops) {
   SL_TRY(const LoadedRow before, rows_.load(access, key));
   RowState after = server;
   const auto is_other_unsent = [&](const Stamp& stamp) {

@@ -20,9 +20,9 @@ struct RejectedChange {
   ByteVector change;  // one part (wire/change_codec) after the other, each with its length
 };
 
-class Rejected {
+class RejectedChanges {
  public:
-  Rejected(Connection connection, Catalog& catalog, TableSet& tables, RowStore& rows)
+  RejectedChanges(Connection connection, Catalog& catalog, TableSet& tables, RowStore& rows)
       : connection_(connection), catalog_(catalog), tables_(tables), rows_(rows) {}
 
   Result<void> keep(const RejectedChange& change, std::int64_t now_ms);

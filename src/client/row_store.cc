@@ -279,6 +279,13 @@ Result<void> RowStore::note_alive(TableAccess& access, Bytes key, const LoadedRo
         ours = ours && cell.time == time;
       }
     }
+    for (const CellClock& cell : before.clock.cells) {
+      // A cell that goes back to the life's stamp (an edit that was refused): no set can say so.
+      if (clock.of(cell.column) == clock.life) {
+        changed.insert(cell.column);
+        ours = false;
+      }
+    }
     if (changed.empty()) {
       return {};
     }
@@ -362,15 +369,9 @@ Result<void> RowStore::remove_standing(TableAccess& access, Bytes key, const Loa
                                        CaptureBuffer& ops) {
   SL_CHECK(before.row.has_value());
   const TrackedTable& table = access.table();
-  // An action would end or change rows for everybody, though nobody deleted this one.
-  const bool enforced = connection_.set_foreign_keys(false);
   capture_.expect(TapKind::deleted, table);
   auto erased = access.erase(*before.row);
   (void)capture_.expected_row();
-  if (enforced) {
-    connection_.set_foreign_keys(true);
-    dangling_ = dangling_ || table.has_foreign_keys;
-  }
   SL_TRY(std::move(erased));
   ColumnSet columns;
   if (!unsent_columns(table, before).empty()) {

@@ -45,16 +45,9 @@ class RowStore {
   // Fails with `constraint` when the application's schema refuses the row; then nothing was done.
   Result<void> store(TableAccess& access, Bytes key, const LoadedRow& before, const RowState& after,
                      const ClockTime& time, CaptureBuffer& ops);
-  // Takes a row out of the table without ending it, because it will be held. No foreign key acts
-  // on that: rows that point to it may dangle afterwards, see take_dangling().
+  // Takes a row out of the table without ending it, because it will be held.
   Result<void> remove_standing(TableAccess& access, Bytes key, const LoadedRow& before,
                                CaptureBuffer& ops);
-  // Whether remove_standing() may have left rows that point nowhere since the last call.
-  bool take_dangling() {
-    const bool out = dangling_;
-    dangling_ = false;
-    return out;
-  }
 
   // Where the row stands that was just inserted without triggers.
   Result<RowId> inserted_row(const TrackedTable& table, Bytes key);
@@ -85,7 +78,6 @@ class RowStore {
   Capture& capture_;
   std::uint64_t acknowledged_time_ = 0;
   std::map<TableId, bool> no_extra_;
-  bool dangling_ = false;
   Writer old_;
   CachedStatement read_extra_{"SELECT col, body FROM syncline_cells WHERE tbl = ?1 AND key = ?2"};
   CachedStatement drop_extra_{"DELETE FROM syncline_cells WHERE tbl = ?1 AND key = ?2"};

@@ -33,8 +33,10 @@ class SchemaChange {
   // The transaction was rolled back.
   void forget() { active_ = false; }
 
- private:
+  // Encodes every unsent change whole in its log row. Runs in the caller's transaction.
   Result<void> freeze_outbox();
+
+ private:
   Result<void> freeze(const OutboxChange& change);
   Result<void> remember_keys(const TrackedTable& table);
   Result<void> find_rows_again(TableId id);

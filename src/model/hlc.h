@@ -28,6 +28,9 @@ class HybridClock {
     }
   }
 
+  // Goes back: a wrong clock had made the times above this one, and they are taken out of use.
+  void start_again_after(std::uint64_t time) { last_ = time; }
+
   // As advance_to, for a time that was not accepted yet. Fails with `clock_skew` if it lies more
   // than `skew_ms_max` ahead: one device with a wrong clock would otherwise win every merge until
   // real time caught up.

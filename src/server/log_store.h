@@ -64,7 +64,7 @@ struct LogEntry {
   std::vector<ByteVector> parts;
 };
 
-struct StoredRow {
+struct ServerRow {
   std::string table;
   RowKey key;
   RowState state;
@@ -111,13 +111,13 @@ class LogStore {
   virtual Result<void> save_totals(WorkspaceId workspace, const std::string& table,
                                    const TableTotals& totals) = 0;
 
-  virtual Result<std::optional<StoredRow>> find_row(WorkspaceId workspace, const std::string& table,
+  virtual Result<std::optional<ServerRow>> find_row(WorkspaceId workspace, const std::string& table,
                                                     Bytes key) = 0;
-  virtual Result<void> save_row(WorkspaceId workspace, const StoredRow& row,
+  virtual Result<void> save_row(WorkspaceId workspace, const ServerRow& row,
                                 ServerVersion version) = 0;
   // Rows of a table with keys in (after, through], by the bytes of their keys; an empty `through`
   // has no end. Stops when `visit` returns false.
-  using RowVisit = std::function<Result<bool>(const StoredRow& row)>;
+  using RowVisit = std::function<Result<bool>(const ServerRow& row)>;
   virtual Result<void> for_each_row(WorkspaceId workspace, const std::string& table, Bytes after,
                                     Bytes through, const RowVisit& visit) = 0;
 

@@ -26,9 +26,9 @@ inline LogEntry entry(std::uint64_t version, int author, std::uint64_t sequence)
   return out;
 }
 
-inline StoredRow row(const std::string& table, std::int64_t id, bool alive) {
+inline ServerRow row(const std::string& table, std::int64_t id, bool alive) {
   const ValueView key[] = {ValueView::of(id)};
-  StoredRow out;
+  ServerRow out;
   out.table = table;
   out.key = make_key(key);
   out.state.life = {77, replica(1)};
@@ -144,7 +144,7 @@ inline void rows(LogStore& store) {
   REQUIRE(found->has_value());
   CHECK((*found)->state == row("t", 3, true).state);
   std::size_t count = 0;
-  const auto counting = [&](const StoredRow&) -> Result<bool> {
+  const auto counting = [&](const ServerRow&) -> Result<bool> {
     ++count;
     return true;
   };

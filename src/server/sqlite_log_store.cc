@@ -63,8 +63,8 @@ WorkspaceRecord read_workspace(const Statement& row) {
   return record;
 }
 
-Result<StoredRow> read_row(const std::string& table, Bytes key, Bytes state) {
-  StoredRow row;
+Result<ServerRow> read_row(const std::string& table, Bytes key, Bytes state) {
+  ServerRow row;
   row.table = table;
   row.key.bytes = to_vector(key);
   row.bytes = key.size() + state.size();
@@ -211,7 +211,7 @@ Result<void> SqliteLogStore::save_totals(WorkspaceId workspace, const std::strin
   return row->run();
 }
 
-Result<std::optional<StoredRow>> SqliteLogStore::find_row(WorkspaceId workspace,
+Result<std::optional<ServerRow>> SqliteLogStore::find_row(WorkspaceId workspace,
                                                           const std::string& table, Bytes key) {
   SL_TRY(Statement * row,
          prepared("SELECT state FROM state_rows WHERE workspace = ?1 AND tbl = ?2 AND key = ?3"));
@@ -219,13 +219,13 @@ Result<std::optional<StoredRow>> SqliteLogStore::find_row(WorkspaceId workspace,
   row->bind(1, workspace.get()).bind_text(2, table).bind_blob(3, key);
   SL_TRY(const bool found, row->step());
   if (!found) {
-    return std::optional<StoredRow>();
+    return std::optional<ServerRow>();
   }
-  SL_TRY(StoredRow stored, read_row(table, key, row->column_blob(0)));
-  return std::optional<StoredRow>(std::move(stored));
+  SL_TRY(ServerRow stored, read_row(table, key, row->column_blob(0)));
+  return std::optional<ServerRow>(std::move(stored));
 }
 
-Result<void> SqliteLogStore::save_row(WorkspaceId workspace, const StoredRow& stored,
+Result<void> SqliteLogStore::save_row(WorkspaceId workspace, const ServerRow& stored,
                                       ServerVersion version) {
   SL_TRY(Statement * row,
          prepared("INSERT OR REPLACE INTO state_rows(workspace, tbl, key, alive, version, state) "
@@ -253,7 +253,7 @@ Result<void> SqliteLogStore::for_each_row(WorkspaceId workspace, const std::stri
     if (!found) {
       return {};
     }
-    SL_TRY(const StoredRow stored, read_row(table, row->column_blob(0), row->column_blob(1)));
+    SL_TRY(const ServerRow stored, read_row(table, row->column_blob(0), row->column_blob(1)));
     SL_TRY(const bool more, visit(stored));
     if (!more) {
       return {};

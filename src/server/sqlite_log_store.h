@@ -35,9 +35,9 @@ class SqliteLogStore final : public LogStore {
   Result<std::vector<std::pair<std::string, TableTotals>>> totals(WorkspaceId workspace) override;
   Result<void> save_totals(WorkspaceId workspace, const std::string& table,
                            const TableTotals& totals) override;
-  Result<std::optional<StoredRow>> find_row(WorkspaceId workspace, const std::string& table,
+  Result<std::optional<ServerRow>> find_row(WorkspaceId workspace, const std::string& table,
                                             Bytes key) override;
-  Result<void> save_row(WorkspaceId workspace, const StoredRow& row,
+  Result<void> save_row(WorkspaceId workspace, const ServerRow& row,
                         ServerVersion version) override;
   Result<void> for_each_row(WorkspaceId workspace, const std::string& table, Bytes after,
                             Bytes through, const RowVisit& visit) override;

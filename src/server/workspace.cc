@@ -369,7 +369,7 @@ Result<void> Workspace::merge(const Change& change, ServerVersion version) {
   for (const RowEdit& edit : change.edits) {
     SL_TRY(auto found, store_->find_row(record_.id, edit.table, edit.key.view()));
     TableTotals& totals = totals_[edit.table];
-    StoredRow row;
+    ServerRow row;
     if (found) {
       row = std::move(*found);
       totals.digest.subtract(digest_of(row.table, row.key.view(), row.state));
@@ -574,7 +574,7 @@ Result<SnapshotStep> Workspace::snapshot(const Hello& hello, Bytes bytes, bool f
     const ByteVector after = at->first == token.table ? token.key : ByteVector();
     bool full = false;
     SL_TRY(store_->for_each_row(record_.id, at->first, after, {},
-                                [&](const StoredRow& row) -> Result<bool> {
+                                [&](const ServerRow& row) -> Result<bool> {
                                   if (!SL_MUTANT(13) || next.rows % 3 != 1) {  // loses rows
                                     states.row(row.table, row.key.view(), row.state);
                                   }
@@ -618,7 +618,7 @@ Result<RangeDigests> Workspace::range_digests(const Hello& hello, const RescanRe
   }
   std::uint64_t rows = 0;
   SL_TRY(store_->for_each_row(record_.id, request.table, request.after, request.through,
-                              [&](const StoredRow&) -> Result<bool> {
+                              [&](const ServerRow&) -> Result<bool> {
                                 ++rows;
                                 return true;
                               }));
@@ -626,7 +626,7 @@ Result<RangeDigests> Workspace::range_digests(const Hello& hello, const RescanRe
   const std::uint64_t rows_each = rows / pieces + 1;
   RangeDigest piece;
   SL_TRY(store_->for_each_row(record_.id, request.table, request.after, request.through,
-                              [&](const StoredRow& row) -> Result<bool> {
+                              [&](const ServerRow& row) -> Result<bool> {
                                 if (piece.rows == rows_each) {
                                   out.ranges.push_back(piece);
                                   piece = RangeDigest();
@@ -647,7 +647,7 @@ Result<RangeRows> Workspace::range_rows(const Hello& hello, const RangeRequest& 
   StatePartWriter states(author_of(lineage));
   if (is_subscribed(hello.tables, request.table)) {
     SL_TRY(store_->for_each_row(record_.id, request.table, request.after, request.through,
-                                [&](const StoredRow& row) -> Result<bool> {
+                                [&](const ServerRow& row) -> Result<bool> {
                                   states.row(row.table, row.key.view(), row.state);
                                   if (states.size() < limits::range_rows_bytes) {
                                     return true;

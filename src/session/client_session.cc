@@ -264,8 +264,8 @@ void ClientSession::handle(Instant now, Welcome&& m) {
   if (!rescan && !bootstrap) {
     facts_.cursor = std::min(facts_.cursor, m.resume_after);
   }
-  effects_.emplace_back(
-      effect::SaveWelcome{facts_.lineage, facts_.epoch, facts_.cursor, facts_.acknowledged});
+  effects_.emplace_back(effect::SaveWelcome{facts_.lineage, facts_.epoch, facts_.cursor,
+                                            facts_.acknowledged, facts_.acknowledged_time});
   heartbeat_ = {std::clamp<std::int64_t>(m.heartbeat_ms, 50, 60'000)};
   may_write_ = m.may_write;
   sent_through_ = SL_MUTANT(23) ? std::max(sent_through_, m.known_sequence) : m.known_sequence;

@@ -86,6 +86,7 @@ struct SaveWelcome {
   EpochId epoch;
   ServerVersion cursor;
   ChangeSequence acknowledged;
+  std::uint64_t acknowledged_time = 0;  // of that change's stamp; zero for none
 };
 struct CorrectClock {
   std::int64_t offset_ms = 0;

@@ -12,7 +12,8 @@
 namespace syncline::torture {
 namespace {
 
-// The tables whose schema can refuse no row: here the outcome is the merge's alone.
+// Foreign keys have their parent's type: SQLite itself leaves children behind that are equal only
+// after a conversion.
 struct Shape {
   const char* name;
   const char* create;
@@ -61,9 +62,25 @@ const std::vector<Shape>& world_shapes() {
        true},
       {"strict_one",
        "CREATE TABLE strict_one(k TEXT PRIMARY KEY NOT NULL, a INT NOT NULL DEFAULT 1 CHECK(a <> "
-       "3), b REFERENCES ints(id) ON DELETE SET NULL)",
+       "3), b INT REFERENCES ints(id) ON DELETE SET NULL)",
        MergeRule::lww,
        {"k"},
+       {"a", "b"},
+       true},
+      {"kin",
+       "CREATE TABLE kin(k INTEGER PRIMARY KEY, a INT REFERENCES kin(k) ON DELETE RESTRICT, b INT "
+       "REFERENCES unique_one(k) "
+       "ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED)",
+       MergeRule::lww,
+       {"k"},
+       {"a", "b"},
+       true},
+      {"links",
+       "CREATE TABLE links(x TEXT, y INT, a TEXT REFERENCES strict_one(k) ON DELETE CASCADE, b "
+       "INT REFERENCES kin(k) ON UPDATE CASCADE ON DELETE SET NULL, PRIMARY KEY(x, y)) WITHOUT "
+       "ROWID",
+       MergeRule::lww,
+       {"x", "y"},
        {"a", "b"},
        true},
   };
@@ -395,7 +412,9 @@ class World {
     for (std::size_t i = 0; i < replicas_.size(); ++i) {
       if (replicas_[i]->rows("PRAGMA integrity_check") != std::vector<std::string>{"text:6f6b"} ||
           !replicas_[i]->rows("PRAGMA foreign_key_check").empty()) {
-        return fail("replica " + std::to_string(i) + " is damaged");
+        return fail("replica " + std::to_string(i) +
+                    " is damaged: " + joined(replicas_[i]->rows("PRAGMA integrity_check")) + ", " +
+                    joined(replicas_[i]->rows("PRAGMA foreign_key_check")));
       }
     }
     return true;
@@ -430,6 +449,5 @@ int run(const Arguments& arguments) {
 }  // namespace syncline::torture
 
 int main(int count, char** values) {
-  // Beyond these, seeds 222, 380, 616 and 704 are known to fail: CHANGELOG.md, "Known faults".
-  return syncline::torture::run(syncline::torture::read_arguments(count, values, {1, 200}));
+  return syncline::torture::run(syncline::torture::read_arguments(count, values, {1, 400}));
 }

@@ -1,0 +1,404 @@
+// The part of the engine that gives unsent changes other names: new stamps after a wrong clock, a
+// new replica id when the file turns out to be a copy. Both encode the unsent changes whole first,
+// so that only encoded bytes, clocks and side tables have to be rewritten.
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "client/engine.h"
+#include "client/rename.h"
+#include "model/cell_content.h"
+#include "model/counter.h"
+#include "model/merge.h"
+#include "sqlite/savepoint.h"
+
+namespace syncline {
+namespace {
+
+// A whole encoded change in the log.
+struct FrozenChange {
+  LocalVersion version;
+  std::vector<ByteVector> parts;
+  PartHeader header;
+};
+
+std::string text_of(LocalVersion version) { return std::to_string(version.get()); }
+
+Result<std::vector<LocalVersion>> own_frozen_after(Connection connection, LocalVersion after) {
+  std::vector<LocalVersion> out;
+  SL_TRY(Statement select,
+         connection.prepare("SELECT version FROM syncline_log WHERE version > ?1 AND origin = 1 "
+                            "AND form >= 2 ORDER BY version"));
+  select.bind(1, static_cast<std::int64_t>(after.get()));
+  for (;;) {
+    SL_TRY(const bool row, select.step());
+    if (!row) {
+      return out;
+    }
+    out.emplace_back(static_cast<std::uint64_t>(select.column_int(0)));
+  }
+}
+
+Result<FrozenChange> read_frozen(LocalLog& log, LocalVersion version) {
+  FrozenChange out;
+  out.version = version;
+  SL_TRY(log.for_each(LocalVersion(version.get() - 1), version,
+                      [&](const LogRow&, std::span<const Bytes> parts, Bytes) -> Result<bool> {
+                        for (const Bytes part : parts) {
+                          out.parts.push_back(to_vector(part));
+                        }
+                        return true;
+                      }));
+  if (out.parts.empty()) {
+    return Error(ErrorCode::corrupt, "an unsent change is not in the log any more");
+  }
+  Reader in(out.parts[0]);
+  SL_TRY(out.header, read_part_header(in));
+  return out;
+}
+
+// Writes the change back under another header.
+Result<void> rewrite(Connection connection, const FrozenChange& change, const Renaming& how,
+                     ChangeSequence sequence, const Stamp& stamp) {
+  for (std::size_t i = 0; i < change.parts.size(); ++i) {
+    Reader in(change.parts[i]);
+    SL_TRY(PartHeader header, read_part_header(in));
+    header.sequence = sequence;
+    header.stamp = stamp;
+    SL_TRY(const ByteVector part, renamed_part(how, change.parts[i], header));
+    const char* sql = i == 0 ? "UPDATE syncline_log SET body = ?2, sequence = ?3, time = ?4 WHERE "
+                               "version = ?1"
+                             : "UPDATE syncline_log_parts SET body = ?2 WHERE version = ?1 AND "
+                               "part = ?3";
+    SL_TRY(Statement update, connection.prepare(sql));
+    update.bind(1, static_cast<std::int64_t>(change.version.get())).bind_blob(2, part);
+    if (i == 0) {
+      update.bind(3, static_cast<std::int64_t>(sequence.get()))
+          .bind(4, static_cast<std::int64_t>(stamp.time));
+    } else {
+      update.bind(3, static_cast<std::int64_t>(i));
+    }
+    SL_TRY(update.run());
+  }
+  return {};
+}
+
+}  // namespace
+
+// --- Restamp
+// --------------------------------------------------------------------------------------
+
+// The greatest time that anybody but the changes after `kept` made: new stamps lie above it.
+Result<std::uint64_t> Engine::newest_time_before(LocalVersion kept,
+                                                 const std::set<std::uint64_t>& moved) {
+  std::uint64_t newest = 0;
+  const auto see = [&](bool ours, std::uint64_t time) {
+    if (!ours || moved.count(time) == 0) {
+      newest = std::max(newest, time);
+    }
+  };
+  SL_TRY(clocks_.rename([&](const ClockTime& clock) {
+    see(clock.origin == first_own_origin, clock.time);
+    return clock;
+  }));
+  Renaming look;
+  look.stamp = [&](const Stamp& stamp) {
+    see(stamp.replica == replica_, stamp.time);
+    return stamp;
+  };
+  SL_TRY(rename_stored_states(look, parts_.connection));
+  SL_TRY(const auto logged, parts_.connection.query_int(
+                                "SELECT max(time) FROM syncline_log WHERE origin > 1 OR (origin = "
+                                "1 AND version <= " +
+                                text_of(kept) + ")"));
+  return std::max(newest, static_cast<std::uint64_t>(logged.value_or(0)));
+}
+
+Result<void> Engine::restamp(ChangeSequence after) {
+  SL_TRY(require_replica());
+  LocalVersion kept;
+  const auto run = [&]() -> Result<void> {
+    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(schema_change_.freeze_outbox());
+    SL_TRY(clocks_.fold());
+    SL_TRY(kept, version_of(after));
+    SL_TRY(const std::vector<LocalVersion> versions, own_frozen_after(parts_.connection, kept));
+    std::set<std::uint64_t> moved;
+    for (const LocalVersion version : versions) {
+      SL_TRY(const FrozenChange change, read_frozen(log_, version));
+      moved.insert(change.header.stamp.time);
+    }
+    SL_TRY(const std::uint64_t floor, newest_time_before(kept, moved));
+    clock_.start_again_after(floor);
+    std::map<std::uint64_t, std::uint64_t> renamed;
+    for (const std::uint64_t time : moved) {
+      renamed[time] = clock_.tick();
+    }
+    const auto time_of = [&](std::uint64_t time) {
+      const auto at = renamed.find(time);
+      return at == renamed.end() ? time : at->second;
+    };
+    Renaming how;
+    how.stamp = [&](const Stamp& stamp) {
+      return stamp.replica == replica_ ? Stamp{time_of(stamp.time), replica_} : stamp;
+    };
+    for (const LocalVersion version : versions) {
+      SL_TRY(const FrozenChange change, read_frozen(log_, version));
+      SL_TRY(rewrite(parts_.connection, change, how, change.header.sequence,
+                     how.stamp(change.header.stamp)));
+    }
+    SL_TRY(clocks_.rename([&](const ClockTime& clock) {
+      return clock.origin == first_own_origin ? ClockTime{time_of(clock.time), clock.origin}
+                                              : clock;
+    }));
+    SL_TRY(rename_stored_states(how, parts_.connection));
+    // What the wrong clock left in our own bookkeeping, and in the counter that all stamps follow.
+    const std::string last = std::to_string(static_cast<std::int64_t>(clock_.last()));
+    SL_TRY(parts_.connection.execute("UPDATE syncline_log SET hlc = min(hlc, " + last +
+                                     "), time = CASE origin WHEN 0 THEN min(time, " + last +
+                                     ") ELSE time END WHERE version > " + text_of(kept)));
+    SL_TRY(savepoint.release());
+    return {};
+  };
+  auto done = run();
+  forget_all();
+  end_call();
+  SL_TRY(std::move(done));
+  return merge_again(kept);
+}
+
+// Edits that lost while their stamps were old may win now: they are merged once more.
+Result<void> Engine::merge_again(LocalVersion after) {
+  SL_TRY(const std::vector<LocalVersion> versions, own_frozen_after(parts_.connection, after));
+  SL_TRY(applying(0, [&](ApplyReport& report) -> Result<void> {
+    for (const LocalVersion version : versions) {
+      SL_TRY(const FrozenChange frozen, read_frozen(log_, version));
+      const std::vector<Bytes> parts(frozen.parts.begin(), frozen.parts.end());
+      SL_TRY(const Change change, decode_parts(parts));
+      for (const RowEdit& edit : change.edits) {
+        SL_TRY(const TrackedTable* table, catalog_.find(edit.table));
+        if (table == nullptr) {
+          continue;
+        }
+        SL_TRY(apply_.before_touching(table->id, edit.key.view()));
+        SL_TRY(TableAccess * access, tables_.access(table->id));
+        SL_TRY(const LoadedRow row, rows_.load(*access, edit.key.view()));
+        RowState state = row.state;
+        SL_TRY(const std::optional<HeldRow> held, held_.find(edit.table, edit.key.view()));
+        if (held.has_value()) {
+          merge_state(state, held->state);
+        }
+        if (merge_edit(state, edit, change.stamp).changed) {
+          SL_TRY(apply_.become(edit.table, edit.key.view(), state, report));
+        }
+      }
+      SL_TRY(apply_.end_states(report));
+    }
+    return {};
+  }));
+  return {};
+}
+
+// --- Reidentify
+// -----------------------------------------------------------------------------------
+
+// How far this copy's unsent changes are the original's.
+Result<ChangeSequence> Engine::common_with_original(const effect::Reidentify& how) {
+  ChangeSequence common = how.acknowledged;
+  SL_TRY(LocalVersion after, version_of(how.acknowledged));
+  std::size_t at = 0;
+  for (;;) {
+    SL_TRY(const std::vector<OutboxChange> batch, outbox_.batch(after, std::size_t{1} << 20U));
+    if (batch.empty()) {
+      return common;
+    }
+    for (const OutboxChange& change : batch) {
+      after = change.version;
+      if (change.stamp.replica != replica_) {
+        continue;
+      }
+      if (at >= how.known_times.size() || how.known_times[at] != change.stamp.time) {
+        return common;
+      }
+      ++at;
+      common = change.sequence;
+    }
+  }
+}
+
+// What this replica had counted, cell by cell, before the changes after `kept`: the total that the
+// first of them tells, without the step that it made.
+Result<std::map<Engine::CellName, Value>> Engine::counted_before(LocalVersion kept) {
+  std::map<CellName, Value> out;
+  SL_TRY(const LogHead head, log_.head());
+  OldValues values(parts_.connection, log_);
+  SL_TRY(values.cover(kept, head.version));
+  LocalVersion after = kept;
+  for (;;) {
+    SL_TRY(const std::vector<OutboxChange> batch, outbox_.batch(after, std::size_t{4} << 20U));
+    if (batch.empty()) {
+      return out;
+    }
+    for (const OutboxChange& outgoing : batch) {
+      after = outgoing.version;
+      const std::vector<Bytes> parts(outgoing.parts.begin(), outgoing.parts.end());
+      SL_TRY(const Change change, decode_parts(parts));
+      if (change.stamp.replica != replica_) {
+        continue;
+      }
+      for (const RowEdit& edit : change.edits) {
+        SL_TRY(count_before(edit, outgoing.version, values, out));
+      }
+    }
+  }
+}
+
+Result<void> Engine::count_before(const RowEdit& edit, LocalVersion version, OldValues& values,
+                                  std::map<CellName, Value>& out) {
+  for (const CellEdit& cell : edit.cells) {
+    const CellName name{edit.table, edit.key.bytes, cell.column};
+    if (cell.form != CellForm::counter || out.count(name) != 0) {
+      continue;
+    }
+    SL_TRY(const CounterEdit count, decode_counter_edit(cell.value.view()));
+    SL_TRY(const TrackedTable* table, catalog_.find(edit.table));
+    if (table == nullptr) {
+      continue;
+    }
+    SL_TRY(TableAccess * access, tables_.access(table->id));
+    SL_TRY(const StoredRow* stored, access->find(edit.key.view()));
+    if (stored == nullptr || table->position_of(cell.column) < 0) {
+      access->end_range();
+      continue;
+    }
+    const RowId row = stored->row;
+    const auto position = static_cast<std::size_t>(table->position_of(cell.column));
+    const std::uint16_t column = table->columns[position].id;
+    const Value present(access->value(*stored, column));
+    access->end_range();
+    const auto value_at = [&](LocalVersion when) -> Result<Value> {
+      SL_TRY(const OldValues::Past past, values.past(table->id, row, when));
+      const ByteVector* found = past.find(column);
+      if (found == nullptr) {
+        return present;
+      }
+      Reader in(*found);
+      DecodedValue value;
+      SL_TRY(value.read(in));
+      return Value(value.view());
+    };
+    SL_TRY(const Value before, value_at(LocalVersion(version.get() - 1)));
+    SL_TRY(const Value then, value_at(version));
+    SL_TRY(const Value step, counter_step(before.view(), then.view()));
+    out.emplace(name, without(count.total.view(), step.view()));
+  }
+  return {};
+}
+
+Result<void> Engine::reidentify(const effect::Reidentify& how) {
+  SL_TRY(require_replica());
+  const auto run = [&]() -> Result<void> {
+    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(clocks_.catch_up());
+    SL_TRY(const ChangeSequence common, common_with_original(how));
+    SL_TRY(const LocalVersion kept, version_of(common));
+    using Counted = std::map<CellName, Value>;
+    SL_TRY(const Counted counted, counted_before(kept));
+    SL_TRY(schema_change_.freeze_outbox());
+    SL_TRY(clocks_.fold());
+    SL_TRY(const std::vector<LocalVersion> versions, own_frozen_after(parts_.connection, kept));
+    const ReplicaId original = replica_;
+    const ReplicaId drawn = ReplicaId::draw(*parts_.random);
+    std::set<std::uint64_t> moved;
+    Renaming naming;
+    naming.original = original;
+    naming.stamp = [&](const Stamp& stamp) {
+      const bool moves = stamp.replica == original && moved.count(stamp.time) != 0;
+      return moves ? Stamp{stamp.time, drawn} : stamp;
+    };
+    naming.counted = [&](std::string_view table, Bytes key,
+                         std::string_view column) -> std::optional<Value> {
+      const auto at =
+          counted.find(CellName{std::string(table), to_vector(key), std::string(column)});
+      return at == counted.end() ? std::nullopt : std::optional<Value>(at->second);
+    };
+    for (const LocalVersion version : versions) {
+      SL_TRY(const FrozenChange change, read_frozen(log_, version));
+      moved.insert(change.header.stamp.time);
+    }
+    ChangeSequence sequence;
+    for (const LocalVersion version : versions) {
+      SL_TRY(const FrozenChange change, read_frozen(log_, version));
+      sequence = sequence.next();
+      SL_TRY(rewrite(parts_.connection, change, naming, sequence,
+                     Stamp{change.header.stamp.time, drawn}));
+    }
+    SL_TRY(rename_stored_states(naming, parts_.connection));
+    SL_TRY(const OriginId other, hand_over_identity(drawn, common));
+    SL_TRY(clocks_.rename([&](const ClockTime& clock) {
+      const bool theirs = clock.origin == first_own_origin && moved.count(clock.time) == 0;
+      return theirs ? ClockTime{clock.time, other} : clock;
+    }));
+    SL_TRY(forget_history(kept, other, sequence));
+    return savepoint.release();
+  };
+  auto done = run();
+  told_sequence_ = ChangeSequence(0);
+  forget_all();
+  SL_TRY(std::move(done));
+  SL_TRY(load_identity());
+  end_call();
+  return {};
+}
+
+// The id that the file had becomes one like others', of which changes up to `common` are here.
+Result<OriginId> Engine::hand_over_identity(const ReplicaId& drawn, ChangeSequence common) {
+  SL_TRY(Statement take,
+         parts_.connection.prepare("UPDATE syncline_replicas SET replica = ?1 WHERE id = 1"));
+  take.bind_blob(1, drawn.view());
+  SL_TRY(take.run());
+  const std::int64_t last_rowid = parts_.connection.last_insert_rowid();
+  SL_TRY(Statement insert,
+         parts_.connection.prepare("INSERT INTO syncline_replicas(replica, seen) VALUES(?1, ?2)"));
+  Writer seen;
+  if (common > ChangeSequence(0)) {
+    seen.varint(1);
+    seen.varint(common.get());
+  }
+  insert.bind_blob(1, replica_.view()).bind_blob(2, seen.bytes());
+  SL_TRY(insert.run());
+  const OriginId other = parts_.connection.last_insert_rowid();
+  parts_.connection.set_last_insert_rowid(last_rowid);
+  const EpochId epoch = EpochId::draw(*parts_.random);
+  SL_TRY(meta_.set(meta_name::epochs, ValueView::blob(epoch.view())));
+  return other;
+}
+
+// The log up to now was another replica's. What is left of it are the changes that this one keeps,
+// and the newest row, which carries the counters; who asks for more gets a snapshot.
+Result<void> Engine::forget_history(LocalVersion kept, OriginId other, ChangeSequence last) {
+  SL_TRY(const LogHead head, log_.head());
+  const std::string version = text_of(head.version);
+  const std::string is_kept = "(form >= 2 AND (origin > 1 OR version > " + text_of(kept) + "))";
+  SL_TRY(parts_.connection.execute("DELETE FROM syncline_log WHERE version < " + version +
+                                   " AND NOT " + is_kept));
+  SL_TRY(parts_.connection.execute(
+      "DELETE FROM syncline_log_parts WHERE version NOT IN (SELECT version FROM syncline_log)"));
+  SL_TRY(parts_.connection.execute("UPDATE syncline_log SET origin = " + std::to_string(other) +
+                                   " WHERE origin = 1 AND NOT " + is_kept));
+  SL_TRY(parts_.connection.execute("UPDATE syncline_log SET own_sequence = " +
+                                   std::to_string(last.get()) + " WHERE version = " + version));
+  const auto set = [&](std::string_view name, std::uint64_t value) {
+    return meta_.set(name, ValueView::of(static_cast<std::int64_t>(value)));
+  };
+  SL_TRY(set(meta_name::pruned_version, head.version.get()));
+  SL_TRY(set(meta_name::acknowledged_version, kept.get()));
+  SL_TRY(set(meta_name::acknowledged_sequence, 0));
+  SL_TRY(set(meta_name::acknowledged_time, 0));
+  // Stamps of the original's that nobody here can know exactly come from the server.
+  SL_TRY(const std::int64_t cursor, meta_.integer(meta_name::cursor));
+  return set(meta_name::wants_rescan, cursor > 0 ? 1 : 0);
+}
+
+}  // namespace syncline

@@ -1,0 +1,308 @@
+// The part of the engine that performs what a session with a server asks for: identity, outbox,
+// acknowledgements, snapshots.
+#include <algorithm>
+
+#include "client/engine.h"
+#include "sqlite/savepoint.h"
+#include "wire/limits.h"
+#include "wire/state_part.h"
+
+namespace syncline {
+namespace {
+
+ValueView number(std::uint64_t value) { return ValueView::of(static_cast<std::int64_t>(value)); }
+
+Result<std::vector<EpochId>> split_epochs(Bytes bytes) {
+  std::vector<EpochId> out;
+  Reader in(bytes);
+  while (!in.at_end()) {
+    SL_TRY(const Bytes id, in.raw(16));
+    SL_TRY(const EpochId epoch, EpochId::from_bytes(id));
+    out.push_back(epoch);
+  }
+  return out;
+}
+
+ByteVector join_epochs(const std::vector<EpochId>& epochs) {
+  Writer out;
+  for (const EpochId& epoch : epochs) {
+    out.raw(epoch.view());
+  }
+  return out.take();
+}
+
+// Beyond this a copy of the unsent changes is not kept a second time in the same file.
+constexpr std::size_t salvage_bytes_max = std::size_t{64} << 20U;
+
+}  // namespace
+
+Result<void> Engine::open_session(const std::string& workspace) {
+  SL_TRY(require_replica());
+  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(const std::string known, meta_.text(meta_name::workspace));
+  if (!known.empty() && known != workspace) {
+    return Error(ErrorCode::invalid_argument,
+                 "this database belongs to workspace '" + known + "', not to '" + workspace + "'");
+  }
+  SL_TRY(meta_.set(meta_name::workspace, ValueView::of(std::string_view(workspace))));
+  SL_TRY(const ByteVector stored, meta_.blob(meta_name::epochs));
+  SL_TRY(std::vector<EpochId> epochs, split_epochs(stored));
+  if (epochs.size() > limits::epochs_max) {
+    // The first is the one that the server confirmed; of the others the newest matter.
+    epochs.erase(epochs.begin() + 1);
+  }
+  epochs.push_back(EpochId::draw(*parts_.random));
+  SL_TRY(meta_.set(meta_name::epochs, ValueView::blob(join_epochs(epochs))));
+  SL_TRY(const std::int64_t offset, meta_.integer(meta_name::clock_offset_ms));
+  clock_.set_offset_ms(offset);
+  SL_TRY(savepoint.release());
+  end_call();
+  return {};
+}
+
+Result<ReplicaFacts> Engine::facts(const std::vector<std::string>& tables) {
+  ReplicaFacts out;
+  SL_TRY(const Schema schema, this->schema());
+  SL_TRY(out.digest, digest_of_tables(tables));
+  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(out.workspace, meta_.text(meta_name::workspace));
+  out.replica = replica_;
+  SL_TRY(const ByteVector stored, meta_.blob(meta_name::epochs));
+  SL_TRY(out.epochs_before, split_epochs(stored));
+  if (!out.epochs_before.empty()) {
+    out.epoch = out.epochs_before.back();
+    out.epochs_before.pop_back();
+  }
+  SL_TRY(const LogHead head, log_.head());
+  out.last_sequence = head.own_sequence;
+  SL_TRY(const std::int64_t acknowledged, meta_.integer(meta_name::acknowledged_sequence));
+  out.acknowledged = ChangeSequence(static_cast<std::uint64_t>(acknowledged));
+  SL_TRY(const std::int64_t time, meta_.integer(meta_name::acknowledged_time));
+  out.acknowledged_time = static_cast<std::uint64_t>(time);
+  out.schema_version = schema.version;
+  out.fingerprint = schema_fingerprint(schema);
+  Writer encoded;
+  encode_schema(encoded, schema);
+  out.schema = encoded.take();
+  SL_TRY(const ByteVector lineage, meta_.blob(meta_name::lineage));
+  if (!lineage.empty()) {
+    SL_TRY(out.lineage, LineageId::from_bytes(lineage));
+  }
+  SL_TRY(const std::int64_t cursor, meta_.integer(meta_name::cursor));
+  out.cursor = ServerVersion(static_cast<std::uint64_t>(cursor));
+  SL_TRY(out.snapshot_token, meta_.blob(meta_name::snapshot_token));
+  SL_TRY(const std::int64_t wants_rescan, meta_.integer(meta_name::wants_rescan));
+  out.wants_rescan = wants_rescan != 0;
+  SL_TRY(savepoint.release());
+  end_call();
+  return out;
+}
+
+Result<LogHead> Engine::log_head() {
+  SL_TRY(require_replica());
+  auto head = log_.head();
+  end_call();
+  return head;
+}
+
+// Where the last own change up to `sequence` stands; the acknowledged version when that is it.
+Result<LocalVersion> Engine::version_of(ChangeSequence sequence) {
+  SL_TRY(const LocalVersion acknowledged, outbox_.acknowledged());
+  SL_TRY(const auto version,
+         parts_.connection.query_int("SELECT max(version) FROM syncline_log WHERE version > " +
+                                     std::to_string(acknowledged.get()) +
+                                     " AND origin = 1 AND sequence <= " +
+                                     std::to_string(static_cast<std::int64_t>(sequence.get()))));
+  return std::max(acknowledged, LocalVersion(static_cast<std::uint64_t>(version.value_or(0))));
+}
+
+Result<std::vector<OutboxPart>> Engine::own_changes(ChangeSequence after, std::size_t bytes_max) {
+  SL_TRY(require_replica());
+  const auto run = [&]() -> Result<std::vector<OutboxPart>> {
+    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    if (after != told_sequence_ || after == ChangeSequence(0)) {
+      SL_TRY(told_version_, version_of(after));
+    }
+    std::vector<OutboxPart> out;
+    while (out.empty()) {
+      SL_TRY(std::vector<OutboxChange> batch, outbox_.batch(told_version_, bytes_max));
+      if (batch.empty()) {
+        break;
+      }
+      for (OutboxChange& change : batch) {
+        told_version_ = change.version;
+        if (change.stamp.replica != replica_) {
+          continue;  // learned from somebody else; not this conversation's
+        }
+        told_sequence_ = change.sequence;
+        for (std::size_t i = 0; i < change.parts.size(); ++i) {
+          out.push_back({change.sequence, change.stamp.time, i + 1 == change.parts.size(),
+                         std::move(change.parts[i])});
+        }
+      }
+    }
+    SL_TRY(savepoint.release());
+    return out;
+  };
+  auto out = run();
+  end_call();
+  return out;
+}
+
+// Sequence and time as the server knows them, and the log's version that belongs to them. May go
+// back: what a restored server has forgotten is unsent again.
+Result<void> Engine::set_acknowledged(ChangeSequence sequence, std::uint64_t time) {
+  SL_TRY(const std::int64_t known, meta_.integer(meta_name::acknowledged_sequence));
+  SL_TRY(const LocalVersion version, outbox_.acknowledged());
+  if (sequence.get() == static_cast<std::uint64_t>(known)) {
+    return {};
+  }
+  LocalVersion next = version;
+  if (sequence.get() > static_cast<std::uint64_t>(known)) {
+    SL_TRY(next, version_of(sequence));
+  } else {
+    SL_TRY(const auto first,
+           parts_.connection.query_int("SELECT min(version) FROM syncline_log WHERE origin = 1 AND "
+                                       "sequence > " +
+                                       std::to_string(sequence.get())));
+    if (first.has_value() && *first > 0) {
+      next = std::min(next, LocalVersion(static_cast<std::uint64_t>(*first) - 1));
+    }
+    SL_TRY(const std::int64_t once, meta_.integer(meta_name::once_acknowledged_version));
+    if (version.get() > static_cast<std::uint64_t>(once)) {
+      SL_TRY(meta_.set(meta_name::once_acknowledged_version, number(version.get())));
+    }
+    unsent_.forget();
+  }
+  told_sequence_ = ChangeSequence(0);
+  SL_TRY(meta_.set(meta_name::acknowledged_version, number(next.get())));
+  SL_TRY(meta_.set(meta_name::acknowledged_sequence, number(sequence.get())));
+  return meta_.set(meta_name::acknowledged_time, number(time));
+}
+
+Result<void> Engine::acknowledge(ChangeSequence through) {
+  SL_TRY(require_replica());
+  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(const LocalVersion version, version_of(through));
+  SL_TRY(outbox_.acknowledge(version));
+  SL_TRY(savepoint.release());
+  end_call();
+  return {};
+}
+
+Result<void> Engine::save_welcome(const effect::SaveWelcome& welcome) {
+  SL_TRY(require_replica());
+  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(meta_.set(meta_name::lineage, ValueView::blob(welcome.lineage.view())));
+  SL_TRY(meta_.set(meta_name::epochs, ValueView::blob(welcome.epoch.view())));
+  SL_TRY(meta_.set(meta_name::cursor, number(welcome.cursor.get())));
+  SL_TRY(set_acknowledged(welcome.acknowledged, welcome.acknowledged_time));
+  SL_TRY(savepoint.release());
+  end_call();
+  return {};
+}
+
+Result<void> Engine::correct_clock(std::int64_t offset_ms) {
+  clock_.set_offset_ms(offset_ms);
+  SL_TRY(const std::int64_t known, meta_.integer(meta_name::clock_offset_ms));
+  // A quarter of a second is the network's doing.
+  constexpr std::int64_t worth_writing_ms = 250;
+  if (offset_ms - known < worth_writing_ms && known - offset_ms < worth_writing_ms) {
+    return {};
+  }
+  SL_TRY(meta_.set(meta_name::clock_offset_ms, ValueView::of(offset_ms)));
+  end_call();
+  return {};
+}
+
+Result<ApplyReport> Engine::apply_page(const SnapshotPage& page) {
+  return applying(page.states.size(), [&](ApplyReport& report) -> Result<void> {
+    SL_TRY(apply_.part(page.states, report));
+    return meta_.set(meta_name::snapshot_token, ValueView::blob(page.token));
+  });
+}
+
+Result<void> Engine::finish_snapshot(ServerVersion cursor) {
+  SL_TRY(require_replica());
+  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(meta_.set(meta_name::snapshot_token, ValueView::blob({})));
+  SL_TRY(meta_.set(meta_name::wants_rescan, number(0)));
+  SL_TRY(meta_.set(meta_name::cursor, number(cursor.get())));
+  SL_TRY(savepoint.release());
+  end_call();
+  return {};
+}
+
+Result<ByteVector> Engine::salvage(const std::string& reason) {
+  SL_TRY(const Counts waiting, counts());
+  if (waiting.pending == 0) {
+    return ByteVector();
+  }
+  SL_TRY(ByteVector file, export_pending());
+  if (file.size() <= salvage_bytes_max) {
+    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(meta_.set(meta_name::salvage, ValueView::blob(file)));
+    SL_TRY(meta_.set(meta_name::salvage_reason, ValueView::of(std::string_view(reason))));
+    SL_TRY(savepoint.release());
+    end_call();
+  }
+  return file;
+}
+
+Result<bool> Engine::reject(const Rejected& refused) {
+  SL_TRY(require_replica());
+  bool complete = true;
+  bool known = false;
+  SL_TRY(applying(refused.states.size(), [&](ApplyReport& report) -> Result<void> {
+    SL_TRY(const LocalVersion version, version_of(refused.sequence));
+    SL_TRY(const std::vector<OutboxChange> found,
+           outbox_.batch(LocalVersion(version.get() == 0 ? 0 : version.get() - 1), 1));
+    if (found.empty() || found[0].sequence != refused.sequence ||
+        found[0].stamp.replica != replica_) {
+      return {};  // it was said before
+    }
+    known = true;
+    RejectedChange change;
+    change.stamp = found[0].stamp;
+    change.sequence = refused.sequence;
+    change.code = refused.code;
+    change.message = refused.message;
+    Writer parts;
+    for (const ByteVector& part : found[0].parts) {
+      parts.blob(part);
+    }
+    change.change = parts.take();
+    SL_TRY(unsent_.catch_up());
+    SL_TRY(rejected_.keep(change, clock_.now_ms()));
+    SL_TRY(unsent_.drop(found[0].version));
+    std::size_t rows = 0;
+    if (!refused.states.empty()) {
+      SL_TRY(read_state_part(
+          refused.states,
+          [&](const std::string& table, Bytes key, const RowState& state) -> Result<void> {
+            ++rows;
+            return become(table, key, state, report);
+          }));
+    }
+    const std::vector<Bytes> views(found[0].parts.begin(), found[0].parts.end());
+    SL_TRY(const Change edits, decode_parts(views));
+    complete = rows >= edits.edits.size();
+    return apply_.end_states(report);
+  }));
+  if (known && events_.wanted()) {
+    events_.add(
+        event_name::error, clock_.now_ms(),
+        error_payload(Error(error_code_from_name(refused.code).value_or(ErrorCode::not_allowed),
+                            refused.message)));
+  }
+  return complete;
+}
+
+// Makes a row the server's state with what is unsent on top.
+Result<void> Engine::become(const std::string& table, Bytes key, RowState state,
+                            ApplyReport& report) {
+  SL_TRY(unsent_.merge_into(table, key, state));
+  return apply_.become(table, key, state, report);
+}
+
+}  // namespace syncline

@@ -1,0 +1,425 @@
+#include "client/replica_host.h"
+
+#include <algorithm>
+
+#include "base/json.h"
+
+namespace syncline {
+namespace {
+
+constexpr std::size_t effects_per_call_max = 64;
+// How soon to look again for the end of an application's transaction.
+constexpr Duration transaction_poll{20};
+// Commits of other processes are looked for at least this often.
+constexpr Duration look_interval{5000};
+// So many attempts without a welcome are worth an event of their own.
+constexpr std::uint32_t dials_in_vain_max = 8;
+
+template <typename... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <typename... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+std::string_view activity_name(Activity activity) {
+  switch (activity) {
+    case Activity::idle:
+      return "idle";
+    case Activity::pushing:
+      return "pushing";
+    case Activity::pulling:
+      return "pulling";
+    case Activity::bootstrap:
+      return "bootstrap";
+    case Activity::rescan:
+      return "rescan";
+  }
+  return "";
+}
+
+std::string quoted(std::string_view text) { return write_json(Json(std::string(text))); }
+
+std::string progress_payload(const Progress& progress) {
+  return "{\"rows\":" + std::to_string(progress.rows_done) +
+         ",\"rows_total\":" + std::to_string(progress.rows_total) +
+         ",\"bytes\":" + std::to_string(progress.bytes_done) +
+         ",\"bytes_total\":" + std::to_string(progress.bytes_total) +
+         ",\"bytes_per_second\":" + std::to_string(progress.bytes_per_second) +
+         ",\"left_ms\":" + std::to_string(progress.left.ms) + "}";
+}
+
+}  // namespace
+
+ReplicaHost::ReplicaHost(const Parts& parts, const ClientOptions& options)
+    : parts_(parts), tables_(options.tables), session_({parts.clock, parts.random}, options) {
+  parts_.engine->set_listener(this);
+}
+
+ReplicaHost::~ReplicaHost() { parts_.engine->set_listener(parts_.listener); }
+
+// --- Lifecycle
+// ------------------------------------------------------------------------------------
+
+Result<void> ReplicaHost::start(Instant now, const std::string& workspace, std::string token) {
+  if (!parts_.engine->connection().autocommit()) {
+    return Error(ErrorCode::busy, "a transaction is open: start syncing outside of it");
+  }
+  SL_TRY(parts_.engine->open_session(workspace));
+  SL_TRY(ReplicaFacts facts, parts_.engine->facts(tables_));
+  SL_TRY(seen_, parts_.engine->log_head());
+  schema_version_ = facts.schema_version;
+  started_ = true;
+  session_.start(now, std::move(facts), std::move(token));
+  pump(now);
+  return {};
+}
+
+void ReplicaHost::stop(Instant now) {
+  session_.stop(now);
+  pump(now);
+  started_ = false;
+}
+
+void ReplicaHost::on_connected(Instant now) {
+  session_.on_connected(now);
+  pump(now);
+}
+
+void ReplicaHost::on_disconnected(Instant now) {
+  parts_.engine->set_quiet(false);
+  session_.on_disconnected(now);
+  pump(now);
+}
+
+void ReplicaHost::on_frame(Instant now, Bytes frame) {
+  session_.on_frame(now, frame);
+  pump(now);
+}
+
+void ReplicaHost::on_wakeup(Instant now) {
+  session_.on_wakeup(now);
+  pump(now);
+}
+
+void ReplicaHost::sync_now(Instant now) {
+  session_.sync_now(now);
+  pump(now);
+}
+
+void ReplicaHost::rescan_now(Instant now) {
+  session_.rescan_now(now);
+  pump(now);
+}
+
+void ReplicaHost::refresh_token(Instant now, std::string token) {
+  session_.refresh_token(now, std::move(token));
+  pump(now);
+}
+
+void ReplicaHost::subscribe(Instant now, std::vector<std::string> tables) {
+  tables_ = tables;
+  session_.subscribe(now, std::move(tables));
+  pump(now);
+}
+
+void ReplicaHost::set_presence(Instant now, std::string key, ByteVector value) {
+  session_.set_presence(now, std::move(key), std::move(value));
+  pump(now);
+}
+
+// --- Commits
+// --------------------------------------------------------------------------------------
+
+void ReplicaHost::on_commit(std::span<const TableId> tables) {
+  if (parts_.listener != nullptr) {
+    parts_.listener->on_commit(tables);
+  }
+  if (started_) {
+    parts_.link->work_waits();
+  }
+}
+
+// Whatever was committed, by this connection, another or another process, is in the log.
+void ReplicaHost::notice(Instant now) {
+  if (!started_ || !parts_.engine->connection().autocommit()) {
+    return;
+  }
+  if (const auto looked = look_at_log(now); !looked) {
+    last_error_ = looked.error().message();
+    session_.on_host_failure(now, looked.error());
+  }
+}
+
+Result<void> ReplicaHost::look_at_log(Instant now) {
+  SL_TRY(const LogHead head, parts_.engine->log_head());
+  SL_TRY(const std::int64_t schema, parts_.engine->meta().integer(meta_name::schema_version));
+  if (static_cast<std::uint32_t>(schema) != schema_version_) {
+    return tell_facts(now);
+  }
+  if (head.version != seen_.version || head.own_sequence != seen_.own_sequence) {
+    return local_change(now);
+  }
+  return {};
+}
+
+Result<void> ReplicaHost::local_change(Instant now) {
+  SL_TRY(seen_, parts_.engine->log_head());
+  SL_TRY(const Digest sum, parts_.engine->digest_of_tables(tables_));
+  session_.on_local_change(now, seen_.own_sequence, sum);
+  return {};
+}
+
+Result<void> ReplicaHost::tell_facts(Instant now) {
+  SL_TRY(seen_, parts_.engine->log_head());
+  SL_TRY(ReplicaFacts facts, parts_.engine->facts(tables_));
+  schema_version_ = facts.schema_version;
+  session_.on_facts(now, std::move(facts));
+  return {};
+}
+
+// The digest after what was just done, which is no news; an own change that came in between is, and
+// is noticed by its sequence.
+Result<Digest> ReplicaHost::digest() {
+  SL_TRY(const LogHead head, parts_.engine->log_head());
+  seen_.version = head.version;
+  return parts_.engine->digest_of_tables(tables_);
+}
+
+// --- Effects
+// --------------------------------------------------------------------------------------
+
+void ReplicaHost::pump(Instant now) {
+  for (std::size_t done = 0; done < effects_per_call_max; ++done) {
+    std::optional<ClientEffect> effect = std::move(delayed_);
+    delayed_.reset();
+    if (!effect) {
+      effect = session_.next_effect();
+    }
+    if (!effect) {
+      notice(now);
+      effect = session_.next_effect();
+    }
+    if (!effect) {
+      tell_status(now);
+      return;
+    }
+    if (hand_on(now, *effect)) {
+      continue;
+    }
+    if (!parts_.engine->connection().autocommit()) {
+      delayed_ = std::move(effect);
+      tell_status(now);
+      parts_.link->wake_at(now + transaction_poll);
+      return;
+    }
+    if (const auto performed = perform(now, *effect); !performed) {
+      last_error_ = performed.error().message();
+      tell(event_name::error, error_payload(performed.error()));
+      session_.on_host_failure(now, performed.error());
+    }
+  }
+  tell_status(now);
+  parts_.link->wake_at(now);
+}
+
+// What is not the database's.
+bool ReplicaHost::hand_on(Instant now, ClientEffect& effect) {
+  return std::visit(Overloaded{
+                        [&](effect::Send& e) {
+                          parts_.link->send(std::move(e.frame));
+                          return true;
+                        },
+                        [&](effect::HangUp& e) {
+                          parts_.link->hang_up(e.reason);
+                          return true;
+                        },
+                        [&](effect::WakeAt& e) {
+                          parts_.link->wake_at(std::min(e.at, now + look_interval));
+                          return true;
+                        },
+                        [&](effect::Dial&) {
+                          ++dials_in_vain_;
+                          parts_.link->dial();
+                          return true;
+                        },
+                        [&](effect::ShowPresence& e) {
+                          parts_.link->show_presence(e.presence);
+                          return true;
+                        },
+                        [](auto&) { return false; },
+                    },
+                    effect);
+}
+
+Result<void> ReplicaHost::perform(Instant now, ClientEffect& effect) {
+  return std::visit(
+      [&](auto& e) -> Result<void> {
+        using Effect = std::remove_cvref_t<decltype(e)>;
+        constexpr bool is_handed_on =
+            std::is_same_v<Effect, effect::Send> || std::is_same_v<Effect, effect::HangUp> ||
+            std::is_same_v<Effect, effect::WakeAt> || std::is_same_v<Effect, effect::Dial> ||
+            std::is_same_v<Effect, effect::ShowPresence>;
+        if constexpr (is_handed_on) {
+          return {};
+        } else {
+          return perform(now, static_cast<const Effect&>(e));
+        }
+      },
+      effect);
+}
+
+Result<void> ReplicaHost::perform(Instant now, const effect::LoadOutbox& e) {
+  SL_TRY(std::vector<OutboxPart> parts, parts_.engine->own_changes(e.after, e.bytes_max));
+  session_.on_outbox(now, e.after, std::move(parts));
+  return {};
+}
+
+Result<void> ReplicaHost::perform(Instant /*now*/, const effect::Acknowledge& e) {
+  SL_TRY(parts_.engine->acknowledge(e.through));
+  tell(event_name::push_after, "{\"through\":" + std::to_string(e.through.get()) + "}");
+  return {};
+}
+
+Result<void> ReplicaHost::perform(Instant now, const effect::RejectChange& e) {
+  SL_TRY(const bool complete, parts_.engine->reject(e.rejected));
+  SL_TRY(local_change(now));
+  if (!complete) {
+    session_.rescan_now(now);
+  }
+  return {};
+}
+
+Result<void> ReplicaHost::perform(Instant now, const effect::ApplyChanges& e) {
+  std::size_t bytes = 0;
+  std::vector<Bytes> parts;
+  for (const ByteVector& part : e.parts) {
+    bytes += part.size();
+    parts.push_back(part);
+  }
+  tell(event_name::pull_received,
+       "{\"parts\":" + std::to_string(parts.size()) + ",\"bytes\":" + std::to_string(bytes) + "}");
+  SL_TRY(parts_.engine->apply_remote(parts, e.cursor));
+  SL_TRY(const Digest sum, digest());
+  session_.on_applied(now, e.cursor, sum);
+  return {};
+}
+
+Result<void> ReplicaHost::perform(Instant /*now*/, const effect::BeginSnapshot& e) {
+  parts_.engine->set_quiet(true);
+  tell(event_name::bootstrap_start, "{\"rows_total\":" + std::to_string(e.begin.rows) +
+                                        ",\"bytes_total\":" + std::to_string(e.begin.bytes) + "}");
+  return {};
+}
+
+Result<void> ReplicaHost::perform(Instant now, const effect::ApplyPage& e) {
+  SL_TRY(parts_.engine->apply_page(e.page));
+  tell(event_name::bootstrap_progress, progress_payload(session_.status(now).progress));
+  // Nothing looks at the digest before the snapshot is complete.
+  session_.on_page_applied(now, e.page.token, Digest());
+  return {};
+}
+
+Result<void> ReplicaHost::perform(Instant now, const effect::FinishSnapshot& e) {
+  SL_TRY(parts_.engine->finish_snapshot(e.cursor));
+  parts_.engine->set_quiet(false);
+  tell(event_name::bootstrap_complete, progress_payload(session_.status(now).progress));
+  SL_TRY(const Digest sum, digest());
+  session_.on_applied(now, e.cursor, sum);
+  return {};
+}
+
+Result<void> ReplicaHost::perform(Instant /*now*/, const effect::BeginRescan& /*e*/) {
+  SL_TRY(parts_.engine->begin_rescan());
+  parts_.engine->set_quiet(true);
+  rescanned_ranges_ = 0;
+  tell(event_name::rescan_starting, "{}");
+  return {};
+}
+
+Result<void> ReplicaHost::perform(Instant now, const effect::CompareRanges& e) {
+  SL_TRY(std::vector<ByteVector> differing, parts_.engine->compare_ranges(e.digests));
+  session_.on_compared(now, std::move(differing));
+  return {};
+}
+
+Result<void> ReplicaHost::perform(Instant now, const effect::AdoptRange& e) {
+  SL_TRY(const ApplyReport report, parts_.engine->adopt_range(e.rows));
+  ++rescanned_ranges_;
+  tell(event_name::rescan_progressed, "{\"table\":" + quoted(e.rows.table) +
+                                          ",\"rows\":" + std::to_string(report.rows) +
+                                          ",\"ranges\":" + std::to_string(rescanned_ranges_) + "}");
+  // Nothing looks at the digest before the rescan has ended.
+  session_.on_adopted(now, Digest());
+  return {};
+}
+
+Result<void> ReplicaHost::perform(Instant now, const effect::FinishRescan& e) {
+  SL_TRY(parts_.engine->finish_rescan(e.cursor));
+  parts_.engine->set_quiet(false);
+  tell(event_name::rescan_completed, "{\"ranges\":" + std::to_string(rescanned_ranges_) + "}");
+  SL_TRY(const Digest sum, digest());
+  session_.on_applied(now, e.cursor, sum);
+  return {};
+}
+
+Result<void> ReplicaHost::perform(Instant /*now*/, const effect::SaveWelcome& e) {
+  dials_in_vain_ = 0;
+  return parts_.engine->save_welcome(e);
+}
+
+Result<void> ReplicaHost::perform(Instant /*now*/, const effect::CorrectClock& e) {
+  return parts_.engine->correct_clock(e.offset_ms);
+}
+
+Result<void> ReplicaHost::perform(Instant now, const effect::Restamp& e) {
+  SL_TRY(parts_.engine->restamp(e.after));
+  return tell_facts(now);
+}
+
+Result<void> ReplicaHost::perform(Instant now, const effect::Reidentify& e) {
+  SL_TRY(parts_.engine->reidentify(e));
+  return tell_facts(now);
+}
+
+Result<void> ReplicaHost::perform(Instant /*now*/, const effect::Salvage& e) {
+  SL_TRY(const ByteVector file, parts_.engine->salvage(e.reason));
+  if (!file.empty()) {
+    parts_.link->salvaged(e.reason, file);
+  }
+  return {};
+}
+
+// --- Events
+// ---------------------------------------------------------------------------------------
+
+void ReplicaHost::tell(std::string_view name, std::string payload) {
+  Events& events = parts_.engine->events();
+  if (events.wanted()) {
+    events.add(name, parts_.clock->now_ms(), std::move(payload));
+  }
+}
+
+void ReplicaHost::tell_status(Instant now) {
+  if (dials_in_vain_ == dials_in_vain_max) {
+    ++dials_in_vain_;
+    tell(event_name::subscription_retries,
+         "{\"attempts\":" + std::to_string(dials_in_vain_max) + "}");
+  }
+  const StatusReport report = session_.status(now);
+  if (report.status == told_status_ && report.activity == told_activity_ &&
+      report.trouble == told_trouble_) {
+    return;
+  }
+  told_status_ = report.status;
+  told_activity_ = report.activity;
+  told_trouble_ = report.trouble;
+  tell(event_name::subscription_status,
+       "{\"status\":" + quoted(status_name(report.status)) +
+           ",\"activity\":" + quoted(activity_name(report.activity)) +
+           ",\"cause\":" + quoted(trouble_name(report.trouble)) +
+           ",\"message\":" + quoted(report.message) + ",\"advice\":" + quoted(report.advice) +
+           ",\"pending\":" + std::to_string(report.pending) + "}");
+}
+
+}  // namespace syncline
