@@ -24,3 +24,16 @@ target_compile_definitions(syncline_net PUBLIC BOOST_ALL_NO_LIB BOOST_ASIO_NO_DE
                            BOOST_ASIO_DISABLE_BOOST_COROUTINE)
 target_link_libraries(syncline_net PUBLIC syncline_routes syncline_client Threads::Threads
                       PRIVATE OpenSSL::SSL OpenSSL::Crypto)
+
+# --- The program ----------------------------------------------------------------------------------
+find_path(TOMLPLUSPLUS_HEADERS toml++/toml.h)
+if(NOT TOMLPLUSPLUS_HEADERS)
+  message(STATUS "skipped: no program, there is no toml++ (tools/setup)")
+  return()
+endif()
+folder_sources(program_sources apps/syncline)
+add_executable(syncline_cli ${program_sources})
+set_target_properties(syncline_cli PROPERTIES OUTPUT_NAME syncline)
+target_compile_definitions(syncline_cli PRIVATE SYNCLINE_VERSION="${PROJECT_VERSION}")
+target_include_directories(syncline_cli SYSTEM PRIVATE "${TOMLPLUSPLUS_HEADERS}")
+target_link_libraries(syncline_cli PRIVATE syncline_net)
