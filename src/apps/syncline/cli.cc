@@ -129,7 +129,7 @@ const Command* find_command(std::string_view name) {
 
 std::string nearest(std::string_view word, const std::vector<std::string>& known) {
   std::string best;
-  std::size_t least = word.size() / 2 + 1;
+  std::size_t least = word.size() / 2 + 2;
   for (const std::string& one : known) {
     const std::size_t far = distance(word, one);
     if (far < least) {

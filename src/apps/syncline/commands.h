@@ -22,6 +22,7 @@ Result<int> run_rejected(const Arguments& arguments, Output& out);
 Result<int> run_held(const Arguments& arguments, Output& out);
 Result<int> run_export(const Arguments& arguments, Output& out);
 Result<int> run_import(const Arguments& arguments, Output& out);
+Result<int> run_sync(const Arguments& arguments, Output& out);
 Result<int> run_watch(const Arguments& arguments, Output& out);
 Result<int> run_serve(const Arguments& arguments, Output& out);
 Result<int> run_token(const Arguments& arguments, Output& out);

@@ -11,8 +11,8 @@
 #include "apps/syncline/data_folder.h"
 #include "base/text.h"
 #include "routes/jwt.h"
-#include "server/retention.h"
 #include "server/log_reader.h"
+#include "server/retention.h"
 #include "server/sqlite_log_store.h"
 #include "server/workspace.h"
 
