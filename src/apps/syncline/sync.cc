@@ -1,0 +1,371 @@
+// Keeps a replica in step with a server, and tells what happens.
+#include <signal.h>
+#include <unistd.h>
+
+#include "apps/syncline/commands.h"
+#include "base/text.h"
+#include "net/sync_loop.h"
+
+namespace syncline::cli {
+namespace {
+
+constexpr Duration token_look_every{1000};
+
+volatile sig_atomic_t ended = 0;
+extern "C" void end_sync(int /*signal*/) { ended = 1; }
+
+enum class Until { once, idle, for_ever };
+
+std::string trimmed(std::string text) {
+  const char* space = " \t\r\n";
+  text.erase(0, std::min(text.find_first_not_of(space), text.size()));
+  text.erase(text.find_last_not_of(space) + 1);
+  return text;
+}
+
+// A token as `syncline token` prints it, or bare.
+Result<std::string> token_in(std::string text) {
+  text = trimmed(std::move(text));
+  if (!text.empty() && text.front() == '{') {
+    SL_TRY(const Json json, read_json(text));
+    const Json* token = json.find("token");
+    if (token == nullptr || token->string() == nullptr) {
+      return Error(ErrorCode::malformed, "the token's file holds no token");
+    }
+    return *token->string();
+  }
+  return text;
+}
+
+Result<std::string> read_token(const Arguments& arguments) {
+  constexpr std::size_t token_file_bytes_max = std::size_t{64} << 10U;
+  if (arguments.has("token-file")) {
+    SL_TRY(std::string text, read_file(arguments.get("token-file"), token_file_bytes_max));
+    return token_in(std::move(text));
+  }
+  if (!arguments.has("token-fd")) {
+    return std::string();
+  }
+  SL_TRY(const std::int64_t number, arguments.integer("token-fd", 0));
+  std::string text;
+  char buffer[4096];
+  for (;;) {
+    const ssize_t got = ::read(static_cast<int>(number), buffer, sizeof buffer);
+    if (got < 0) {
+      return Error(ErrorCode::invalid_argument, "nothing can be read from --token-fd");
+    }
+    if (got == 0 || text.size() > token_file_bytes_max) {
+      return token_in(std::move(text));
+    }
+    text.append(buffer, static_cast<std::size_t>(got));
+  }
+}
+
+// The engine's events as the lines that are promised.
+class Teller {
+ public:
+  Teller(Replica& replica, Output& out, std::string device, std::int64_t acked)
+      : replica_(replica), out_(out), device_(std::move(device)), acked_(acked) {
+    replica_.engine().events().listen([this](const Event& event) { tell(event); });
+  }
+  ~Teller() { replica_.engine().events().listen(nullptr); }
+  Teller(const Teller&) = delete;
+  Teller& operator=(const Teller&) = delete;
+
+  // The cursor that `pulled` names.
+  void watch(const ClientSession* session) { session_ = session; }
+  // What became of own changes since the last call, in their order. Not to be called from inside
+  // the engine.
+  Result<void> settle() {
+    if (!std::exchange(look_, false)) {
+      return {};
+    }
+    Engine& engine = replica_.engine();
+    SL_TRY(const std::int64_t through, engine.meta().integer(meta_name::acknowledged_sequence));
+    SL_TRY(Statement rows,
+           replica_.connection().prepare("SELECT sequence, code, message FROM syncline_rejected "
+                                         "WHERE replica = ?1 AND sequence > ?2 AND sequence <= ?3 "
+                                         "ORDER BY sequence"));
+    rows.bind_text(1, device_).bind(2, acked_).bind(3, through);
+    for (;;) {
+      SL_TRY(const bool found, rows.step());
+      acknowledged(found ? rows.column_int(0) - 1 : through);
+      if (!found) {
+        return {};
+      }
+      acked_ = rows.column_int(0);
+      Json members;
+      members.set("op", Json(op(acked_)));
+      members.set("code", Json(rows.column_text(1)));
+      members.set("message", Json(to_valid_utf8(rows.column_text(2))));
+      line("rejected", std::move(members));
+    }
+  }
+  void line(const char* name, Json members = Json(Json::Object{})) {
+    Json out;
+    out.set("ev", Json(name));
+    for (const Json::Member& member : *members.object()) {
+      out.set(member.name, member.value);
+    }
+    out_.row(out);
+  }
+
+ private:
+  static std::int64_t number(const Json& payload, const char* name) {
+    const Json* found = payload.find(name);
+    return found == nullptr ? 0 : found->as_int64().value_or(0);
+  }
+
+  std::string op(std::int64_t sequence) const { return device_ + ":" + std::to_string(sequence); }
+
+  void tell(const Event& event) {
+    const auto payload = read_json(event.payload);
+    if (!payload || payload->object() == nullptr) {
+      return;
+    }
+    if (event.name == event_name::push_after) {
+      look_ = true;
+    } else if (event.name == event_name::pull_applied) {
+      Json members;
+      members.set("seq", Json::integer(session_ == nullptr
+                                           ? 0
+                                           : static_cast<std::int64_t>(session_->cursor().get())));
+      members.set("rows", Json::integer(number(*payload, "rows")));
+      members.set("held", Json::integer(number(*payload, "held")));
+      line("pulled", std::move(members));
+    } else if (event.name == event_name::conflict_detected) {
+      line("conflict", *payload);
+    } else if (event.name == event_name::subscription_status) {
+      status(*payload);
+    } else if (event.name == event_name::bootstrap_start ||
+               event.name == event_name::bootstrap_progress ||
+               event.name == event_name::bootstrap_complete) {
+      progress("bootstrap", *payload);
+    } else if (event.name == event_name::rescan_starting ||
+               event.name == event_name::rescan_progressed ||
+               event.name == event_name::rescan_completed) {
+      progress("rescan", *payload);
+    } else if (event.name == event_name::error) {
+      look_ = true;
+      line("error", *payload);
+    }
+  }
+
+  void acknowledged(std::int64_t through) {
+    while (acked_ < through) {
+      ++acked_;
+      Json members;
+      members.set("op", Json(op(acked_)));
+      members.set("seq", Json::integer(acked_));
+      line("acked", std::move(members));
+    }
+  }
+
+  void status(const Json& payload) {
+    const Json* now = payload.find("status");
+    const std::string name = now == nullptr || now->string() == nullptr ? "" : *now->string();
+    const bool is_up = name == "syncing" || name == "synced";
+    if (is_up && !was_up_) {
+      Json members;
+      members.set("lineage", Json(session_ == nullptr ? "" : session_->lineage().hex()));
+      line("connected", std::move(members));
+    }
+    was_up_ = is_up;
+    look_ = true;  // a welcome may bring acknowledgements that were lost
+    line("status", payload);
+  }
+
+  void progress(const char* phase, const Json& payload) {
+    Json members;
+    members.set("phase", Json(phase));
+    for (const Json::Member& member : *payload.object()) {
+      members.set(member.name, member.value);
+    }
+    line("progress", std::move(members));
+  }
+
+  Replica& replica_;
+  Output& out_;
+  const ClientSession* session_ = nullptr;
+  std::string device_;
+  std::int64_t acked_;
+  bool look_ = false;
+  bool was_up_ = false;
+};
+
+// The trouble as an error, when waiting does not help.
+std::optional<Error> lasting_trouble(const StatusReport& report) {
+  const std::string text = report.message + (report.advice.empty() ? "" : "; " + report.advice);
+  switch (report.trouble) {
+    case Trouble::none:
+    case Trouble::unreachable:
+    case Trouble::digest_mismatch:
+      return std::nullopt;
+    case Trouble::clock_skew:
+      return Error(ErrorCode::clock_skew, text);
+    case Trouble::schema_incompatible:
+      return Error(ErrorCode::schema_mismatch, text);
+    case Trouble::protocol_too_old:
+    case Trouble::protocol_too_new:
+      return Error(ErrorCode::unsupported, text);
+    case Trouble::not_allowed:
+      return Error(ErrorCode::not_allowed, text);
+    case Trouble::storage:
+      return Error(ErrorCode::storage, text);
+    case Trouble::malformed:
+      return Error(ErrorCode::malformed, text);
+  }
+  return std::nullopt;
+}
+
+struct Plan {
+  Until until = Until::idle;
+  std::int64_t timeout_ms = 0;  // zero: none
+};
+
+Result<Plan> read_plan(const Arguments& arguments) {
+  Plan plan;
+  const int modes = static_cast<int>(arguments.has("once")) +
+                    static_cast<int>(arguments.has("until-idle")) +
+                    static_cast<int>(arguments.has("live"));
+  if (modes != 1) {
+    return Error(ErrorCode::invalid_argument, "choose one of --once, --until-idle and --live");
+  }
+  plan.until = arguments.has("once")   ? Until::once
+               : arguments.has("live") ? Until::for_ever
+                                       : Until::idle;
+  SL_TRY(plan.timeout_ms,
+         parse_duration_ms(arguments.get("timeout", plan.until == Until::for_ever ? "0" : "30")));
+  return plan;
+}
+
+class Run {
+ public:
+  Run(const Arguments& arguments, const Plan& plan, Replica& replica, SyncLoop& loop,
+      Teller& teller, std::string token)
+      : arguments_(arguments),
+        plan_(plan),
+        replica_(replica),
+        loop_(loop),
+        teller_(teller),
+        token_(std::move(token)) {}
+
+  Result<int> to_the_end() {
+    began_ = instant_now();
+    token_at_ = began_;
+    loop_.run([this](Instant now) { return more(now); });
+    loop_.stop();
+    if (failed_) {
+      return *failed_;
+    }
+    return exit_ok;
+  }
+
+ private:
+  bool more(Instant now) {
+    if (ended != 0) {
+      return false;
+    }
+    look_at_token(now);
+    if (const auto told = teller_.settle(); !told) {
+      failed_ = told.error();
+      return false;
+    }
+    const StatusReport report = loop_.host().status(now);
+    const bool is_idle = report.status == Status::synced;
+    if (is_idle && !was_idle_) {
+      tell_idle();
+    }
+    was_idle_ = is_idle;
+    if (plan_.until != Until::for_ever) {
+      if (is_idle) {
+        return false;
+      }
+      failed_ = lasting_trouble(report);
+      if (failed_) {
+        return false;
+      }
+      if (plan_.until == Until::once && loop_.dials() > 1 && !loop_.last_close().empty() &&
+          report.status == Status::disconnected) {
+        failed_ = Error(ErrorCode::unreachable, loop_.last_close());
+        return false;
+      }
+    }
+    if (plan_.timeout_ms != 0 && (now - began_).ms > plan_.timeout_ms) {
+      failed_ = Error(ErrorCode::timed_out,
+                      "not in step within the time given; " +
+                          (loop_.last_close().empty()
+                               ? "the replica is " + std::string(status_name(report.status))
+                               : loop_.last_close()));
+      return false;
+    }
+    return true;
+  }
+
+  void tell_idle() {
+    const auto counts = replica_.engine().counts();
+    Json members;
+    members.set("cursor",
+                Json::integer(static_cast<std::int64_t>(loop_.host().session().cursor().get())));
+    members.set("pending", Json::integer(counts ? static_cast<std::int64_t>(counts->pending) : -1));
+    teller_.line("idle", std::move(members));
+  }
+
+  // A token that was renewed on disk is told to the server without a new connection.
+  void look_at_token(Instant now) {
+    if (!arguments_.has("token-file") || now - token_at_ < token_look_every) {
+      return;
+    }
+    token_at_ = now;
+    if (auto fresh = read_token(arguments_); fresh && *fresh != token_) {
+      token_ = *fresh;
+      loop_.host().refresh_token(now, token_);
+    }
+  }
+
+  const Arguments& arguments_;
+  Plan plan_;
+  Replica& replica_;
+  SyncLoop& loop_;
+  Teller& teller_;
+  std::string token_;
+  Instant began_;
+  Instant token_at_;
+  bool was_idle_ = false;
+  std::optional<Error> failed_;
+};
+
+}  // namespace
+
+Result<int> run_sync(const Arguments& arguments, Output& out) {
+  SL_TRY(const Plan plan, read_plan(arguments));
+  SL_TRY(const std::string token, read_token(arguments));
+  SL_TRY(const auto replica, Replica::open_initialised(arguments.get("db")));
+  Engine& engine = replica->engine();
+  SL_TRY(const std::string workspace, engine.meta().text(meta_name::workspace));
+  if (workspace.empty()) {
+    return Error(ErrorCode::not_found,
+                 "this replica belongs to no workspace yet; syncline init --db " +
+                     arguments.get("db") + " --workspace NAME");
+  }
+  SL_TRY(const ReplicaId id, engine.replica());
+  SL_TRY(const std::int64_t acked, engine.meta().integer(meta_name::acknowledged_sequence));
+  SyncLoop::Parts parts;
+  parts.engine = &engine;
+  parts.clock = &replica->clock();
+  parts.random = &replica->random();
+  parts.url = arguments.get("server");
+  parts.transport.authorities = arguments.get("ca-file");
+  SL_TRY(parts.transport.kind, transport_from_name(arguments.get("transport", "auto")));
+  SL_TRY(const auto loop, SyncLoop::make(parts));
+  Teller teller(*replica, out, id.hex(), acked);
+  teller.watch(&loop->host().session());
+  struct sigaction stop {};
+  stop.sa_handler = end_sync;
+  ::sigaction(SIGTERM, &stop, nullptr);
+  ::sigaction(SIGINT, &stop, nullptr);
+  SL_TRY(loop->start(workspace, token));
+  return Run(arguments, plan, *replica, *loop, teller, token).to_the_end();
+}
+
+}  // namespace syncline::cli

@@ -1,0 +1,167 @@
+#include "net/backend.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace syncline {
+namespace {
+
+// Timers are looked at this often even when nothing is due.
+constexpr std::int64_t idle_ms_max = 1000;
+
+}  // namespace
+
+Backend::Backend(Service& service, JsonLog& log) : service_(service), log_(log) {}
+
+Backend::~Backend() { stop(); }
+
+void Backend::start(Deliver deliver, std::function<Result<void>(const std::string&)> save) {
+  deliver_ = std::move(deliver);
+  save_ = std::move(save);
+  thread_ = std::thread([this] { loop(); });
+}
+
+void Backend::post(Task task) {
+  bool was_empty = false;
+  {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    if (stopping_) {
+      return;
+    }
+    stopping_ = task.kind == Task::Kind::stop;
+    was_empty = inbox_.empty();
+    inbox_.push_back(std::move(task));
+  }
+  if (was_empty) {
+    wake_.notify_one();
+  }
+}
+
+void Backend::socket_open(SocketId socket, std::string address) {
+  Task task;
+  task.kind = Task::Kind::open;
+  task.socket = socket;
+  task.address = std::move(address);
+  post(std::move(task));
+}
+
+void Backend::socket_frame(SocketId socket, ByteVector frame) {
+  Task task;
+  task.kind = Task::Kind::frame;
+  task.socket = socket;
+  task.frame = std::move(frame);
+  post(std::move(task));
+}
+
+void Backend::socket_closed(SocketId socket) {
+  Task task;
+  task.kind = Task::Kind::closed;
+  task.socket = socket;
+  post(std::move(task));
+}
+
+void Backend::request(RequestId id, Request request) {
+  Task task;
+  task.kind = Task::Kind::request;
+  task.request_id = id;
+  task.request = std::move(request);
+  post(std::move(task));
+}
+
+void Backend::run(Work work) {
+  Task task;
+  task.work = std::move(work);
+  post(std::move(task));
+}
+
+void Backend::stop() {
+  Task task;
+  task.kind = Task::Kind::stop;
+  post(std::move(task));
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+}
+
+bool Backend::collect(Delivery& delivery) {
+  bool commit_wanted = false;
+  while (auto effect = service_.next_effect()) {
+    if (std::holds_alternative<service_effect::CommitWanted>(*effect)) {
+      commit_wanted = true;
+    } else if (const auto* save = std::get_if<service_effect::SaveRevocations>(&*effect)) {
+      if (const auto done = save_(save->text); !done) {
+        log_.write(JsonLog::Level::error, "revocations_not_saved",
+                   log_field("message", done.error().message()));
+      }
+    } else {
+      delivery.effects.push_back(std::move(*effect));
+    }
+  }
+  return commit_wanted;
+}
+
+void Backend::handle(Task& task, Instant now, Delivery& delivery) {
+  switch (task.kind) {
+    case Task::Kind::open:
+      service_.on_socket_open(now, task.socket, task.address);
+      return;
+    case Task::Kind::frame:
+      delivery.consumed.emplace_back(task.socket, task.frame.size());
+      service_.on_socket_frame(now, task.socket, task.frame);
+      return;
+    case Task::Kind::closed:
+      service_.on_socket_closed(now, task.socket);
+      return;
+    case Task::Kind::request:
+      service_.on_request(now, task.request_id, task.request);
+      return;
+    case Task::Kind::work:
+      task.work(service_, now);
+      return;
+    case Task::Kind::stop:
+      service_.drain(now);
+      stopped_ = true;
+      return;
+  }
+}
+
+void Backend::loop() {
+  std::vector<Task> tasks;
+  while (!stopped_) {
+    tasks.clear();
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      if (inbox_.empty()) {
+        const auto wake = service_.next_wake();
+        const std::int64_t wait =
+            wake ? std::clamp<std::int64_t>((*wake - instant_now()).ms, 0, idle_ms_max)
+                 : idle_ms_max;
+        wake_.wait_for(lock, std::chrono::milliseconds(wait), [this] { return !inbox_.empty(); });
+      }
+      tasks.swap(inbox_);
+    }
+    const Instant now = instant_now();
+    Delivery delivery;
+    bool commit_wanted = false;
+    for (Task& task : tasks) {
+      handle(task, now, delivery);
+      commit_wanted = collect(delivery) || commit_wanted;
+    }
+    service_.on_time(now);
+    commit_wanted = collect(delivery) || commit_wanted;
+    // What needs no commit need not wait for it.
+    if (!delivery.effects.empty() || !delivery.consumed.empty()) {
+      deliver_(std::move(delivery));
+      delivery = {};
+    }
+    while (commit_wanted) {
+      service_.commit(instant_now());
+      commit_wanted = collect(delivery);
+    }
+    if (!delivery.effects.empty()) {
+      deliver_(std::move(delivery));
+    }
+  }
+}
+
+}  // namespace syncline

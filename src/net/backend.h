@@ -1,0 +1,74 @@
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "net/system.h"
+#include "routes/service.h"
+
+namespace syncline {
+
+// Runs a Service on a thread of its own, so that sockets never wait for the disk. What waits is
+// handled in one go and made durable with one commit: the busier, the larger the groups.
+class Backend {
+ public:
+  // What came of it, in order, and how many bytes of each socket's frames were read.
+  struct Delivery {
+    std::vector<ServiceEffect> effects;
+    std::vector<std::pair<SocketId, std::size_t>> consumed;
+  };
+  // Called on the backend's thread.
+  using Deliver = std::function<void(Delivery)>;
+  using Work = std::function<void(Service& service, Instant now)>;
+
+  // `service` and `log` outlive the backend.
+  Backend(Service& service, JsonLog& log);
+  ~Backend();
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+
+  // Before anything is posted. `save` keeps the list of revocations.
+  void start(Deliver deliver, std::function<Result<void>(const std::string&)> save);
+
+  // From any thread; never waits for the disk.
+  void socket_open(SocketId socket, std::string address);
+  void socket_frame(SocketId socket, ByteVector frame);
+  void socket_closed(SocketId socket);
+  void request(RequestId id, Request request);
+  // Runs between the others, in order.
+  void run(Work work);
+  // Says goodbye to everybody; nothing is taken after it.
+  void stop();
+
+ private:
+  struct Task {
+    enum class Kind { open, frame, closed, request, work, stop } kind = Kind::work;
+    SocketId socket;
+    ByteVector frame;
+    std::string address;
+    RequestId request_id;
+    Request request;
+    Work work;
+  };
+  void post(Task task);
+  void loop();
+  void handle(Task& task, Instant now, Delivery& delivery);
+  // True when a commit is wanted.
+  bool collect(Delivery& delivery);
+
+  Service& service_;
+  JsonLog& log_;
+  Deliver deliver_;
+  std::function<Result<void>(const std::string&)> save_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Task> inbox_;
+  bool stopping_ = false;
+  bool stopped_ = false;
+  std::thread thread_;
+};
+
+}  // namespace syncline

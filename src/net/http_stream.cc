@@ -1,0 +1,261 @@
+#include "net/http_stream.h"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+#include <chrono>
+
+#include "net/http_upgrade.h"
+
+namespace syncline {
+namespace {
+
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+boost::beast::string_view view(std::string_view text) { return {text.data(), text.size()}; }
+std::string copied(boost::beast::string_view text) { return {text.data(), text.size()}; }
+
+Error stream_error(const error_code& error, const char* what) {
+  const bool timed_out = error == boost::asio::error::timed_out;
+  return Error(timed_out ? ErrorCode::timed_out : ErrorCode::unreachable,
+               std::string(what) + ": " + error.message());
+}
+
+class Stream final : public HttpStream {
+ public:
+  Stream(boost::asio::io_context& context, ErasedStream stream, const HttpLimits& limits)
+      : stream_(std::move(stream)), limits_(limits), timer_(context) {}
+
+  void read_request(std::function<void(Result<Incoming>)> done) override {
+    done_ = std::move(done);
+    parser_.emplace();
+    parser_->header_limit(static_cast<std::uint32_t>(limits_.head_bytes_max));
+    parser_->body_limit(limits_.body_bytes_max);
+    // Between requests nobody hurries; the first one must come at once.
+    arm(first_ || buffer_.size() != 0 ? limits_.head : limits_.idle);
+    first_ = false;
+    if (buffer_.size() != 0) {
+      read_head();
+      return;
+    }
+    // The first byte starts the head's clock, so that one byte a minute gains nothing.
+    stream_.async_read_some(buffer_.prepare(4096),
+                            [self = self()](error_code error, std::size_t size) {
+                              if (error) {
+                                self->fail(error, "reading a request");
+                                return;
+                              }
+                              self->buffer_.commit(size);
+                              self->arm(self->limits_.head);
+                              self->read_head();
+                            });
+  }
+
+  void write_reply(Reply reply, bool keep_alive, bool head_only,
+                   std::function<void(Result<void>)> done) override {
+    response_.emplace();
+    response_->result(static_cast<unsigned>(reply.status));
+    response_->version(11);
+    response_->set(http::field::server, "syncline");
+    response_->set(http::field::content_type, view(reply.content_type));
+    response_->set(http::field::cache_control, "no-store");
+    response_->set("X-Content-Type-Options", "nosniff");
+    for (const Header& header : reply.headers) {
+      response_->set(view(header.name), view(header.value));
+    }
+    response_->keep_alive(keep_alive);
+    response_->body() = std::move(reply.body);
+    response_->prepare_payload();
+    if (head_only) {
+      response_->body().clear();  // the length stays
+    }
+    arm(limits_.body);
+    http::async_write(stream_, *response_,
+                      [self = self(), done = std::move(done)](error_code error, std::size_t) {
+                        self->timer_.cancel();
+                        self->response_.reset();
+                        if (error) {
+                          done(stream_error(error, "writing a reply"));
+                        } else {
+                          done({});
+                        }
+                      });
+  }
+
+  void exchange(const Request& request, const std::string& host,
+                std::function<void(Result<Reply>)> done) override {
+    replied_ = std::move(done);
+    request_.emplace();
+    request_->method_string(view(request.method));
+    request_->target(
+        view(request.query.empty() ? request.path : request.path + "?" + request.query));
+    request_->version(11);
+    request_->set(http::field::host, view(host));
+    request_->set(http::field::user_agent, "syncline");
+    for (const Header& header : request.headers) {
+      request_->set(view(header.name), view(header.value));
+    }
+    request_->body() = request.body;
+    request_->prepare_payload();
+    arm(limits_.body);
+    http::async_write(stream_, *request_, [self = self()](error_code error, std::size_t) {
+      if (error) {
+        self->reply(stream_error(error, "sending a request"));
+        return;
+      }
+      self->read_reply();
+    });
+  }
+
+  void close() override {
+    timer_.cancel();
+    stream_.bytes().close();
+  }
+  ErasedStream release() override {
+    timer_.cancel();
+    return std::move(stream_);
+  }
+
+ private:
+  std::shared_ptr<Stream> self() { return std::static_pointer_cast<Stream>(shared_from_this()); }
+
+  void arm(Duration time) {
+    timer_.expires_after(std::chrono::milliseconds(time.ms));
+    timer_.async_wait([weak = std::weak_ptr<HttpStream>(shared_from_this())](error_code error) {
+      if (const auto self = weak.lock(); self && !error) {
+        self->close();
+      }
+    });
+  }
+
+  void fail(error_code error, const char* what) {
+    timer_.cancel();
+    auto done = std::move(done_);
+    done_ = nullptr;
+    done(stream_error(error, what));
+  }
+
+  void read_head() {
+    http::async_read_header(stream_, buffer_, *parser_,
+                            [self = self()](error_code error, std::size_t) {
+                              if (error) {
+                                self->refuse(error);
+                                return;
+                              }
+                              self->arm(self->limits_.body);
+                              self->read_body();
+                            });
+  }
+
+  void read_body() {
+    http::async_read(stream_, buffer_, *parser_, [self = self()](error_code error, std::size_t) {
+      if (error) {
+        self->refuse(error);
+        return;
+      }
+      self->timer_.cancel();
+      self->deliver();
+    });
+  }
+
+  // A broken request is told why, as far as that can still be heard.
+  void refuse(error_code error) {
+    Reply reply;
+    if (error == http::error::header_limit) {
+      reply = error_reply(431, "too_large", "the request's head is too large");
+    } else if (error == http::error::body_limit) {
+      reply = error_reply(413, "too_large", "the request's body is too large");
+    } else if (error.category() == http::make_error_code(http::error::bad_method).category() &&
+               error != http::error::end_of_stream && error != http::error::partial_message) {
+      reply = error_reply(400, "malformed", "this is no HTTP request");
+    } else {
+      fail(error, "reading a request");
+      return;
+    }
+    write_reply(std::move(reply), false, false, [self = self(), error](const Result<void>&) {
+      self->stream_.bytes().finish();
+      self->fail(error, "reading a request");
+    });
+  }
+
+  void deliver() {
+    auto message = parser_->release();
+    Incoming out;
+    const std::string target = copied(message.target());
+    out.request.method = copied(message.method_string());
+    out.keep_alive = message.keep_alive();
+    if (!split_target(target, out.request)) {
+      write_reply(error_reply(400, "malformed", "the target is no path of this server"), false,
+                  false, [self = self()](const Result<void>&) {
+                    self->stream_.bytes().finish();
+                    self->fail(http::make_error_code(http::error::bad_target), "reading a request");
+                  });
+      return;
+    }
+    for (const auto& field : message) {
+      out.request.headers.push_back({copied(field.name_string()), copied(field.value())});
+    }
+    if (boost::beast::websocket::is_upgrade(message)) {
+      out.upgrade.emplace(
+          std::make_shared<HttpUpgrade::Body>(HttpUpgrade::Body{std::move(message)}));
+    } else {
+      out.request.body = std::move(message.body());
+    }
+    auto done = std::move(done_);
+    done_ = nullptr;
+    done(std::move(out));
+  }
+
+  void read_reply() {
+    reply_parser_.emplace();
+    reply_parser_->header_limit(static_cast<std::uint32_t>(limits_.head_bytes_max));
+    reply_parser_->body_limit(limits_.body_bytes_max);
+    http::async_read(
+        stream_, buffer_, *reply_parser_, [self = self()](error_code error, std::size_t) {
+          if (error) {
+            self->reply(stream_error(error, "reading a reply"));
+            return;
+          }
+          auto message = self->reply_parser_->release();
+          Reply out;
+          out.status = static_cast<int>(message.result_int());
+          for (const auto& field : message) {
+            out.headers.push_back({copied(field.name_string()), copied(field.value())});
+          }
+          out.body = std::move(message.body());
+          self->reply(std::move(out));
+        });
+  }
+
+  void reply(Result<Reply> result) {
+    timer_.cancel();
+    auto done = std::move(replied_);
+    replied_ = nullptr;
+    done(std::move(result));
+  }
+
+  ErasedStream stream_;
+  HttpLimits limits_;
+  boost::asio::steady_timer timer_;
+  boost::beast::flat_buffer buffer_;
+  bool first_ = true;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  std::optional<http::response_parser<http::string_body>> reply_parser_;
+  std::optional<http::response<http::string_body>> response_;
+  std::optional<http::request<http::string_body>> request_;
+  std::function<void(Result<Incoming>)> done_;
+  std::function<void(Result<Reply>)> replied_;
+};
+
+}  // namespace
+
+std::shared_ptr<HttpStream> HttpStream::make(boost::asio::io_context& context, ErasedStream stream,
+                                             const HttpLimits& limits) {
+  return std::make_shared<Stream>(context, std::move(stream), limits);
+}
+
+}  // namespace syncline

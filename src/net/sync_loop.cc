@@ -1,0 +1,115 @@
+#include "net/sync_loop.h"
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+
+#include "net/system.h"
+
+namespace syncline {
+namespace {
+
+constexpr std::int64_t turn_ms_max = 20;
+// Commits of other processes are noticed within it.
+constexpr Duration look_every{25};
+constexpr int farewell_turns_max = 25;
+
+}  // namespace
+
+// Boost stays in here.
+class SyncLoop::Sockets {
+ public:
+  boost::asio::io_context context{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work =
+      boost::asio::make_work_guard(context);
+  std::unique_ptr<Transport> transport;
+};
+
+SyncLoop::SyncLoop() : sockets_(std::make_unique<Sockets>()) {}
+
+SyncLoop::~SyncLoop() = default;
+
+Result<std::unique_ptr<SyncLoop>> SyncLoop::make(const Parts& parts) {
+  std::unique_ptr<SyncLoop> out(new SyncLoop());
+  SyncLoop* const loop = out.get();
+  Transport::Events events;
+  events.on_open = [loop] { loop->arrivals_.push_back({Arrival::Kind::open, {}}); };
+  events.on_frame = [loop](ByteVector frame) {
+    loop->arrivals_.push_back({Arrival::Kind::frame, std::move(frame)});
+  };
+  events.on_closed = [loop](const std::string& reason) {
+    loop->last_close_ = reason;
+    loop->arrivals_.push_back({Arrival::Kind::closed, {}});
+  };
+  SL_TRY(loop->sockets_->transport,
+         Transport::make(loop->sockets_->context, parts.url, parts.transport, std::move(events)));
+  loop->host_ = std::make_unique<ReplicaHost>(
+      ReplicaHost::Parts{parts.engine, parts.clock, parts.random, loop, nullptr}, parts.session);
+  return out;
+}
+
+Result<void> SyncLoop::start(const std::string& workspace, const std::string& token) {
+  return host_->start(instant_now(), workspace, token);
+}
+
+void SyncLoop::dial() {
+  ++dials_;
+  sockets_->transport->dial();
+}
+
+void SyncLoop::send(ByteVector frame) { sockets_->transport->send(std::move(frame)); }
+
+void SyncLoop::hang_up(const std::string& reason) { sockets_->transport->hang_up(reason); }
+
+void SyncLoop::turn() {
+  Instant now = instant_now();
+  std::int64_t wait = turn_ms_max;
+  if (wake_) {
+    wait = std::clamp<std::int64_t>((*wake_ - now).ms, 0, turn_ms_max);
+  }
+  if (wait == 0) {
+    sockets_->context.poll();
+  } else if (sockets_->context.run_one_for(std::chrono::milliseconds(wait)) != 0) {
+    sockets_->context.poll();
+  }
+  now = instant_now();
+  // A connection that ended takes what came after it along: dial() made a new one.
+  while (!arrivals_.empty()) {
+    const Arrival arrival = std::move(arrivals_.front());
+    arrivals_.pop_front();
+    switch (arrival.kind) {
+      case Arrival::Kind::open:
+        host_->on_connected(now);
+        break;
+      case Arrival::Kind::frame:
+        host_->on_frame(now, arrival.frame);
+        break;
+      case Arrival::Kind::closed:
+        host_->on_disconnected(now);
+        break;
+    }
+  }
+  if ((wake_ && *wake_ <= now) || now - looked_ >= look_every) {
+    wake_.reset();
+    looked_ = now;
+    host_->on_wakeup(now);
+  }
+}
+
+void SyncLoop::run(const std::function<bool(Instant now)>& more) {
+  while (more(instant_now())) {
+    turn();
+  }
+}
+
+void SyncLoop::stop() {
+  host_->stop(instant_now());
+  for (int turns = 0; turns < farewell_turns_max; ++turns) {
+    if (sockets_->context.run_one_for(std::chrono::milliseconds(turn_ms_max)) == 0) {
+      break;  // nothing is under way any more
+    }
+  }
+}
+
+}  // namespace syncline

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "net/byte_stream.h"
+#include "net/http_stream.h"
+
+namespace syncline {
+
+struct WebSocketOptions {
+  std::size_t frame_bytes_max = std::size_t{1} << 20U;
+  bool deflate = true;
+  Duration handshake{10'000};
+  // Without anything from the other end, pings included.
+  Duration idle{60'000};
+  // Beyond it the other end is too slow, and cut.
+  // One change of the largest size fits (wire/limits.h).
+  std::size_t queue_bytes_max = std::size_t{280} << 20U;
+};
+
+// A message may grow by inflation this much, from a mebibyte on.
+inline constexpr std::size_t inflation_max = 100;
+inline constexpr std::size_t inflated_bytes_max = std::size_t{16} << 20U;
+
+// One WebSocket that carries binary messages, from either end. One thread; owned by shared_ptr,
+// because operations under way hold it.
+//
+// Invariants:
+// 1. One read and one write are under way at most; what is to be sent waits in a bounded queue.
+// 2. on_closed is called once, last, and after every path to an end.
+class WebSocket : public std::enable_shared_from_this<WebSocket> {
+ public:
+  struct Events {
+    std::function<void()> on_open;
+    std::function<void(ByteVector frame)> on_frame;
+    std::function<void(const std::string& reason)> on_closed;
+  };
+
+  static std::shared_ptr<WebSocket> make(boost::asio::io_context& context, ErasedStream stream,
+                                         const WebSocketOptions& options, Events events);
+  virtual ~WebSocket() = default;
+
+  // The server's end: answers the request that asked for the upgrade.
+  virtual void accept(HttpUpgrade request) = 0;
+  // The client's end.
+  virtual void connect(const std::string& host, const std::string& target) = 0;
+
+  virtual void send(ByteVector frame) = 0;
+  // Sends what waits, says goodbye and closes.
+  virtual void close(const std::string& reason) = 0;
+  // At once.
+  virtual void abort(const std::string& reason) = 0;
+  // Reading stops after the message under way, until resume().
+  virtual void pause() = 0;
+  virtual void resume() = 0;
+  virtual void set_frame_bytes_max(std::size_t bytes) = 0;
+};
+
+}  // namespace syncline

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/strong.h"
+
+namespace syncline {
+
+// Requests and replies as plain values: every route is tested without a socket.
+
+struct Header {
+  std::string name;
+  std::string value;
+};
+
+struct Request {
+  std::string method;
+  std::string path;   // percent-decoded, without the query
+  std::string query;  // as it came
+  std::vector<Header> headers;
+  std::string body;
+  std::string address;  // of the peer, without the port
+
+  // The first header of that name, in any case; empty when there is none.
+  std::string_view header(std::string_view name) const;
+  // The token of "Authorization: Bearer ..."; empty when there is none.
+  std::string_view bearer() const;
+  // A parameter of the query, percent-decoded; empty when there is none.
+  std::string parameter(std::string_view name) const;
+};
+
+struct Reply {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::vector<Header> headers;
+  std::string body;
+};
+
+using RequestId = Strong<std::uint64_t, struct RequestIdTag>;
+
+inline constexpr std::size_t target_bytes_max = 2048;
+
+// A request's target cut into path and query; false when it is too long, is no path, hides a
+// slash or a zero byte behind an escape, or climbs with "..".
+bool split_target(std::string_view target, Request& out);
+// False when an escape is broken.
+bool percent_decode(std::string_view in, std::string& out);
+bool equal_ignoring_case(std::string_view a, std::string_view b);
+
+// {"ok":false,"error":{"code","message","retryable"}}
+Reply error_reply(int status, std::string_view code, std::string_view message);
+// The one answer about anything that is not there for this caller, existing or not.
+Reply not_found_reply();
+
+}  // namespace syncline

@@ -1,0 +1,581 @@
+#include "routes/service.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "routes/admin.h"
+#include "wire/codec.h"
+#include "wire/limits.h"
+
+namespace syncline {
+namespace {
+
+template <typename... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <typename... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+constexpr Duration retire_every{3'600'000};
+constexpr Duration sweep_every{1000};
+// A session by POST that nobody asks about for this long is gone.
+constexpr Duration session_silence{60'000};
+constexpr const char* session_header = "Syncline-Session";
+constexpr const char* wait_header = "Syncline-Wait";
+
+// The types of frames that are counted: their places in wire/message.h's variant.
+enum FrameType : std::uint8_t { refused_frame = 3, push_frame = 4, ack_frame = 5, pull_frame = 7 };
+
+Reply json_reply(int status, const Json& body) {
+  Reply reply;
+  reply.status = status;
+  reply.body = write_json(body) + "\n";
+  return reply;
+}
+
+}  // namespace
+
+Service::Service(Parts parts, ServiceOptions options)
+    : parts_(std::move(parts)),
+      options_(std::move(options)),
+      per_address_(options_.per_address),
+      per_identity_(options_.per_identity) {}
+
+std::optional<ServiceEffect> Service::next_effect() {
+  if (effects_.empty()) {
+    return std::nullopt;
+  }
+  ServiceEffect out = std::move(effects_.front());
+  effects_.pop_front();
+  return out;
+}
+
+std::optional<Instant> Service::next_wake() const {
+  std::optional<Instant> out;
+  if (!wake_order_.empty()) {
+    out = wake_order_.begin()->first;
+  }
+  for (const auto& [id, session] : waiting_) {
+    out = out ? std::min(*out, session->answer_at) : session->answer_at;
+  }
+  return out;
+}
+
+void Service::answer(RequestId id, Reply reply) {
+  metrics_.add("http_replies_total", "status=\"" + std::to_string(reply.status) + "\"");
+  effects_.emplace_back(service_effect::Answer{id, std::move(reply)});
+}
+
+// --- WebSockets
+// -----------------------------------------------------------------------------------
+
+void Service::on_socket_open(Instant now, SocketId socket, const std::string& address) {
+  std::optional<ConnectionId> connection;
+  if (!per_address_.take(now, address)) {
+    metrics_.add("refusals_total", "reason=\"rate\"");
+  } else if (connection = parts_.hub->open(now); !connection) {
+    metrics_.add("refusals_total", "reason=\"too_many_connections\"");
+  }
+  if (!connection) {
+    effects_.emplace_back(service_effect::CloseSocket{socket, "too many; try again later"});
+    return;
+  }
+  sockets_.emplace(socket, *connection);
+  Route route;
+  route.socket = socket;
+  route.address = address;
+  routes_.emplace(*connection, std::move(route));
+  pump(now);
+}
+
+void Service::on_socket_frame(Instant now, SocketId socket, Bytes frame) {
+  if (const auto at = sockets_.find(socket); at != sockets_.end()) {
+    take_frame(now, at->second, frame);
+    pump(now);
+  }
+}
+
+void Service::on_socket_closed(Instant now, SocketId socket) {
+  const auto at = sockets_.find(socket);
+  if (at == sockets_.end()) {
+    return;
+  }
+  const ConnectionId connection = at->second;
+  sockets_.erase(at);
+  routes_.erase(connection);
+  if (const auto wake = wakes_.find(connection); wake != wakes_.end()) {
+    wake_order_.erase({wake->second, connection});
+    wakes_.erase(wake);
+  }
+  parts_.hub->on_closed(now, connection);
+  pump(now);
+}
+
+void Service::take_frame(Instant now, ConnectionId connection, Bytes frame) {
+  const auto at = routes_.find(connection);
+  if (at == routes_.end()) {
+    return;
+  }
+  metrics_.add("bytes_received_total", {}, frame.size());
+  if (!frame.empty() && frame[0] == push_frame) {
+    metrics_.add("push_parts_total");
+  }
+  const Route& route = at->second;
+  const std::string& name = route.identity.empty() ? route.address : route.identity;
+  if (!per_identity_.take(now, name)) {
+    metrics_.add("refusals_total", "reason=\"rate\"");
+    Refused refused;
+    refused.reason = Refusal::busy;
+    refused.message = "too many frames at once";
+    refused.advice = "wait a little; nothing is lost";
+    refused.server_time_ms = parts_.clock->now_ms();
+    refused.protocol = protocol_spoken;
+    send(now, connection, encode_message(refused));
+    hang_up(now, connection, "rate");
+    return;
+  }
+  parts_.hub->on_frame(now, connection, frame);
+}
+
+// --- What the hub wants
+// ---------------------------------------------------------------------------
+
+void Service::pump(Instant now) {
+  while (auto effect = parts_.hub->next_effect()) {
+    perform(now, std::move(*effect));
+  }
+  const std::set<std::string> told = std::move(told_);
+  told_.clear();
+  for (const std::string& id : told) {
+    if (const auto at = sessions_.find(id); at != sessions_.end()) {
+      answer_session(now, *at->second, at->second->closed);
+    }
+  }
+}
+
+void Service::perform(Instant now, HubEffect&& effect) {
+  std::visit(Overloaded{
+                 [&](HubSend&& e) { send(now, e.connection, std::move(e.frame)); },
+                 [&](HubHangUp&& e) { hang_up(now, e.connection, e.reason); },
+                 [&](HubAuthorise&& e) {
+                   Rights rights =
+                       parts_.auth->authorise(e.token, e.workspace, parts_.clock->now_ms());
+                   if (!rights.may_read) {
+                     metrics_.add("authorisations_refused_total");
+                   } else if (const auto at = routes_.find(e.connection); at != routes_.end()) {
+                     at->second.identity = rights.user;
+                   }
+                   parts_.hub->on_authorised(now, e.connection, std::move(rights));
+                 },
+                 [&](HubWakeAt&& e) {
+                   if (routes_.count(e.connection) == 0) {
+                     return;
+                   }
+                   const auto [at, is_new] = wakes_.try_emplace(e.connection, e.at);
+                   if (!is_new) {
+                     wake_order_.erase({at->second, e.connection});
+                     at->second = e.at;
+                   }
+                   wake_order_.insert({e.at, e.connection});
+                 },
+                 [&](HubCommitWanted&&) {
+                   if (!commit_wanted_) {
+                     commit_wanted_ = true;
+                     effects_.emplace_back(service_effect::CommitWanted{});
+                   }
+                 },
+             },
+             std::move(effect));
+}
+
+void Service::count_out(const ByteVector& frame) {
+  metrics_.add("bytes_sent_total", {}, frame.size());
+  if (frame.empty()) {
+    return;
+  }
+  if (frame[0] == ack_frame) {
+    metrics_.add("acks_total");
+  } else if (frame[0] == pull_frame) {
+    metrics_.add("pull_parts_total");
+  } else if (frame[0] == refused_frame && frame.size() > 1) {
+    const std::string_view name =
+        frame[1] >= 1 && frame[1] <= 10 ? refusal_name(static_cast<Refusal>(frame[1])) : "other";
+    metrics_.add("refusals_total", "reason=\"" + std::string(name) + "\"");
+  }
+}
+
+void Service::send(Instant now, ConnectionId connection, ByteVector frame) {
+  const auto at = routes_.find(connection);
+  if (at == routes_.end()) {
+    return;
+  }
+  count_out(frame);
+  if (at->second.socket) {
+    effects_.emplace_back(service_effect::SendFrame{*at->second.socket, std::move(frame)});
+    return;
+  }
+  Session& session = *at->second.session;
+  session.bytes += frame.size();
+  session.frames.push_back(std::move(frame));
+  told_.insert(session.id);
+  if (session.bytes > options_.http_bytes_max && session.frames.size() > 1) {
+    hang_up(now, connection, "too slow");
+  }
+}
+
+void Service::hang_up(Instant now, ConnectionId connection, const std::string& reason) {
+  const auto at = routes_.find(connection);
+  if (at == routes_.end()) {
+    return;
+  }
+  if (at->second.socket) {
+    effects_.emplace_back(service_effect::CloseSocket{*at->second.socket, reason});
+    sockets_.erase(*at->second.socket);
+  } else {
+    at->second.session->closed = true;
+    told_.insert(at->second.session->id);
+  }
+  routes_.erase(at);
+  if (const auto wake = wakes_.find(connection); wake != wakes_.end()) {
+    wake_order_.erase({wake->second, connection});
+    wakes_.erase(wake);
+  }
+  parts_.hub->on_closed(now, connection);
+}
+
+void Service::commit(Instant now) {
+  commit_wanted_ = false;
+  const std::uint64_t before = parts_.hub->commits();
+  const std::int64_t from = parts_.micros();
+  parts_.hub->commit(now);
+  if (parts_.hub->commits() != before) {
+    metrics_.observe("commit_seconds", parts_.micros() - from);
+  }
+  pump(now);
+}
+
+void Service::drain(Instant now) {
+  commit(now);
+  parts_.hub->hang_up(now, "", Farewell::draining, "the server stops; it will be back");
+  pump(now);
+  commit(now);
+}
+
+void Service::hang_up_revoked(Instant now, const std::string& subject) {
+  parts_.hub->hang_up(now, subject, Farewell::expired, "the token was revoked");
+  pump(now);
+}
+
+void Service::on_time(Instant now) {
+  while (!wake_order_.empty() && wake_order_.begin()->first <= now) {
+    const ConnectionId connection = wake_order_.begin()->second;
+    wake_order_.erase(wake_order_.begin());
+    wakes_.erase(connection);
+    parts_.hub->on_wakeup(now, connection);
+    pump(now);
+  }
+  std::vector<Session*> due;
+  for (const auto& [id, session] : waiting_) {
+    if (session->answer_at <= now) {
+      due.push_back(session);
+    }
+  }
+  for (Session* session : due) {
+    answer_session(now, *session, true);
+  }
+  if (next_sweep_ <= now) {
+    next_sweep_ = now + sweep_every;
+    std::vector<std::string> silent;
+    for (const auto& [id, session] : sessions_) {
+      if (!session->waiting && now - session->heard_at > session_silence) {
+        silent.push_back(id);
+      }
+    }
+    for (const std::string& id : silent) {
+      drop_session(now, id);
+    }
+  }
+  if (next_retire_ <= now) {
+    const bool first = next_retire_ == Instant{};
+    next_retire_ = now + retire_every;
+    if (const auto done = first ? Result<void>() : parts_.hub->retire(now); !done) {
+      metrics_.add("storage_errors_total");
+    }
+    pump(now);
+  }
+}
+
+// --- The same frames by POST
+// ----------------------------------------------------------------------
+
+void Service::drop_session(Instant now, const std::string& id) {
+  const auto at = sessions_.find(id);
+  if (at == sessions_.end()) {
+    return;
+  }
+  const std::unique_ptr<Session> session = std::move(at->second);
+  sessions_.erase(at);
+  if (session->waiting) {
+    waiting_.erase(*session->waiting);
+  }
+  if (routes_.erase(session->connection) != 0) {
+    if (const auto wake = wakes_.find(session->connection); wake != wakes_.end()) {
+      wake_order_.erase({wake->second, session->connection});
+      wakes_.erase(wake);
+    }
+    parts_.hub->on_closed(now, session->connection);
+    pump(now);
+  }
+}
+
+void Service::answer_session(Instant now, Session& session, bool even_empty) {
+  if (!session.waiting || (session.frames.empty() && !even_empty)) {
+    return;
+  }
+  Writer body;
+  std::size_t count = 0;
+  // Invariant 1. At least one frame, and about one POST's worth.
+  while (!session.frames.empty() && (count == 0 || body.size() + session.frames.front().size() <
+                                                       options_.http_body_bytes_max)) {
+    append_frame(body, session.frames.front());
+    session.bytes -= session.frames.front().size();
+    session.frames.pop_front();
+    ++count;
+  }
+  const bool over = session.closed && session.frames.empty();
+  Reply reply;
+  reply.content_type = "application/octet-stream";
+  reply.headers.push_back({session_header, session.id});
+  if (over) {
+    reply.headers.push_back({"Syncline-Closed", "1"});
+  }
+  reply.body = std::string(as_text(body.bytes()));
+  const RequestId id = *session.waiting;
+  session.waiting.reset();
+  session.heard_at = now;
+  waiting_.erase(id);
+  answer(id, std::move(reply));
+  if (over) {
+    drop_session(now, std::string(session.id));
+  }
+}
+
+Service::Session* Service::session_of(Instant now, RequestId id, const Request& request) {
+  const std::string given(request.header(session_header));
+  if (!given.empty()) {
+    const auto at = sessions_.find(given);
+    if (at == sessions_.end()) {
+      answer(id, error_reply(410, "not_found", "this conversation is over; begin a new one"));
+      return nullptr;
+    }
+    return at->second.get();
+  }
+  std::optional<ConnectionId> connection;
+  if (sessions_.size() < options_.http_sessions_max) {
+    connection = parts_.hub->open(now);
+  }
+  if (!connection) {
+    metrics_.add("refusals_total", "reason=\"too_many_connections\"");
+    answer(id, error_reply(503, "busy", "too many connections; try again later"));
+    return nullptr;
+  }
+  auto session = std::make_unique<Session>();
+  std::array<std::uint8_t, 16> secret{};
+  parts_.random->fill(secret);
+  session->id = to_hex(secret);
+  session->connection = *connection;
+  Route route;
+  route.session = session.get();
+  route.address = request.address;
+  routes_.emplace(*connection, std::move(route));
+  const std::string name = session->id;
+  return sessions_.emplace(name, std::move(session)).first->second.get();
+}
+
+void Service::sync_request(Instant now, RequestId id, const Request& request) {
+  if (request.method != "POST") {
+    answer(id, error_reply(405, "invalid_argument", "frames come by POST or over a WebSocket"));
+    return;
+  }
+  if (has_token_in_url(request)) {
+    answer(id, error_reply(400, "invalid_argument",
+                           "a token belongs into the hello, never into a URL"));
+    return;
+  }
+  Session* session = session_of(now, id, request);
+  if (session == nullptr) {
+    return;
+  }
+  session->heard_at = now;
+  if (session->waiting) {
+    // A newer request takes over; the older one gets nothing, so that frames keep their order.
+    waiting_.erase(*session->waiting);
+    Reply empty;
+    empty.content_type = "application/octet-stream";
+    empty.headers.push_back({session_header, session->id});
+    answer(*session->waiting, std::move(empty));
+  }
+  const std::int64_t wait = parse_int64(request.header(wait_header)).value_or(0);
+  session->answer_at = now + Duration{std::clamp<std::int64_t>(wait, 0, options_.poll.ms)};
+  session->waiting = id;
+  waiting_[id] = session;
+  const std::string name = session->id;
+  Reader in(as_bytes(request.body));
+  while (!in.at_end()) {
+    const auto frame = read_frame(in);
+    if (!frame) {
+      metrics_.add("refusals_total", "reason=\"malformed\"");
+      waiting_.erase(id);
+      session->waiting.reset();
+      drop_session(now, name);
+      answer(id, error_reply(400, "malformed", frame.error().message()));
+      return;
+    }
+    take_frame(now, session->connection, *frame);
+    while (auto effect = parts_.hub->next_effect()) {
+      perform(now, std::move(*effect));
+    }
+  }
+  if (commit_wanted_) {
+    // The answer carries the acknowledgement.
+    commit(now);
+  }
+  pump(now);
+  const auto at = sessions_.find(name);
+  if (at != sessions_.end() && at->second->waiting == id) {
+    answer_session(now, *at->second, wait <= 0 || at->second->closed);
+  }
+}
+
+void Service::on_request_gone(RequestId id) {
+  const auto at = waiting_.find(id);
+  if (at != waiting_.end()) {
+    at->second->waiting.reset();
+    waiting_.erase(at);
+  }
+}
+
+// --- Pages
+// ----------------------------------------------------------------------------------------
+
+void Service::on_request(Instant now, RequestId id, const Request& request) {
+  if (!per_address_.take(now, request.address)) {
+    metrics_.add("refusals_total", "reason=\"rate\"");
+    Reply reply = error_reply(429, "busy", "too many requests from this address");
+    reply.headers.push_back({"Retry-After", "1"});
+    answer(id, std::move(reply));
+    return;
+  }
+  if (auto refused = refuse_origin(request, options_.sync)) {
+    metrics_.add("refusals_total", "reason=\"origin\"");
+    answer(id, std::move(*refused));
+    return;
+  }
+  if (request.path == sync_path) {
+    sync_request(now, id, request);
+    return;
+  }
+  answer(id, page(now, request));
+}
+
+Reply Service::page(Instant now, const Request& request) {
+  const bool is_read = request.method == "GET" || request.method == "HEAD";
+  if (is_read && request.path == "/healthz") {
+    Json alive;
+    alive.set("ok", Json(true));
+    return json_reply(200, alive);
+  }
+  if (is_read && request.path == "/readyz") {
+    return ready(now);
+  }
+  if (is_read && request.path == "/metrics") {
+    return metrics_page();
+  }
+  if (request.path.rfind("/admin/", 0) == 0) {
+    return admin(now, request);
+  }
+  return not_found_reply();
+}
+
+Reply Service::ready(Instant now) {
+  commit(now);
+  Result<void> writable = parts_.store->begin();
+  if (writable) {
+    writable = parts_.store->commit();
+  }
+  if (!writable) {
+    return error_reply(503, error_code_name(writable.error().code()),
+                       "the storage cannot be written: " + writable.error().message());
+  }
+  Json json;
+  json.set("ok", Json(true));
+  return json_reply(200, json);
+}
+
+Reply Service::metrics_page() {
+  metrics_.set("connections", static_cast<std::int64_t>(parts_.hub->connections()));
+  metrics_.set("websockets", static_cast<std::int64_t>(sockets_.size()));
+  metrics_.set("http_sessions", static_cast<std::int64_t>(sessions_.size()));
+  metrics_.set("commits", static_cast<std::int64_t>(parts_.hub->commits()));
+  Reply reply;
+  reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  reply.body = metrics_.text();
+  return reply;
+}
+
+Reply Service::admin(Instant now, const Request& request) {
+  if (has_token_in_url(request)) {
+    return error_reply(400, "invalid_argument", "a token belongs into a header, never into a URL");
+  }
+  const auto identity = parts_.auth->identify(request.bearer(), parts_.clock->now_ms());
+  if (!identity) {
+    Reply reply = error_reply(401, "not_allowed", identity.error().message());
+    reply.headers.push_back({"WWW-Authenticate", "Bearer"});
+    return reply;
+  }
+  // Invariant 2.
+  if (!identity->is_admin || parts_.reader == nullptr) {
+    return not_found_reply();
+  }
+  if (request.method == "POST" && request.path == "/admin/revoke") {
+    return revoke(now, request);
+  }
+  if (request.method != "GET") {
+    return not_found_reply();
+  }
+  if (request.path == "/admin/connections") {
+    Json::Array list;
+    for (const auto& [connection, route] : routes_) {
+      Json one;
+      one.set("user", Json(route.identity));
+      one.set("address", Json(route.address));
+      one.set("transport", Json(route.socket ? "websocket" : "http"));
+      list.push_back(std::move(one));
+    }
+    return json_reply(200, Json(std::move(list)));
+  }
+  const auto json = read_admin(request, *parts_.reader);
+  if (!json) {
+    return json.error().code() == ErrorCode::not_found
+               ? not_found_reply()
+               : error_reply(503, error_code_name(json.error().code()), json.error().message());
+  }
+  return json_reply(200, *json);
+}
+
+Reply Service::revoke(Instant now, const Request& request) {
+  const auto json = read_json(request.body, {.bytes_max = 4096, .depth_max = 4, .values_max = 16});
+  const Json* subject = json ? json->find("subject") : nullptr;
+  if (subject == nullptr || subject->string() == nullptr || subject->string()->empty()) {
+    return error_reply(400, "invalid_argument", "send {\"subject\":\"...\"}");
+  }
+  parts_.auth->revoke(*subject->string(), parts_.clock->now_ms());
+  effects_.emplace_back(service_effect::SaveRevocations{parts_.auth->revocations()});
+  hang_up_revoked(now, *subject->string());
+  Json done;
+  done.set("ok", Json(true));
+  return json_reply(200, done);
+}
+
+}  // namespace syncline

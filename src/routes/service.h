@@ -1,0 +1,162 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+
+#include "base/random.h"
+#include "routes/auth.h"
+#include "routes/http.h"
+#include "routes/metrics.h"
+#include "routes/rate_limit.h"
+#include "routes/sync.h"
+#include "server/hub.h"
+#include "server/log_reader.h"
+
+namespace syncline {
+
+// A WebSocket of the host's.
+using SocketId = Strong<std::uint64_t, struct SocketIdTag>;
+
+namespace service_effect {
+struct SendFrame {
+  SocketId socket;
+  ByteVector frame;
+};
+// After what was sent before.
+struct CloseSocket {
+  SocketId socket;
+  std::string reason;
+};
+struct Answer {
+  RequestId request;
+  Reply reply;
+};
+// commit() is to be called once everything that waits has been read.
+struct CommitWanted {};
+// The list of revocations changed and must be kept.
+struct SaveRevocations {
+  std::string text;
+};
+}  // namespace service_effect
+
+using ServiceEffect =
+    std::variant<service_effect::SendFrame, service_effect::CloseSocket, service_effect::Answer,
+                 service_effect::CommitWanted, service_effect::SaveRevocations>;
+
+struct ServiceOptions {
+  SyncOptions sync;
+  // New connections and requests of one address.
+  RateLimit::Options per_address{200, 1000, 100'000};
+  // Frames of one subject.
+  RateLimit::Options per_identity{50'000, 200'000, 100'000};
+  // How long a POST may wait for something to answer with, at most.
+  Duration poll{25'000};
+  std::size_t http_sessions_max = 10'000;
+  // Frames kept for a replica that comes by POST and has not fetched them.
+  std::size_t http_bytes_max = std::size_t{16} << 20U;
+  std::size_t http_body_bytes_max = std::size_t{8} << 20U;
+};
+
+// Everything the server does behind its sockets: WebSocket frames, the same frames by POST, and
+// the operator's pages. Without I/O, like the hub that it drives. One thread.
+//
+// Invariants:
+// 1. A frame that was put into an answer is not kept: a POST whose answer got lost has lost its
+//    session, and the replica begins anew.
+// 2. Whoever may not see a workspace gets the answer of one that does not exist.
+class Service {
+ public:
+  struct Parts {
+    // All outlive the service. `reader` may be null: then there are no admin pages.
+    LogStore* store = nullptr;
+    Hub* hub = nullptr;
+    Auth* auth = nullptr;
+    LogReader* reader = nullptr;
+    WallClock* clock = nullptr;
+    Random* random = nullptr;  // for session ids: must not be guessable
+    std::function<std::int64_t()> micros;
+  };
+  Service(Parts parts, ServiceOptions options);
+
+  void on_socket_open(Instant now, SocketId socket, const std::string& address);
+  void on_socket_frame(Instant now, SocketId socket, Bytes frame);
+  void on_socket_closed(Instant now, SocketId socket);
+  void on_request(Instant now, RequestId id, const Request& request);
+  // Whoever asked is gone.
+  void on_request_gone(RequestId id);
+  void on_time(Instant now);
+  void commit(Instant now);
+  // Ends all sessions: the server stops.
+  void drain(Instant now);
+  // Takes revocations and keys that changed into account for live sessions.
+  void hang_up_revoked(Instant now, const std::string& subject);
+
+  // When on_time() is to be called next, if ever.
+  std::optional<Instant> next_wake() const;
+  std::optional<ServiceEffect> next_effect();
+  Metrics& metrics() { return metrics_; }
+
+ private:
+  // A conversation by POST.
+  struct Session {
+    std::string id;
+    ConnectionId connection;
+    std::deque<ByteVector> frames;
+    std::size_t bytes = 0;
+    std::optional<RequestId> waiting;
+    Instant answer_at;
+    bool closed = false;
+    Instant heard_at;
+  };
+  struct Route {
+    std::optional<SocketId> socket;
+    Session* session = nullptr;
+    std::string address;
+    std::string identity;
+  };
+
+  void pump(Instant now);
+  void perform(Instant now, HubEffect&& effect);
+  void send(Instant now, ConnectionId connection, ByteVector frame);
+  void hang_up(Instant now, ConnectionId connection, const std::string& reason);
+  void take_frame(Instant now, ConnectionId connection, Bytes frame);
+  void count_out(const ByteVector& frame);
+  void answer(RequestId id, Reply reply);
+
+  void sync_request(Instant now, RequestId id, const Request& request);
+  Session* session_of(Instant now, RequestId id, const Request& request);
+  void answer_session(Instant now, Session& session, bool even_empty);
+  void drop_session(Instant now, const std::string& id);
+
+  Reply page(Instant now, const Request& request);
+  Reply ready(Instant now);
+  Reply metrics_page();
+  Reply admin(Instant now, const Request& request);
+  Reply revoke(Instant now, const Request& request);
+
+  Parts parts_;
+  ServiceOptions options_;
+  RateLimit per_address_;
+  RateLimit per_identity_;
+  Metrics metrics_;
+  std::map<SocketId, ConnectionId> sockets_;
+  std::map<ConnectionId, Route> routes_;
+  std::map<std::string, std::unique_ptr<Session>> sessions_;
+  std::map<RequestId, Session*> waiting_;
+  // Those that have something to tell, by their ids.
+  std::set<std::string> told_;
+  // Both directions, so that a wish replaces the one before.
+  std::map<ConnectionId, Instant> wakes_;
+  std::set<std::pair<Instant, ConnectionId>> wake_order_;
+  Instant next_retire_;
+  Instant next_sweep_;
+  std::deque<ServiceEffect> effects_;
+  bool commit_wanted_ = false;
+};
+
+}  // namespace syncline

@@ -1,0 +1,245 @@
+#include "server/log_reader.h"
+
+#include <cmath>
+#include <map>
+
+#include "base/base64.h"
+#include "base/text.h"
+#include "wire/change_codec.h"
+
+namespace syncline {
+namespace {
+
+// As client/value_json writes values; rich cells travel as blobs.
+void append_value(std::string& out, const ValueView& value) {
+  switch (value.type) {
+    case ValueType::null:
+      out += "null";
+      return;
+    case ValueType::integer:
+      out += std::to_string(value.integer);
+      return;
+    case ValueType::real:
+      out += std::isfinite(value.real) ? format_double(value.real)
+                                       : "{\"real\":\"" + format_double(value.real) + "\"}";
+      return;
+    case ValueType::text:
+      if (is_wtf8(value.text())) {
+        append_json_string(out, value.text());
+      } else {
+        out += "{\"text_base64\":\"" + to_base64(value.data) + "\"}";
+      }
+      return;
+    case ValueType::blob:
+      out += "{\"base64\":\"" + to_base64(value.data) + "\"}";
+      return;
+  }
+}
+
+const char* kind_name(EditKind kind) {
+  switch (kind) {
+    case EditKind::put:
+      return "put";
+    case EditKind::set:
+      return "set";
+    case EditKind::erase:
+      return "del";
+  }
+  return "";
+}
+
+Result<void> append_edit(std::string& out, const RowEdit& edit) {
+  out += std::string("{\"kind\":\"") + kind_name(edit.kind) + "\",\"key\":[";
+  SL_TRY(const std::vector<Value> key, key_values(edit.key.view()));
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    out += i == 0 ? "" : ",";
+    append_value(out, key[i].view());
+  }
+  out += "],\"value\":{";
+  for (std::size_t i = 0; i < edit.cells.size(); ++i) {
+    out += i == 0 ? "" : ",";
+    append_json_string(out, edit.cells[i].column);
+    out += ":";
+    append_value(out, edit.cells[i].value.view());
+  }
+  out += "}}";
+  return {};
+}
+
+Result<void> append_tables(std::string& out, const Change& change) {
+  std::map<std::string, std::string> tables;
+  for (const RowEdit& edit : change.edits) {
+    std::string& rows = tables[edit.table];
+    rows += rows.empty() ? "" : ",";
+    SL_TRY(append_edit(rows, edit));
+  }
+  bool first = true;
+  for (const auto& [table, rows] : tables) {
+    out += first ? "" : ",";
+    first = false;
+    append_json_string(out, table);
+    out += ":[" + rows + "]";
+  }
+  return {};
+}
+
+// A statement's rows as a list of objects, named as its columns are.
+Result<Json> rows_of(Statement& rows) {
+  Json::Array out;
+  for (;;) {
+    SL_TRY(const bool found, rows.step());
+    if (!found) {
+      return Json(std::move(out));
+    }
+    Json row;
+    for (int i = 0; i < rows.column_count(); ++i) {
+      const ValueView value = rows.column(i);
+      Json shown;
+      if (value.type == ValueType::integer) {
+        shown = Json::integer(value.integer);
+      } else if (value.type == ValueType::text) {
+        shown = Json(to_valid_utf8(value.text()));
+      } else if (value.type == ValueType::blob) {
+        shown = Json(to_hex(value.data));
+      }
+      row.set(rows.column_name(i), std::move(shown));
+    }
+    out.push_back(std::move(row));
+  }
+}
+
+}  // namespace
+
+Result<LogReader> LogReader::open(const std::string& path) {
+  OpenOptions options;
+  options.create = false;
+  options.read_only = true;
+  SL_TRY(Database database, Database::open(path, options));
+  SL_TRY(database->query_int("SELECT count(*) FROM workspaces"));
+  return LogReader(std::move(database));
+}
+
+Result<LogReader::Space> LogReader::find(const std::string& workspace) const {
+  SL_TRY(Statement row,
+         database_->prepare("SELECT id, head, fence FROM workspaces WHERE name = ?1"));
+  row.bind_text(1, workspace);
+  SL_TRY(const bool found, row.step());
+  if (!found) {
+    return Error(ErrorCode::not_found, "there is no workspace of that name here");
+  }
+  return Space{row.column_int(0), ServerVersion(static_cast<std::uint64_t>(row.column_int(1))),
+               ServerVersion(static_cast<std::uint64_t>(row.column_int(2)))};
+}
+
+Result<void> LogReader::dump(const std::string& workspace, const Line& line) const {
+  SL_TRY(const Space space, find(workspace));
+  SL_TRY(Statement rows, database_->prepare("SELECT version, user, at_ms, parts, body FROM log "
+                                            "WHERE workspace = ?1 ORDER BY version"));
+  SL_TRY(Statement more, database_->prepare("SELECT body FROM log_parts WHERE workspace = ?1 AND "
+                                            "version = ?2 ORDER BY part"));
+  rows.bind(1, space.id);
+  for (;;) {
+    SL_TRY(const bool found, rows.step());
+    if (!found) {
+      return {};
+    }
+    std::vector<ByteVector> parts{to_vector(rows.column_blob(4))};
+    more.bind(1, space.id).bind(2, rows.column_int(0));
+    for (;;) {
+      SL_TRY(const bool another, more.step());
+      if (!another) {
+        break;
+      }
+      parts.push_back(to_vector(more.column_blob(0)));
+    }
+    more.reset();
+    const std::vector<Bytes> views(parts.begin(), parts.end());
+    SL_TRY(const Change change, decode_parts(views));
+    std::string out = "{\"seq\":" + std::to_string(rows.column_int(0)) + ",\"op\":\"" +
+                      change.stamp.replica.hex() + ":" + std::to_string(change.sequence.get()) +
+                      "\",\"stamp\":\"" + to_text(change.stamp) + "\",\"user\":";
+    append_json_string(out, rows.column_text(1));
+    out += ",\"at_ms\":" + std::to_string(rows.column_int(2)) + ",\"tables\":{";
+    SL_TRY(append_tables(out, change));
+    out += "}}";
+    SL_TRY(line(out));
+  }
+}
+
+Result<void> LogReader::audit(const AuditFilter& filter, const Line& line) const {
+  SL_TRY(find(filter.workspace));
+  SL_TRY(Statement rows,
+         database_->prepare(
+             std::string("SELECT change_id, device, user, type, entity_type, entity_id, data, time "
+                         "FROM audit WHERE workspace = ?1 AND change_id > ?2 AND (?3 = '' OR "
+                         "device = ?3) AND (?4 = '' OR entity_type = ?4) AND (?5 = '' OR "
+                         "entity_id = ?5) ORDER BY change_id ") +
+             (filter.newest_first ? "DESC" : "ASC") + " LIMIT ?6"));
+  rows.bind_text(1, filter.workspace)
+      .bind(2, filter.since)
+      .bind_text(3, filter.device)
+      .bind_text(4, filter.entity_type)
+      .bind_text(5, filter.entity_id)
+      .bind(6, filter.count_max);
+  for (;;) {
+    SL_TRY(const bool found, rows.step());
+    if (!found) {
+      return {};
+    }
+    std::string out = "{\"change_id\":" + std::to_string(rows.column_int(0));
+    constexpr const char* members[] = {"device", "user", "type", "entity_type", "entity_id"};
+    for (int i = 0; i < 5; ++i) {
+      out += std::string(",\"") + members[i] + "\":";
+      append_json_string(out, rows.column_text(i + 1));
+    }
+    out += ",\"data\":" + std::string(rows.column_text(6)) + ",\"time\":\"" +
+           std::string(rows.column_text(7)) + "\"}";
+    SL_TRY(line(out));
+  }
+}
+
+Result<Json> LogReader::workspaces() const {
+  SL_TRY(Statement rows,
+         database_->prepare(
+             "SELECT w.name AS workspace, w.head, w.fence, coalesce(sum(t.rows), 0) AS rows, "
+             "coalesce(sum(t.bytes), 0) AS bytes, (SELECT count(*) FROM replicas r WHERE "
+             "r.workspace = w.id) AS devices FROM workspaces w LEFT JOIN totals t ON t.workspace = "
+             "w.id GROUP BY w.id ORDER BY w.name LIMIT 10000"));
+  return rows_of(rows);
+}
+
+Result<Json> LogReader::devices(const std::string& workspace) const {
+  SL_TRY(const Space space, find(workspace));
+  SL_TRY(Statement rows,
+         database_->prepare(
+             "SELECT lower(hex(replica)) AS device, user, cursor, ?2 - cursor AS lag, "
+             "last_sequence, strftime('%Y-%m-%dT%H:%M:%fZ', seen_ms / 1000.0, 'unixepoch') AS "
+             "last_seen FROM replicas WHERE workspace = ?1 ORDER BY seen_ms DESC LIMIT 10000"));
+  rows.bind(1, space.id).bind(2, static_cast<std::int64_t>(space.head.get()));
+  return rows_of(rows);
+}
+
+Result<Json> LogReader::volume(const std::string& workspace) const {
+  SL_TRY(const Space space, find(workspace));
+  SL_TRY(Statement rows,
+         database_->prepare("SELECT date(at_ms / 1000, 'unixepoch') AS day, count(*) AS changes, "
+                            "sum(length(body)) AS bytes FROM log WHERE workspace = ?1 GROUP BY day "
+                            "ORDER BY day DESC LIMIT 400"));
+  rows.bind(1, space.id);
+  return rows_of(rows);
+}
+
+Result<Json> LogReader::conflicts(const std::string& workspace) const {
+  SL_TRY(const Space space, find(workspace));
+  // Conflicts are rows that sync; the newest word about each tells whether it is open.
+  SL_TRY(Statement rows,
+         database_->prepare(
+             "SELECT a.entity_id AS conflict, a.device, a.user, a.data, max(a.version) AS "
+             "change_id FROM audit_rows a WHERE a.workspace = ?1 AND a.entity_type = "
+             "'syncline_conflict_rows' GROUP BY a.entity_id HAVING a.type = 'CREATED' ORDER BY "
+             "change_id DESC LIMIT 1000"));
+  rows.bind(1, space.id);
+  return rows_of(rows);
+}
+
+}  // namespace syncline

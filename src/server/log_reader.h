@@ -1,0 +1,58 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "model/ids.h"
+#include "sqlite/database.h"
+
+namespace syncline {
+
+// Reads a log in an SQLite file that somebody else (a server, perhaps in another process) writes:
+// for operators, audits and tests. Lines are JSON objects.
+class LogReader {
+ public:
+  static Result<LogReader> open(const std::string& path);
+
+  using Line = std::function<Result<void>(std::string_view line)>;
+
+  // The log in its order: {"seq","op","stamp","user","at_ms","tables":{table:[row...]}}, an edit as
+  // {"kind","key","value"}. Fails with `not_found`.
+  Result<void> dump(const std::string& workspace, const Line& line) const;
+
+  struct AuditFilter {
+    std::string workspace;
+    std::int64_t since = 0;
+    std::string device;
+    std::string entity_type;
+    std::string entity_id;
+    std::int64_t count_max = -1;
+    bool newest_first = false;
+  };
+  // {"change_id","device","user","type","entity_type","entity_id","data","time"}
+  Result<void> audit(const AuditFilter& filter, const Line& line) const;
+
+  Result<Json> workspaces() const;
+  // With cursor, lag behind the head, and when each was last seen.
+  Result<Json> devices(const std::string& workspace) const;
+  // Changes and bytes of each day (UTC), the newest first.
+  Result<Json> volume(const std::string& workspace) const;
+  // The conflicts that are open, as the workspace's replicas recorded them.
+  Result<Json> conflicts(const std::string& workspace) const;
+
+  struct Space {
+    std::int64_t id = 0;
+    ServerVersion head;
+    ServerVersion fence;
+  };
+  Result<Space> find(const std::string& workspace) const;
+
+ private:
+  explicit LogReader(Database database) : database_(std::move(database)) {}
+  Database database_;
+};
+
+}  // namespace syncline
