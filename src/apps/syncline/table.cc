@@ -13,7 +13,7 @@ const Flag key_file = {"key-file", "FILE",
                        "JWK",
                        true, false};
 
-std::vector<Command> replica_table() {
+std::vector<Command> syncing_table() {
   return {
       {"init",
        "Makes a database a replica, or adopts one, and tracks its tables.",
@@ -71,6 +71,11 @@ std::vector<Command> replica_table() {
         {"transport", "NAME", "auto, websocket or http", false, false}},
        "syncline sync --db notes.db --server http://127.0.0.1:8080 --until-idle",
        run_sync},
+  };
+}
+
+std::vector<Command> reading_table() {
+  return {
       {"status",
        "Says where a replica stands.",
        "",
@@ -119,6 +124,11 @@ std::vector<Command> replica_table() {
        {db},
        "syncline watch --db notes.db \"SELECT count(*) FROM notes\"",
        run_watch},
+  };
+}
+
+std::vector<Command> deciding_table() {
+  return {
       {"conflicts",
        "Lists what two people wrote without having seen each other.",
        "",
@@ -195,6 +205,11 @@ std::vector<Command> server_table() {
         {"to", "FILE", "written there instead of being printed", false, false}},
        "syncline token --key-file secret --subject ann --workspace team --to ann.token",
        run_token},
+  };
+}
+
+std::vector<Command> care_table() {
+  return {
       {"server-dump",
        "Prints a workspace's log, change by change.",
        "",
@@ -254,9 +269,10 @@ std::vector<Command> server_table() {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = [] {
-    std::vector<Command> out = replica_table();
-    for (Command& one : server_table()) {
-      out.push_back(std::move(one));
+    std::vector<Command> out;
+    for (const auto& table :
+         {syncing_table(), reading_table(), deciding_table(), server_table(), care_table()}) {
+      out.insert(out.end(), table.begin(), table.end());
     }
     return out;
   }();
