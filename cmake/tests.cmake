@@ -62,3 +62,10 @@ target_link_libraries(engine_tests PRIVATE doctest_main syncline_client)
 add_test(NAME engine COMMAND engine_tests)
 set_tests_properties(engine PROPERTIES LABELS unit)
 add_dependencies(unit_tests engine_tests)
+
+# --- The program alone: killed at random moments, and every answered write accounted for -----------
+if(TARGET syncline_cli AND EXISTS /usr/bin/python3)
+  add_test(NAME blackbox COMMAND /usr/bin/python3 "${CMAKE_SOURCE_DIR}/tests/e2e/blackbox.py"
+                                 $<TARGET_FILE:syncline_cli>)
+  set_tests_properties(blackbox PROPERTIES TIMEOUT 300)
+endif()
