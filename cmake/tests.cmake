@@ -67,5 +67,7 @@ add_dependencies(unit_tests engine_tests)
 if(TARGET syncline_cli AND EXISTS /usr/bin/python3)
   add_test(NAME blackbox COMMAND /usr/bin/python3 "${CMAKE_SOURCE_DIR}/tests/e2e/blackbox.py"
                                  $<TARGET_FILE:syncline_cli>)
-  set_tests_properties(blackbox PROPERTIES TIMEOUT 300)
+  add_test(NAME two_devices COMMAND /usr/bin/python3 "${CMAKE_SOURCE_DIR}/tests/e2e/two_devices.py"
+                                    $<TARGET_FILE:syncline_cli>)
+  set_tests_properties(blackbox two_devices PROPERTIES TIMEOUT 300)
 endif()

@@ -13,6 +13,7 @@ namespace {
 constexpr std::int64_t turn_ms_max = 20;
 // Commits of other processes are noticed within it.
 constexpr Duration look_every{25};
+constexpr Duration arrivals_time_max{50};
 constexpr int farewell_turns_max = 25;
 
 }  // namespace
@@ -65,7 +66,9 @@ void SyncLoop::hang_up(const std::string& reason) { sockets_->transport->hang_up
 void SyncLoop::turn() {
   Instant now = instant_now();
   std::int64_t wait = turn_ms_max;
-  if (wake_) {
+  if (!arrivals_.empty()) {
+    wait = 0;
+  } else if (wake_) {
     wait = std::clamp<std::int64_t>((*wake_ - now).ms, 0, turn_ms_max);
   }
   if (wait == 0) {
@@ -75,7 +78,9 @@ void SyncLoop::turn() {
   }
   now = instant_now();
   // A connection that ended takes what came after it along: dial() made a new one.
-  while (!arrivals_.empty()) {
+  // The rest waits for the next turn, so that whoever runs the loop is asked in time.
+  const Instant begun = now;
+  while (!arrivals_.empty() && now - begun < arrivals_time_max) {
     const Arrival arrival = std::move(arrivals_.front());
     arrivals_.pop_front();
     switch (arrival.kind) {
@@ -89,6 +94,7 @@ void SyncLoop::turn() {
         host_->on_disconnected(now);
         break;
     }
+    now = instant_now();
   }
   if ((wake_ && *wake_ <= now) || now - looked_ >= look_every) {
     wake_.reset();

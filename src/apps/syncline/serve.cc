@@ -191,8 +191,8 @@ class House {
   }
   void install_keys(JwtKeys keys) {
     // A std::function must be copyable; the keys are not.
-    fresh_keys_ = std::move(keys);
-    backend_->run([this](Service&, Instant) { auth_.set_keys(std::move(fresh_keys_)); });
+    const auto fresh = std::make_shared<JwtKeys>(std::move(keys));
+    backend_->run([this, fresh](Service&, Instant) { auth_.set_keys(std::move(*fresh)); });
     log_.info("keys_read");
   }
 
@@ -209,7 +209,6 @@ class House {
   std::unique_ptr<NetServer> server_;
   std::int64_t keys_written_ = 0;
   std::int64_t tls_written_ = 0;
-  JwtKeys fresh_keys_;
 };
 
 extern "C" void leave_at_once(int /*signal*/) { ::_exit(exit_ok); }
