@@ -3,6 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <mutex>
+#include <optional>
+
 #include "apps/syncline/commands.h"
 #include "apps/syncline/config.h"
 #include "apps/syncline/data_folder.h"
@@ -190,9 +193,18 @@ class House {
     return written_at(settings_.net.tls_certificate) + written_at(settings_.net.tls_key);
   }
   void install_keys(JwtKeys keys) {
-    // A std::function must be copyable; the keys are not.
-    const auto fresh = std::make_shared<JwtKeys>(std::move(keys));
-    backend_->run([this, fresh](Service&, Instant) { auth_.set_keys(std::move(*fresh)); });
+    // A std::function must be copyable, and the keys are not: they wait here for their thread.
+    {
+      const std::lock_guard<std::mutex> lock(fresh_keys_mutex_);
+      fresh_keys_ = std::move(keys);
+    }
+    backend_->run([this](Service&, Instant) {
+      const std::lock_guard<std::mutex> lock(fresh_keys_mutex_);
+      if (fresh_keys_) {
+        auth_.set_keys(std::move(*fresh_keys_));
+        fresh_keys_.reset();
+      }
+    });
     log_.info("keys_read");
   }
 
@@ -209,6 +221,8 @@ class House {
   std::unique_ptr<NetServer> server_;
   std::int64_t keys_written_ = 0;
   std::int64_t tls_written_ = 0;
+  std::mutex fresh_keys_mutex_;
+  std::optional<JwtKeys> fresh_keys_;
 };
 
 extern "C" void leave_at_once(int /*signal*/) { ::_exit(exit_ok); }
