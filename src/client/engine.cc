@@ -272,6 +272,11 @@ void Engine::forget_all() {
 }
 
 void Engine::end_call() {
+  if (!parts_.connection.autocommit() && parts_.connection.in_write_transaction()) {
+    // The application may roll back, and SQLite tells nobody of it when no tracked table was
+    // written.
+    forget_all();
+  }
   if (!parts_.keep_statements) {
     tables_.release();
     if (!capture_.has_sinks()) {

@@ -165,4 +165,38 @@ TEST_CASE("VACUUM keeps every clock, also of rows whose rowid it may change") {
   CHECK(again.all_changes() == told);
 }
 
+// Nothing of this touches the application's tables, so that SQLite tells nobody of the rollback.
+TEST_CASE("a rollback takes back what memory learned in a transaction that only told of deaths") {
+  WorldReplica one(1);
+  WorldReplica two(2);
+  WorldReplica three(3);
+  for (WorldReplica* replica : {&one, &two, &three}) {
+    REQUIRE(replica->run("CREATE TABLE t(k INTEGER PRIMARY KEY, a)") == "");
+    REQUIRE(replica->track("t") == "");
+  }
+  const auto grave = [](WorldReplica& replica, int key) {
+    const std::string row = std::to_string(key);
+    REQUIRE(replica.run("INSERT INTO t VALUES(" + row + ", 1)") == "");
+    const std::uint64_t before = replica.version();
+    REQUIRE(replica.run("DELETE FROM t WHERE k = " + row) == "");
+    return replica.changes(before);
+  };
+  const ByteVector from_one = grave(one, 1);
+  const ByteVector from_three = grave(three, 2);
+  REQUIRE(two.run("BEGIN") == "");
+  REQUIRE(two.apply(from_one) == "");
+  REQUIRE_FALSE(two.changes().empty());
+  REQUIRE(two.run("ROLLBACK") == "");
+  REQUIRE(two.apply(from_three) == "");
+  REQUIRE_MESSAGE(!two.changes().empty(), two.last_error());
+  REQUIRE(two.apply(from_one) == "");
+  REQUIRE_MESSAGE(!two.changes().empty(), two.last_error());
+  REQUIRE(three.apply(from_one) == "");
+  CHECK(two.rows("SELECT count(*) FROM syncline_log") == std::vector<std::string>{"2"});
+  // An older insert of either key stays dead.
+  REQUIRE(two.apply(one.changes()) == "");
+  REQUIRE(two.apply(three.changes()) == "");
+  CHECK(two.rows("SELECT * FROM t").empty());
+}
+
 }  // namespace syncline
