@@ -17,7 +17,8 @@ constexpr std::array<std::string_view, message_types> names = {
     "rejected",       "pull_part",     "pull_through", "applied",        "snapshot_request",
     "snapshot_begin", "snapshot_page", "snapshot_end", "rescan_request", "range_digests",
     "range_request",  "range_rows",    "heartbeat",    "presence",       "subscribe",
-    "token_refresh",  "bye",           "peer_hello",   "peer_part",      "peer_seen", "relay_part", "relay_ack"};
+    "token_refresh",  "bye",           "peer_hello",   "peer_part",      "peer_seen",
+    "relay_part",     "relay_ack"};
 
 struct FieldWriter {
   Writer& out;
