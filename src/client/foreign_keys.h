@@ -17,7 +17,11 @@ class ForeignKeys {
   struct Row {
     TableId table = 0;
     ByteVector key;  // encoded values
-    friend auto operator<=>(const Row&, const Row&) = default;
+    friend bool operator==(const Row&, const Row&) = default;
+    // Emscripten's library cannot compare vectors three ways.
+    friend bool operator<(const Row& a, const Row& b) {
+      return a.table != b.table ? a.table < b.table : a.key < b.key;
+    }
   };
   // Rows of tracked tables that point to this row, which must stand; at most `count_max`.
   Result<std::vector<Row>> children(const TrackedTable& parent, Bytes key, std::size_t count_max);
