@@ -117,6 +117,10 @@ bool RealReplica::upgrade() {
     return engine_->alter_commit();
   };
   if (failed(run())) {
+    // As an application must: the change of schema is a transaction like any other.
+    if (!database_->connection().autocommit()) {
+      (void)database_->connection().execute("ROLLBACK");
+    }
     return false;
   }
   ++upgrades_;
@@ -171,6 +175,17 @@ std::optional<ReplicaFacts> RealReplica::facts() {
     return std::nullopt;
   }
   return std::move(*facts);
+}
+
+std::string RealReplica::situation() {
+  if (!host_) {
+    return "not open, last error: " + last_error_;
+  }
+  const auto head = engine_->log_head();
+  return std::string(database_->connection().autocommit() ? "no" : "a") + " transaction open, " +
+         (head ? "own sequence " + std::to_string(head->own_sequence.get())
+               : head.error().message()) +
+         ", last error: " + last_error_;
 }
 
 std::optional<std::map<RowName, std::map<std::string, std::string>>> RealReplica::rows() {

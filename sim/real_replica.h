@@ -53,6 +53,8 @@ class RealReplica final : public ReplicaLink {
   // numbers anew.
   using Answered = std::pair<ReplicaId, ChangeSequence>;
   const Answered& answered() const { return answered_; }
+  // What a person needs who asks why it does not settle.
+  std::string situation();
   // Rows as the application reads them: columns by name, in the order of the key.
   std::optional<std::map<RowName, std::map<std::string, std::string>>> rows();
 

@@ -118,7 +118,8 @@ void World::check_end() {
               " does not settle: " + std::string(status_name(report.status)) + ", " +
               std::string(trouble_name(report.trouble)) + " " + report.message + ", pending " +
               std::to_string(report.pending) + ", activity " +
-              std::to_string(static_cast<int>(report.activity)));
+              std::to_string(static_cast<int>(report.activity)) +
+              (nodes_[i]->real ? ", " + nodes_[i]->real->situation() : std::string()));
       return;
     }
   }

@@ -362,6 +362,10 @@ void ClientSession::on_facts(Instant now, ReplicaFacts facts) {
   if (phase_ == Phase::mending || phase_ == Phase::waiting) {
     trouble_ = Trouble::none;
     dial(now);
+  } else if (is_up() || phase_ == Phase::greeting) {
+    // Only a handshake tells the schema.
+    close(now, "the schema has changed");
+    dial(now);
   }
 }
 

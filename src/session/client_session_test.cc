@@ -239,6 +239,25 @@ TEST_CASE("a copy is told to take another id, and goes on with what that left") 
   CHECK(talk.sent<Hello>()->catch_up == CatchUp::rescan);
 }
 
+TEST_CASE(
+    "a schema that changed is told by another handshake, then what was written with it goes") {
+  Talk talk;
+  talk.go_live();
+  ReplicaFacts changed = some_facts();
+  changed.schema_version = 1;
+  changed.fingerprint.bytes[0] = 7;
+  changed.last_sequence = ChangeSequence(6);
+  talk.session.on_facts(talk.now, changed);
+  talk.take();
+  CHECK(talk.find<effect::HangUp>() != nullptr);
+  REQUIRE(talk.find<effect::Dial>() != nullptr);
+  talk.connect();
+  CHECK(talk.sent<Hello>()->fingerprint == changed.fingerprint);
+  talk.hear(talk.welcome());
+  REQUIRE(talk.find<effect::LoadOutbox>() != nullptr);
+  CHECK(talk.find<effect::LoadOutbox>()->after == ChangeSequence(5));
+}
+
 TEST_CASE("a wrong clock is corrected before anything is stamped anew") {
   Talk talk;
   talk.clock.ms += 3'600'000;
