@@ -177,6 +177,7 @@ class Database {
 
   Status track(const std::string& table, const std::vector<std::string>& rules = {}) {
     std::vector<const char*> texts;
+    texts.reserve(rules.size());
     for (const std::string& rule : rules) {
       texts.push_back(rule.c_str());
     }

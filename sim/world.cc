@@ -12,7 +12,7 @@ constexpr std::int64_t epoch_ms = 1'700'000'000'000;
 // After the storm everything must be green within this much simulated time: the longest back-off
 // (60 s), a dial that leads nowhere (30 s) or a connection that only looks open (15 s, and 30 s
 // when heartbeats still come), and half a minute for what is to be said then.
-constexpr std::int64_t settle_ms = 150 * 1000;
+constexpr std::int64_t settle_ms = 150'000;
 // A heartbeat from before the storm's end may be believed as long as it is fresh (P4: 5 s), and
 // replicas look at it once a second.
 constexpr std::int64_t believed_ms = 6000;

@@ -38,7 +38,7 @@ std::string bash() {
          "complete -F _syncline syncline";
 }
 
-std::string zsh_quoted(std::string text) {
+std::string zsh_quoted(const std::string& text) {
   std::string out;
   for (const char c : text) {
     if (c == '\'') {
