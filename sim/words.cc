@@ -6,31 +6,38 @@
 
 namespace syncline::sim {
 
+std::string frame_words(Bytes frame) {
+  const auto message = decode_message(frame);
+  if (!message) {
+    return "what does not decode";
+  }
+  std::string out(message_name(*message));
+  if (const auto* hello = std::get_if<Hello>(&*message)) {
+    out += " epoch " + hello->epoch.hex().substr(0, 4) + " after";
+    for (const EpochId& epoch : hello->epochs_before) {
+      out += " " + epoch.hex().substr(0, 4);
+    }
+    out += hello->catch_up == CatchUp::rescan ? " rescan" : "";
+  } else if (const auto* welcome = std::get_if<Welcome>(&*message)) {
+    out += " head " + std::to_string(welcome->head.get()) + " resume after " +
+           std::to_string(welcome->resume_after.get());
+  } else if (const auto* part = std::get_if<PushPart>(&*message)) {
+    Reader in(part->part);
+    if (const auto header = read_part_header(in)) {
+      out += " " + std::to_string(header->sequence.get()) + " time " +
+             std::to_string(header->stamp.time);
+    }
+  } else if (const auto* beat = std::get_if<Heartbeat>(&*message)) {
+    out += " head " + std::to_string(beat->head.get()) + " digest " +
+           std::to_string(beat->digest.low % 10000);
+  }
+  return out;
+}
+
 std::string effect_words(const ClientEffect& any) {
   return std::visit(
       Overloaded{
-          [](const effect::Send& e) {
-            const auto message = decode_message(e.frame);
-            std::string out = "sends ";
-            if (!message) {
-              return out + "what does not decode";
-            }
-            out += message_name(*message);
-            if (const auto* hello = std::get_if<Hello>(&*message)) {
-              out += " epoch " + hello->epoch.hex().substr(0, 4) + " after";
-              for (const EpochId& epoch : hello->epochs_before) {
-                out += " " + epoch.hex().substr(0, 4);
-              }
-              out += hello->catch_up == CatchUp::rescan ? " rescan" : "";
-            } else if (const auto* part = std::get_if<PushPart>(&*message)) {
-              Reader in(part->part);
-              if (const auto header = read_part_header(in)) {
-                out += " " + std::to_string(header->sequence.get()) + " time " +
-                       std::to_string(header->stamp.time);
-              }
-            }
-            return out;
-          },
+          [](const effect::Send& e) { return "sends " + frame_words(e.frame); },
           [](const effect::HangUp& e) { return "hangs up: " + e.reason; },
           [](const effect::Dial&) { return std::string("dials"); },
           [](const effect::Acknowledge& e) {

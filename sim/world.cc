@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "base/digest.h"
+#include "sim/words.h"
 
 namespace syncline::sim {
 namespace {
@@ -146,6 +147,7 @@ void World::receive(const Event& event) {
     return;
   }
   if (node.real) {
+    tell(event.node, "hears " + frame_words(event.frame));
     node.real->host().on_frame(now(), event.frame);
   } else {
     node.session->on_frame(now(), event.frame);

@@ -1,6 +1,7 @@
 // Replicas that are the engine over a file: what happens to them, and what must hold.
 #include <algorithm>
 
+#include "sim/words.h"
 #include "sim/world.h"
 
 namespace syncline::sim {
@@ -26,6 +27,7 @@ void World::pump_real(std::size_t index) {
   while (auto wish = node.real->next_wish()) {
     switch (wish->want) {
       case RealReplica::Want::send:
+        tell(index, "sends " + frame_words(wish->frame));
         send_up(index, std::move(wish->frame));
         break;
       case RealReplica::Want::dial:

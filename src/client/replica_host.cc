@@ -197,7 +197,16 @@ Result<void> ReplicaHost::tell_facts(Instant now) {
   return {};
 }
 
-Result<Digest> ReplicaHost::digest() { return parts_.engine->digest_of_tables(tables_); }
+Result<void> ReplicaHost::tell_applied(Instant now, ServerVersion cursor) {
+  SL_TRY(const Digest sum, parts_.engine->digest_of_tables(tables_));
+  SL_TRY(const LogHead head, parts_.engine->log_head());
+  if (head.own_sequence != seen_.own_sequence) {
+    // The rows hold a write that was not noticed yet; the server's digest cannot.
+    session_.on_local_change(now, head.own_sequence, sum);
+  }
+  session_.on_applied(now, cursor, sum);
+  return {};
+}
 
 // --- Effects
 // --------------------------------------------------------------------------------------
@@ -323,9 +332,7 @@ Result<void> ReplicaHost::perform(Instant now, const effect::ApplyChanges& e) {
   tell(event_name::pull_received,
        "{\"parts\":" + std::to_string(parts.size()) + ",\"bytes\":" + std::to_string(bytes) + "}");
   SL_TRY(parts_.engine->apply_remote(parts, e.cursor));
-  SL_TRY(const Digest sum, digest());
-  session_.on_applied(now, e.cursor, sum);
-  return {};
+  return tell_applied(now, e.cursor);
 }
 
 Result<void> ReplicaHost::perform(Instant /*now*/, const effect::BeginSnapshot& e) {
@@ -347,9 +354,7 @@ Result<void> ReplicaHost::perform(Instant now, const effect::FinishSnapshot& e) 
   SL_TRY(parts_.engine->finish_snapshot(e.cursor));
   parts_.engine->set_quiet(false);
   tell(event_name::bootstrap_complete, progress_payload(session_.status(now).progress));
-  SL_TRY(const Digest sum, digest());
-  session_.on_applied(now, e.cursor, sum);
-  return {};
+  return tell_applied(now, e.cursor);
 }
 
 Result<void> ReplicaHost::perform(Instant /*now*/, const effect::BeginRescan& /*e*/) {
@@ -381,9 +386,7 @@ Result<void> ReplicaHost::perform(Instant now, const effect::FinishRescan& e) {
   SL_TRY(parts_.engine->finish_rescan(e.cursor));
   parts_.engine->set_quiet(false);
   tell(event_name::rescan_completed, "{\"ranges\":" + std::to_string(rescanned_ranges_) + "}");
-  SL_TRY(const Digest sum, digest());
-  session_.on_applied(now, e.cursor, sum);
-  return {};
+  return tell_applied(now, e.cursor);
 }
 
 Result<void> ReplicaHost::perform(Instant /*now*/, const effect::SaveWelcome& e) {

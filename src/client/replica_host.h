@@ -93,7 +93,7 @@ class ReplicaHost final : private Engine::Listener {
   void tell(std::string_view name, std::string payload);
   bool hand_on(Instant now, ClientEffect& effect);
   Result<void> tell_facts(Instant now);
-  Result<Digest> digest();
+  Result<void> tell_applied(Instant now, ServerVersion cursor);
   Result<void> local_change(Instant now);
 
   Result<void> perform_and_look(Instant now, ClientEffect& effect);

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -106,6 +107,8 @@ class Device final : public ReplicaLink {
   std::vector<std::string> refusals;
   // Frames that this device may still receive before its connection breaks; negative: no limit.
   int frames_left = -1;
+  // What happens before each frame that this device hears.
+  std::function<void(Bytes)> before_frame;
 };
 
 class ConversationWorld {
@@ -228,6 +231,9 @@ class ConversationWorld {
       const ByteVector frame = std::move(device.incoming.front());
       device.incoming.pop_front();
       note_refusal(device, frame);
+      if (device.before_frame) {
+        device.before_frame(frame);
+      }
       device.host->on_frame(now, frame);
     }
     if (device.wanted || (device.wake && *device.wake <= now)) {
@@ -296,6 +302,9 @@ class ConversationWorld {
           const ByteVector frame = std::move(device.incoming.front());
           device.incoming.pop_front();
           note_refusal(device, frame);
+          if (device.before_frame) {
+            device.before_frame(frame);
+          }
           device.host->on_frame(now, frame);
         }
         if (device.connection == hang_up->connection) {

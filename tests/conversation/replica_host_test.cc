@@ -405,6 +405,35 @@ TEST_CASE("what another connection or process writes is noticed and sent") {
   CHECK(b.text(all_notes) == "1:from next door:-:0");
 }
 
+TEST_CASE("a write that nobody has noticed yet is not taken for a difference to the server") {
+  ConversationWorld world("host_foreign_between");
+  Device a(world, "a.db", 1);
+  Device b(world, "b.db", 2);
+  track(a);
+  track(b);
+  a.start();
+  b.start();
+  check_agreed(world, {&a, &b});
+  insert(b, 1, "from b");
+  // The heartbeat overtakes the change that it speaks of, and a writes just before it comes.
+  bool wrote = false;
+  a.before_frame = [&](Bytes frame) {
+    const auto message = decode_message(frame);
+    if (wrote || !message || !std::holds_alternative<PullPart>(*message)) {
+      return;
+    }
+    wrote = true;
+    const auto digest = b.engine->digest();
+    REQUIRE(digest);
+    a.host->on_frame(world.now,
+                     encode_message(Heartbeat{ServerVersion(1), world.time.ms, *digest}));
+    insert(a, 2, "unnoticed");
+  };
+  world.advance(1'000);
+  CHECK(wrote);
+  check_agreed(world, {&a, &b});
+}
+
 TEST_CASE("a token that was refused waits for another one and loses nothing") {
   ConversationWorld world("host_token");
   Device a(world, "a.db", 1);
