@@ -384,8 +384,9 @@ void ModelReplica::restamp(HybridClock& clock, ChangeSequence after) {
 
 void ModelReplica::reidentify(Random& random, const effect::Reidentify& how) {
   std::size_t common = static_cast<std::size_t>(how.acknowledged.get());
-  for (const std::uint64_t time : how.known_times) {
-    if (common >= log_.size() || log_[common].stamp.time != time) {
+  for (const KnownChange& known : how.known) {
+    if (common >= log_.size() ||
+        !known.is(log_[common].stamp.time, hash_of_parts({{encode_change(log_[common])}}))) {
       break;
     }
     ++common;

@@ -56,7 +56,7 @@ std::string effect_words(const ClientEffect& any) {
           },
           [](const effect::Reidentify& e) {
             return "reidentify after " + std::to_string(e.acknowledged.get()) + " with " +
-                   std::to_string(e.known_times.size()) + " times";
+                   std::to_string(e.known.size()) + " known changes";
           },
           [](const effect::Restamp& e) { return "restamp after " + std::to_string(e.after.get()); },
           [](const effect::Salvage& e) { return "salvage: " + e.reason; },

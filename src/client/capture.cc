@@ -57,7 +57,7 @@ Result<std::unique_ptr<WriteSink>> Capture::connect(std::span<const std::string>
   }
   column_count = static_cast<int>(columns);
   // The schema has just been read anew: what is cached about tables may be old.
-  catalog_.drop_cache();
+  catalog_.mark_stale();
   last_table_ = nullptr;
   all_columns_.clear();
   ++sinks_;
@@ -109,6 +109,8 @@ Result<void> Capture::on_row(TableId table_id, std::span<sqlite3_value* const> v
   if (synced_) {
     SL_TRY(reopen());
   }
+  catalog_.settle();
+  const Catalog::Hold hold(catalog_);
   if (generation_ != catalog_.generation()) {
     generation_ = catalog_.generation();
     last_table_ = nullptr;
@@ -454,6 +456,7 @@ Result<bool> Capture::write_change() {
   // The application reads last_insert_rowid() after its own insert, not after ours.
   const std::int64_t last_rowid = connection_.last_insert_rowid();
   written_tables_ = buffer_.tables();
+  const Catalog::Hold hold(catalog_);
   for (const TableId id : written_tables_) {
     SL_TRY(const TrackedTable* table, catalog_.table(id));
     SL_TRY(write_table(*table, Stamp{row_.time, replica_}));

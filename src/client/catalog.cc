@@ -393,6 +393,19 @@ Result<std::unique_ptr<TrackedTable>> Catalog::load(TableId id) const {
   return table;
 }
 
+Result<void> Catalog::catch_up() {
+  if (holds_ > 0) {
+    return {};
+  }
+  SL_TRY(const auto cookie, connection_.query_int("PRAGMA main.schema_version"));
+  if (cookie.value_or(0) != schema_cookie_) {
+    schema_cookie_ = cookie.value_or(0);
+    stale_ = true;
+  }
+  settle();
+  return {};
+}
+
 Result<const TrackedTable*> Catalog::table(TableId id) {
   const auto found = tables_.find(id);
   if (found != tables_.end()) {

@@ -105,8 +105,8 @@ class Catalog {
   // Adapts triggers and columns after the application changed a tracked table's schema.
   Result<void> refresh(TableId table);
 
-  // The table as it stands, read once and kept until drop_cache(). The pointer stays valid until
-  // then. Fails with `not_found`.
+  // The table as it stands, read once and kept until it is read anew. The pointer stays valid until
+  // then: within a Hold, for its whole life. Fails with `not_found`.
   Result<const TrackedTable*> table(TableId id);
   // Null when no such table is tracked.
   Result<const TrackedTable*> find(std::string_view name);
@@ -116,8 +116,31 @@ class Catalog {
   Result<std::vector<const TrackedTable*>> all_with_own();
   void drop_cache() {
     tables_.clear();
+    stale_ = false;
     ++generation_;
   }
+  // SQLite has read the schema anew, or a transaction was rolled back. That happens inside of
+  // statements, and whoever runs one may hold pointers: they last until settle().
+  void mark_stale() { stale_ = true; }
+  // Nobody holds pointers, unless a Hold says so.
+  void settle() {
+    if (stale_ && holds_ == 0) {
+      drop_cache();
+    }
+  }
+  // The same, and another process's changes of the schema count.
+  Result<void> catch_up();
+  // Whoever works with pointers while the application's triggers may write.
+  class Hold {
+   public:
+    explicit Hold(Catalog& catalog) : catalog_(catalog) { ++catalog_.holds_; }
+    ~Hold() { --catalog_.holds_; }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+   private:
+    Catalog& catalog_;
+  };
   // Moves whenever pointers from table(), find() and all() became invalid.
   std::uint64_t generation() const { return generation_; }
 
@@ -133,6 +156,9 @@ class Catalog {
 
   Connection connection_;
   std::uint64_t generation_ = 0;
+  std::uint32_t holds_ = 0;
+  bool stale_ = false;
+  std::int64_t schema_cookie_ = 0;
   std::map<TableId, std::unique_ptr<TrackedTable>> tables_;
 };
 

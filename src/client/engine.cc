@@ -153,7 +153,7 @@ Result<void> Engine::require_replica() {
                  "this database does not sync yet: SELECT syncline_track('your_table') first");
   }
   SL_TRY(replica());
-  return {};
+  return catalog_.catch_up();
 }
 
 Result<LocalVersion> Engine::version() {
@@ -206,6 +206,8 @@ Result<ApplyReport> Engine::applying(std::size_t bytes_expected,
   const bool nested = !parts_.connection.autocommit();
   ApplyReport report;
   const auto run = [&]() -> Result<void> {
+    SL_TRY(catalog_.catch_up());
+    const Catalog::Hold hold(catalog_);
     // What the application's open transaction wrote is older than what comes now.
     SL_TRY(capture_.flush());
     SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
@@ -268,10 +270,12 @@ void Engine::forget_all() {
   held_.forget();
   log_.forget();
   unsent_.forget();
-  catalog_.drop_cache();
+  catalog_.mark_stale();
+  catalog_.settle();
 }
 
 void Engine::end_call() {
+  catalog_.settle();
   if (!parts_.connection.autocommit() && parts_.connection.in_write_transaction()) {
     // The application may roll back, and SQLite tells nobody of it when no tracked table was
     // written.

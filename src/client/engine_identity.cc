@@ -231,7 +231,8 @@ Result<ChangeSequence> Engine::common_with_original(const effect::Reidentify& ho
       if (change.stamp.replica != replica_) {
         continue;
       }
-      if (at >= how.known_times.size() || how.known_times[at] != change.stamp.time) {
+      if (at >= how.known.size() ||
+          !how.known[at].is(change.stamp.time, hash_of_parts(change.parts))) {
         return common;
       }
       ++at;

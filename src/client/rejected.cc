@@ -84,6 +84,7 @@ Result<void> RejectedChanges::retry(std::int64_t id) {
 }
 
 Result<void> RejectedChanges::redo(const RowEdit& edit) {
+  const Catalog::Hold hold(catalog_);
   SL_TRY(const TrackedTable* table, catalog_.find(edit.table));
   if (table == nullptr) {
     return Error(ErrorCode::not_found, "table '" + edit.table + "' is not synced here");

@@ -25,14 +25,6 @@ ReplicaId author_of(const LineageId& lineage) {
   return author;
 }
 
-std::uint64_t hash_of(const std::vector<ByteVector>& parts) {
-  std::uint64_t hash = 0;
-  for (const ByteVector& part : parts) {
-    hash = hash64(part, hash);
-  }
-  return hash;
-}
-
 Refused refusal(Refusal reason, std::string message) {
   Refused refused;
   refused.reason = reason;
@@ -215,19 +207,20 @@ Result<void> Workspace::reload() {
 // --- Greeting
 // -------------------------------------------------------------------------------------
 
-Result<std::vector<std::uint64_t>> Workspace::known_times(const Hello& hello, ChangeSequence last) {
+Result<std::vector<KnownChange>> Workspace::known_changes(const Hello& hello, ChangeSequence last) {
   SL_TRY(const LineageId lineage, store_->lineage());
   // What was acknowledged in this lineage is common. Before a restore anything may have been
   // acknowledged, and another copy may have filled the gap since.
   const std::uint64_t common = hello.lineage == lineage ? hello.acknowledged.get() : 0;
-  std::vector<std::uint64_t> out;
-  for (std::uint64_t at = last.get(); at > common && out.size() < limits::known_times_max; --at) {
+  std::vector<KnownChange> out;
+  for (std::uint64_t at = last.get(); at > common && out.size() < limits::known_changes_max; --at) {
     SL_TRY(const auto known, store_->find_change(record_.id, hello.replica, ChangeSequence(at)));
     if (!known) {
       break;
     }
     // Zero matches nothing: a copy that held a refused change for accepted would keep its rows.
-    out.push_back(known->rejected_code.empty() ? known->time : 0);
+    out.push_back(known->rejected_code.empty() ? KnownChange{known->time, known->hash}
+                                               : KnownChange());
   }
   std::reverse(out.begin(), out.end());
   return out;
@@ -275,7 +268,7 @@ Result<std::optional<Refused>> Workspace::judge_replica(const Hello& hello,
                               wrong_epoch ? "another opening of this database was here since"
                                           : "the server knows another history of this replica");
     refused.known_sequence = known->last_sequence;
-    SL_TRY(refused.known_times, known_times(hello, known->last_sequence));
+    SL_TRY(refused.known, known_changes(hello, known->last_sequence));
     return std::optional<Refused>(std::move(refused));
   }
   return std::optional<Refused>();
@@ -359,17 +352,18 @@ Result<std::optional<Admitted>> Workspace::known_already(const Hello& hello,
                                                          const PartHeader& header,
                                                          const std::vector<ByteVector>& parts,
                                                          const ReplicaRecord& record) {
-  const std::uint64_t hash = hash_of(parts);
+  const std::uint64_t hash = hash_of_parts(parts);
   if (header.sequence > record.last_sequence || SL_MUTANT(4)) {  // admits twice
     return std::optional<Admitted>();
   }
   SL_TRY(const auto known, store_->find_change(record_.id, hello.replica, header.sequence));
   Admitted out;
   out.sequence = header.sequence;
-  if (known && !SL_MUTANT(5) && (known->time != header.stamp.time || known->hash != hash)) {
+  if (known && !SL_MUTANT(5) &&
+      !KnownChange{known->time, known->hash}.is(header.stamp.time, hash)) {
     out.admission = Admission::diverged;
     out.known_sequence = record.last_sequence;
-    SL_TRY(out.known_times, known_times(hello, record.last_sequence));
+    SL_TRY(out.known, known_changes(hello, record.last_sequence));
     return std::optional<Admitted>(std::move(out));
   }
   out.admission = Admission::repeated;
@@ -490,7 +484,7 @@ Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
   out.author = header.stamp.replica;
   out.sequence = header.sequence;
   out.known_sequence = record.last_sequence;
-  const std::uint64_t hash = hash_of(parts);
+  const std::uint64_t hash = hash_of_parts(parts);
   if (header.stamp.replica != hello.replica) {
     out.admission = Admission::out_of_order;  // a forged identity: the session ends
     return out;
@@ -510,7 +504,7 @@ Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
   }
   if (header.stamp.time <= record.last_time) {
     out.admission = Admission::diverged;
-    SL_TRY(out.known_times, known_times(hello, record.last_sequence));
+    SL_TRY(out.known, known_changes(hello, record.last_sequence));
     return out;
   }
   const std::vector<Bytes> views(parts.begin(), parts.end());
@@ -587,8 +581,8 @@ Result<Admitted> Workspace::admit_relayed(const Hello& hello, const Rights& righ
     out.admission = Admission::rejected;
     return out;
   }
-  const std::uint64_t hash = hash_of(parts);
-  SL_TRY(append(header, hash, *change, rights, std::move(parts), record, now_ms));
+  // Its author spells it differently: the relay leaves out what only the author knew.
+  SL_TRY(append(header, 0, *change, rights, std::move(parts), record, now_ms));
   out.admission = Admission::admitted;
   out.known_sequence = header.sequence;
   return out;

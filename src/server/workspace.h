@@ -81,7 +81,7 @@ class Workspace {
                                                const LineageId& lineage, bool is_ancestor);
   Result<std::optional<Refused>> judge_schema(const Hello& hello);
   // Times of the replica's last known changes, up to `last` and as far back as it takes.
-  Result<std::vector<std::uint64_t>> known_times(const Hello& hello, ChangeSequence last);
+  Result<std::vector<KnownChange>> known_changes(const Hello& hello, ChangeSequence last);
   Result<std::optional<std::uint64_t>> time_of(const Hello& hello, ChangeSequence sequence);
   Result<std::optional<Admitted>> known_already(const Hello& hello, const PartHeader& header,
                                                 const std::vector<ByteVector>& parts,

@@ -76,7 +76,7 @@ TEST_CASE("a change is admitted once, whatever is sent again") {
   CHECK(team.workspace->head() == ServerVersion(1));
 }
 
-TEST_CASE("other content under a known number is a copy's, and its times are told") {
+TEST_CASE("other content under a known number is a copy's, and what is known is told") {
   Team team;
   const Hello hello = team.welcomed(1);
   team.admit(hello, change_of(1, 1, 500));
@@ -86,8 +86,12 @@ TEST_CASE("other content under a known number is a copy's, and its times are tol
   const Admitted other_time = team.admit(hello, change_of(1, 1, 499));
   CHECK(other_time.admission == Admission::diverged);
   CHECK(other_time.known_sequence == ChangeSequence(2));
-  CHECK(other_time.known_times ==
-        std::vector<std::uint64_t>{sample_stamp(500, 1).time, sample_stamp(501, 1).time});
+  const auto hash = [](const Change& change) {
+    return hash_of_parts(std::vector<ByteVector>{encode_change(change)});
+  };
+  CHECK(other_time.known ==
+        std::vector<KnownChange>{{sample_stamp(500, 1).time, hash(change_of(1, 1, 500))},
+                                 {sample_stamp(501, 1).time, hash(change_of(1, 2, 501))}});
 }
 
 TEST_CASE("a change in another replica's name is not admitted") {
@@ -197,11 +201,11 @@ TEST_CASE("a copy is recognised by its epoch, its numbers, its times and what it
     const Greeting greeting = team.greet(hello);
     REQUIRE(refused(greeting) != nullptr);
     CHECK(refused(greeting)->reason == Refusal::replica_forked);
-    CHECK(refused(greeting)->known_times.size() == 2);
+    CHECK(refused(greeting)->known.size() == 2);
   }
 }
 
-TEST_CASE("times that are told of a copy leave out what was refused") {
+TEST_CASE("what is told of a copy leaves out what was refused") {
   Team team;
   Hello hello = team.welcomed(1);
   team.admit(hello, change_of(1, 1, 500));
@@ -211,8 +215,10 @@ TEST_CASE("times that are told of a copy leave out what was refused") {
   hello.last_sequence = ChangeSequence(3);
   const Greeting greeting = team.greet(hello);
   REQUIRE(refused(greeting) != nullptr);
-  CHECK(refused(greeting)->known_times ==
-        std::vector<std::uint64_t>{sample_stamp(500, 1).time, 0, sample_stamp(502, 1).time});
+  REQUIRE(refused(greeting)->known.size() == 3);
+  CHECK(refused(greeting)->known[0].time == sample_stamp(500, 1).time);
+  CHECK(refused(greeting)->known[1] == KnownChange());
+  CHECK(refused(greeting)->known[2].time == sample_stamp(502, 1).time);
 }
 
 TEST_CASE("identities outlive the log until their replica has confirmed them") {

@@ -295,19 +295,19 @@ void ClientSession::refused_for_good(Instant now, Refused&& m) {
 
 void ClientSession::reidentify(Refused&& m) {
   phase_ = Phase::mending;
-  // The times lead up to the last change that the server knows.
-  std::uint64_t before = m.known_sequence.get() - m.known_times.size();
-  if (m.known_times.size() > m.known_sequence.get() || before > facts_.acknowledged.get()) {
+  // These lead up to the last change that the server knows.
+  std::uint64_t before = m.known_sequence.get() - m.known.size();
+  if (m.known.size() > m.known_sequence.get() || before > facts_.acknowledged.get()) {
     // What lies between is not told; sending a change twice is better than not at all.
     before = std::min(facts_.acknowledged.get(), m.known_sequence.get());
-    m.known_times.clear();
+    m.known.clear();
   }
   // While both went by one name, the server took the other copy's changes for ours and did not send
   // them; and a restored server may have forgotten what is in our rows.
   if (facts_.cursor > ServerVersion(0) && !SL_MUTANT(32)) {
     effects_.emplace_back(effect::BeginRescan{});
   }
-  effects_.emplace_back(effect::Reidentify{ChangeSequence(before), std::move(m.known_times)});
+  effects_.emplace_back(effect::Reidentify{ChangeSequence(before), std::move(m.known)});
 }
 
 void ClientSession::refused_and_mendable(Instant now, Refused&& m) {

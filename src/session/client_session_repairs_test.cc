@@ -97,13 +97,13 @@ TEST_CASE("a copy compares its times from where the server's begin, and then its
   refused.reason = Refusal::replica_forked;
   refused.known_sequence = ChangeSequence(7);
   SUBCASE("behind what was acknowledged") {
-    refused.known_times = {11, 12};
+    refused.known = {{11, 0}, {12, 0}};
     replica.hear(refused);
     CHECK(replica.find<effect::Reidentify>()->acknowledged == ChangeSequence(5));
-    CHECK(replica.find<effect::Reidentify>()->known_times.size() == 2);
+    CHECK(replica.find<effect::Reidentify>()->known.size() == 2);
   }
   SUBCASE("before it, when the server was restored") {
-    refused.known_times = {9, 10, 11, 12};
+    refused.known = {{9, 0}, {10, 0}, {11, 0}, {12, 0}};
     replica.hear(refused);
     CHECK(replica.find<effect::Reidentify>()->acknowledged == ChangeSequence(3));
   }
@@ -114,10 +114,10 @@ TEST_CASE("a copy compares its times from where the server's begin, and then its
   }
   SUBCASE("behind a gap: what lies in it is not taken for known") {
     refused.known_sequence = ChangeSequence(9);
-    refused.known_times = {12};
+    refused.known = {{12, 0}};
     replica.hear(refused);
     CHECK(replica.find<effect::Reidentify>()->acknowledged == ChangeSequence(5));
-    CHECK(replica.find<effect::Reidentify>()->known_times.empty());
+    CHECK(replica.find<effect::Reidentify>()->known.empty());
   }
   CHECK(replica.find<effect::Salvage>() != nullptr);
   CHECK(replica.find<effect::BeginRescan>() != nullptr);

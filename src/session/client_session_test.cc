@@ -221,12 +221,12 @@ TEST_CASE("a copy is told to take another id, and goes on with what that left") 
   talk.connect();
   Refused forked = refused(Refusal::replica_forked);
   forked.known_sequence = ChangeSequence(7);
-  forked.known_times = {66, 77};
+  forked.known = {{66, 0}, {77, 0}};
   talk.hear(forked);
   CHECK(talk.find<effect::Salvage>() != nullptr);
   REQUIRE(talk.find<effect::Reidentify>() != nullptr);
   CHECK(talk.find<effect::Reidentify>()->acknowledged == ChangeSequence(5));
-  CHECK(talk.find<effect::Reidentify>()->known_times == std::vector<std::uint64_t>{66, 77});
+  CHECK(talk.find<effect::Reidentify>()->known == std::vector<KnownChange>{{66, 0}, {77, 0}});
   CHECK(talk.find<effect::Dial>() == nullptr);
   ReplicaFacts other = some_facts();
   other.replica.bytes[0] = 9;

@@ -97,14 +97,13 @@ struct CorrectClock {
 struct Restamp {
   ChangeSequence after;
 };
-// This file is a copy: it takes a new replica id and epoch. Own changes after `acknowledged` whose
-// times stand in `known_times` at their place are the original's and on the server; from the first
-// that differs on they become the new replica's, numbered from 1. A time of zero stands for a
-// change that the server refused, and differs from any. `acknowledged` may be lower than the
+// This file is a copy: it takes a new replica id and epoch. Own changes after `acknowledged` that
+// `known` has at their place are the original's and on the server; from the first that differs on
+// they become the new replica's, numbered from 1. `acknowledged` may be lower than the
 // replica's own: a restored server has forgotten changes. Answer: on_facts().
 struct Reidentify {
   ChangeSequence acknowledged;
-  std::vector<std::uint64_t> known_times;
+  std::vector<KnownChange> known;
 };
 // Exports unsent changes before something that could cost them (P5).
 struct Salvage {

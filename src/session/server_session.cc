@@ -317,7 +317,7 @@ void ServerSession::on_admitted(Instant now, Admitted admitted) {
       refused.message = skewed ? "a change is stamped too far in the future"
                                : "this replica's history is not the one that the server knows";
       refused.known_sequence = admitted.known_sequence;
-      refused.known_times = std::move(admitted.known_times);
+      refused.known = std::move(admitted.known);
       refuse(now, std::move(refused));
       return;
     }

@@ -41,10 +41,10 @@ struct Admitted {
   bool relayed = false;
   ChangeSequence sequence;
   Rejected rejected;  // when rejected
-  // When relayed, skewed or diverged: the last known change of the replica, and times after the
-  // acknowledged.
+  // When relayed, skewed or diverged: the last known change of the replica, and what follows
+  // the acknowledged.
   ChangeSequence known_sequence;
-  std::vector<std::uint64_t> known_times;
+  std::vector<KnownChange> known;
 };
 
 // One part of a change as it travels: a whole frame, encoded once for everybody who gets it.

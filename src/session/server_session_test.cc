@@ -169,11 +169,11 @@ TEST_CASE("what the host refuses is passed on") {
   Refused forked;
   forked.reason = Refusal::replica_forked;
   forked.message = "a copy";
-  forked.known_times = {1, 2};
+  forked.known = {{1, 0}, {2, 0}};
   service.session.on_greeting(service.now, forked);
   service.take();
   service.check_refused(Refusal::replica_forked);
-  CHECK(service.sent<Refused>()[0].known_times == std::vector<std::uint64_t>{1, 2});
+  CHECK(service.sent<Refused>()[0].known == std::vector<KnownChange>{{1, 0}, {2, 0}});
 }
 
 TEST_CASE("messages at the wrong time, and bytes that do not decode, end the connection") {

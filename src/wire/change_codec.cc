@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "base/digest.h"
 #include "wire/limits.h"
 
 namespace syncline {
@@ -142,6 +143,14 @@ ByteVector encode_change(const Change& change) {
 Result<Change> decode_change(Bytes part) {
   const Bytes parts[] = {part};
   return decode_parts(parts);
+}
+
+std::uint64_t hash_of_parts(std::span<const ByteVector> parts) {
+  std::uint64_t hash = 0;
+  for (const ByteVector& part : parts) {
+    hash = hash64(part, hash);
+  }
+  return hash;
 }
 
 Result<Change> decode_parts(std::span<const Bytes> parts) {

@@ -35,6 +35,8 @@ ByteVector encode_change(const Change& change);
 // Expects one whole part. Fails with `malformed` on anything that encode_change would not write,
 // rows of a table that name a row twice included.
 Result<Change> decode_change(Bytes part);
+// What a repetition of the change must equal, byte for byte.
+std::uint64_t hash_of_parts(std::span<const ByteVector> parts);
 // Several parts of one change, in order and complete.
 Result<Change> decode_parts(std::span<const Bytes> parts);
 

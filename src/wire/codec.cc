@@ -65,10 +65,10 @@ struct FieldWriter {
       (*this)(name, text, limits::name_bytes_max);
     }
   }
-  void operator()(std::string_view, const std::vector<std::uint64_t>& times, std::size_t max) {
-    begin_list(times.size(), max);
-    for (const std::uint64_t time : times) {
-      out.u64(time);
+  void operator()(std::string_view, const std::vector<KnownChange>& changes, std::size_t max) {
+    begin_list(changes.size(), max);
+    for (const KnownChange& change : changes) {
+      fields(*this, change, std::type_identity<KnownChange>());
     }
   }
   void operator()(std::string_view, const std::vector<RangeDigest>& ranges, std::size_t max) {
@@ -177,8 +177,9 @@ struct FieldReader {
   void operator()(std::string_view name, std::vector<std::string>& texts, std::size_t max) {
     list(texts, max, [&](std::string& text) { (*this)(name, text, limits::name_bytes_max); });
   }
-  void operator()(std::string_view, std::vector<std::uint64_t>& times, std::size_t max) {
-    list(times, max, [&](std::uint64_t& time) { take(in.u64(), time); });
+  void operator()(std::string_view, std::vector<KnownChange>& changes, std::size_t max) {
+    list(changes, max,
+         [&](KnownChange& change) { fields(*this, change, std::type_identity<KnownChange>()); });
   }
   void operator()(std::string_view, std::vector<RangeDigest>& ranges, std::size_t max) {
     list(ranges, max,

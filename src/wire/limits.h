@@ -41,7 +41,7 @@ inline constexpr std::size_t page_token_bytes_max = key_bytes_max + 4096;
 // Openings of a replica that the server has not confirmed yet.
 inline constexpr std::size_t epochs_max = 256;
 // Own changes whose stamps a refusal may list.
-inline constexpr std::size_t known_times_max = 1U << 16U;
+inline constexpr std::size_t known_changes_max = 1U << 15U;
 inline constexpr std::size_t subscribed_tables_max = 1024;
 inline constexpr std::size_t ranges_max = 64;
 inline constexpr std::size_t presence_key_bytes_max = 256;

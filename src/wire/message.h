@@ -89,16 +89,28 @@ enum class Refusal : std::uint8_t {
 std::string_view refusal_name(Refusal reason);
 
 // Instead of a welcome, or later: the conversation is over.
+// A replica's change, by what the server has kept of it. A time of zero stands for one that it
+// refused, and differs from any. Two copies may write at the same time, so their bytes are compared
+// too, unless the hash is zero: a change that others relayed was spelled by them.
+struct KnownChange {
+  std::uint64_t time = 0;
+  std::uint64_t hash = 0;
+  bool is(std::uint64_t other_time, std::uint64_t other_hash) const {
+    return time == other_time && (hash == 0 || hash == other_hash);
+  }
+  friend bool operator==(const KnownChange&, const KnownChange&) = default;
+};
+
 struct Refused {
   Refusal reason = Refusal::malformed;
   std::string message;  // what is wrong
   std::string advice;   // what a person can do about it
   std::int64_t server_time_ms = 0;
   ProtocolRange protocol;
-  // For replica_forked and clock_skew: the last own change that the server knows, and the times of
-  // those after the hello's acknowledged one, so that the replica finds where the copies part.
+  // For replica_forked and clock_skew: the last own change that the server knows, and those after
+  // the hello's acknowledged one up to it, so that the replica finds where the copies part.
   ChangeSequence known_sequence;
-  std::vector<std::uint64_t> known_times;
+  std::vector<KnownChange> known;
   friend bool operator==(const Refused&, const Refused&) = default;
 };
 

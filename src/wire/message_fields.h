@@ -47,6 +47,12 @@ void fields(V& v, auto& m, std::type_identity<Welcome>) {
 }
 
 template <typename V>
+void fields(V& v, auto& m, std::type_identity<KnownChange>) {
+  v("time", m.time);
+  v("hash", m.hash);
+}
+
+template <typename V>
 void fields(V& v, auto& m, std::type_identity<Refused>) {
   v("reason", m.reason, Refusal::busy);
   v("message", m.message, limits::text_bytes_max);
@@ -54,7 +60,7 @@ void fields(V& v, auto& m, std::type_identity<Refused>) {
   v("server_time_ms", m.server_time_ms);
   v("protocol", m.protocol);
   v("known_sequence", m.known_sequence);
-  v("known_times", m.known_times, limits::known_times_max);
+  v("known", m.known, limits::known_changes_max);
 }
 
 template <typename V>

@@ -44,7 +44,7 @@ inline std::vector<Message> message_samples() {
                            1'700'000'000'001,
                            {1, 1},
                            ChangeSequence(298),
-                           {0x1122334455667788U, 2}});
+                           {{0x1122334455667788U, 0x99AABBCCDDEEFF00U}, {2, 0}}});
   out.emplace_back(PushPart{bytes({1, 0, 255})});
   out.emplace_back(Ack{ChangeSequence(300)});
   out.emplace_back(Rejected{ChangeSequence(299), "not_allowed", "read only", bytes({9})});

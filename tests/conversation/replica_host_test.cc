@@ -252,6 +252,30 @@ TEST_CASE("a cloned database file goes on under an id of its own") {
   CHECK(a.text("SELECT stars FROM notes WHERE id = 1") == "11117");
 }
 
+TEST_CASE("two copies that wrote in the same millisecond both keep what they wrote") {
+  ConversationWorld world("host_clone_same_time");
+  Device a(world, "a.db", 1);
+  track(a);
+  a.start();
+  insert(a, 1, "shared");
+  check_agreed(world, {&a});
+  a.online = false;
+  world.cut(a);
+  a.close();
+  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
+  Device b(world, "b.db", 2);
+  a.open();
+  a.online = true;
+  insert(a, 2, "in the first");
+  insert(b, 3, "in the copy");
+  a.start();
+  check_agreed(world, {&a});
+  b.start();
+  check_agreed(world, {&a, &b});
+  CHECK(a.text("SELECT group_concat(title) FROM (SELECT title FROM notes ORDER BY id)") ==
+        "shared,in the first,in the copy");
+}
+
 TEST_CASE("an old copy that was put back loses nothing that it or the server had") {
   ConversationWorld world("host_old_copy");
   Device a(world, "a.db", 1);

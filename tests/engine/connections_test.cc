@@ -69,6 +69,27 @@ TEST_CASE("a table that one connection tracks is captured by another that was op
   CHECK(one.version() == 2);
 }
 
+TEST_CASE("a column that another connection adds takes what is merged next") {
+  const TemporaryFile file("altered.db");
+  WorldReplica one(1, file.path);
+  REQUIRE(one.run("CREATE TABLE t(k INTEGER PRIMARY KEY, a)") == "");
+  REQUIRE(one.track("t") == "");
+  REQUIRE(one.run("INSERT INTO t VALUES(1, 1)") == "");
+  WorldReplica author(3);
+  REQUIRE(author.run("CREATE TABLE t(k INTEGER PRIMARY KEY, a, b)") == "");
+  REQUIRE(author.track("t") == "");
+  // What `one` knows of the table by now is older than what `two` makes of it.
+  REQUIRE(author.apply(one.changes()) == "");
+  WorldReplica two(2, file.path);
+  REQUIRE(two.engine().alter_begin());
+  REQUIRE(two.run("ALTER TABLE t ADD COLUMN b") == "");
+  REQUIRE(two.engine().alter_commit());
+  REQUIRE(author.run("UPDATE t SET b = 'new' WHERE k = 1") == "");
+  REQUIRE(one.apply(author.changes()) == "");
+  CHECK(joined(one.rows("SELECT a, b FROM t")) == joined(author.rows("SELECT a, b FROM t")));
+  CHECK(one.stamped_rows("t") == author.stamped_rows("t"));
+}
+
 TEST_CASE("a commit that is busy may be tried again, with more written meanwhile") {
   const TemporaryFile file("busy.db");
   OpenOptions impatient;

@@ -111,10 +111,15 @@ bool log_is_exact(const std::string& path, std::uint64_t writes) {
   return true;
 }
 
-// Lets a process write, kills it, and accounts for what it acknowledged. `writes` moves on to what
-// is there. False when something is lost or too much.
-bool kill_one(const std::string& path, std::uint64_t seed, SeededRandom& random,
-              std::uint64_t& writes) {
+struct Tally {
+  std::uint64_t kills = 0;
+  std::uint64_t while_writing = 0;  // of a process that had answered a write
+  std::uint64_t writes = 0;         // that are in the file
+};
+
+// Lets a process write, kills it, and accounts for what it acknowledged. False when something is
+// lost or too much.
+bool kill_one(const std::string& path, std::uint64_t seed, SeededRandom& random, Tally& tally) {
   int pipe_ends[2];
   if (pipe(pipe_ends) != 0) {
     std::perror("pipe");
@@ -123,16 +128,24 @@ bool kill_one(const std::string& path, std::uint64_t seed, SeededRandom& random,
   const pid_t child = fork();
   if (child == 0) {
     close(pipe_ends[0]);
-    _exit(write_until_killed(path, writes, pipe_ends[1]));
+    _exit(write_until_killed(path, tally.writes, pipe_ends[1]));
   }
   close(pipe_ends[1]);
-  // Decides when to kill, and nothing else.
-  std::this_thread::sleep_for(std::chrono::microseconds(500 + random.below(40'000)));
-  kill(child, SIGKILL);
-  std::uint64_t acknowledged = writes;
+  std::uint64_t acknowledged = tally.writes;
   std::uint64_t n = 0;
-  while (read(pipe_ends[0], &n, sizeof n) == static_cast<ssize_t>(sizeof n)) {
-    acknowledged = n + 1;
+  const auto hear = [&] {
+    const bool heard = read(pipe_ends[0], &n, sizeof n) == static_cast<ssize_t>(sizeof n);
+    acknowledged = heard ? n + 1 : acknowledged;
+    return heard;
+  };
+  // Some are killed while they open the file, the others after some writes and in the midst of
+  // another one: where exactly, the pause decides, and nothing else depends on it.
+  for (std::uint64_t waits = random.below(8); waits > 0 && hear();) {
+    --waits;
+  }
+  std::this_thread::sleep_for(std::chrono::microseconds(random.below(3000)));
+  kill(child, SIGKILL);
+  while (hear()) {
   }
   close(pipe_ends[0]);
   int status = 0;
@@ -151,7 +164,8 @@ bool kill_one(const std::string& path, std::uint64_t seed, SeededRandom& random,
                 static_cast<unsigned long long>(found.writes));
     good = false;
   }
-  writes = found.writes;
+  tally.while_writing += acknowledged > tally.writes ? 1U : 0U;
+  tally.writes = found.writes;
   return good;
 }
 
@@ -171,25 +185,31 @@ int run(const Arguments& arguments) {
                  .empty());
     SL_CHECK(replica.track("notes").empty() && replica.track("sums").empty());
   }
-  std::uint64_t writes = 0;
-  std::uint64_t kills = 0;
+  Tally tally;
   bool good = true;
-  while (good && kills < arguments.rounds) {
-    ++kills;
-    good = kill_one(path, arguments.seed + kills, random, writes);
+  while (good && tally.kills < arguments.rounds) {
+    ++tally.kills;
+    good = kill_one(path, arguments.seed + tally.kills, random, tally);
   }
-  good = good && log_is_exact(path, writes);
+  good = good && log_is_exact(path, tally.writes);
+  if (good && tally.while_writing < arguments.rounds * 3 / 4) {
+    std::printf("only %llu kills met a process that was writing\n",
+                static_cast<unsigned long long>(tally.while_writing));
+    good = false;
+  }
   if (good) {
     for (const char* end : {"", "-wal", "-shm"}) {
       unlink((path + end).c_str());
     }
     rmdir(folder);
-    std::printf("%llu kills, %llu writes, none lost\n", static_cast<unsigned long long>(kills),
-                static_cast<unsigned long long>(writes));
+    std::printf("%llu kills, %llu of them while writing, %llu writes, none lost\n",
+                static_cast<unsigned long long>(tally.kills),
+                static_cast<unsigned long long>(tally.while_writing),
+                static_cast<unsigned long long>(tally.writes));
     return 0;
   }
   std::printf("after %llu kills, seed %llu; the file is kept: %s\n",
-              static_cast<unsigned long long>(kills),
+              static_cast<unsigned long long>(tally.kills),
               static_cast<unsigned long long>(arguments.seed), path.c_str());
   return 1;
 }
