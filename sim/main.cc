@@ -37,11 +37,12 @@ constexpr const char* kinds[] = {"bootstrap",
                                  "server_retire",
                                  "slow_answer",
                                  "synced",
-                                 "torn_sectors"};
+                                 "torn_sectors",
+                                 "undo"};
 constexpr const char* real_kinds[] = {
-    "real_clock_jump", "real_clone",        "real_copied",      "real_crash",       "real_died",
-    "real_disk_fails", "real_disk_full",    "real_lost_writes", "real_old_copy",    "real_salvaged",
-    "real_synced",     "real_torn_sectors", "real_upgrade",     "real_write_failed"};
+    "real_clock_jump", "real_clone",     "real_copied",       "real_crash",    "real_died",
+    "real_disk_fails", "real_disk_full", "real_lost_writes",  "real_old_copy", "real_resolved",
+    "real_salvaged",   "real_synced",    "real_torn_sectors", "real_upgrade",  "real_write_failed"};
 
 struct Options {
   std::uint64_t first = 1;

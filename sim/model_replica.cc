@@ -47,9 +47,10 @@ Schema model_schema() {
   for (const char* name : {"notes", "tags"}) {
     TableSchema table;
     table.name = name;
-    table.columns = {{"body", "TEXT", false, false, MergeRule::lww},
-                     {"id", "INTEGER", true, false, MergeRule::lww},
-                     {"rank", "INTEGER", false, false, MergeRule::lww}};
+    table.columns = {
+        {"body", "TEXT", false, false, table.name == "tags" ? MergeRule::manual : MergeRule::lww},
+        {"id", "INTEGER", true, false, MergeRule::lww},
+        {"rank", "INTEGER", false, false, MergeRule::lww}};
     table.key = {"id"};
     schema.tables.push_back(table);
   }

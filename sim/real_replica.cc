@@ -37,7 +37,10 @@ Result<void> RealReplica::prepare() {
     const std::string name(table);
     SL_TRY(database_->connection().execute("CREATE TABLE IF NOT EXISTS " + name +
                                            "(id INTEGER PRIMARY KEY, body TEXT, rank INTEGER)"));
-    SL_TRY(engine_->track(name, {}));
+    SL_TRY(const TrackOptions rules,
+           parse_track_options(name == "tags" ? std::vector<std::string>{"body=manual"}
+                                              : std::vector<std::string>()));
+    SL_TRY(engine_->track(name, rules));
   }
   host_ = std::make_unique<ReplicaHost>(
       ReplicaHost::Parts{engine_.get(), clock_, random_, this, nullptr}, ClientOptions{});
@@ -125,6 +128,26 @@ bool RealReplica::upgrade() {
   }
   ++upgrades_;
   return true;
+}
+
+bool RealReplica::resolve(std::uint64_t pick) {
+  if (!host_) {
+    return false;
+  }
+  const auto conflicts = engine_->conflicts();
+  if (!conflicts) {
+    last_error_ = conflicts.error().message();
+    return false;
+  }
+  std::vector<std::string> open;
+  for (const ConflictRow& row : *conflicts) {
+    if (row.state == "open") {
+      open.push_back(row.id);
+    }
+  }
+  return !open.empty() &&
+         !failed(engine_->resolve(open[pick % open.size()],
+                                  pick % 2 == 0 ? Resolution::mine : Resolution::theirs, {}));
 }
 
 void RealReplica::copy_file() {

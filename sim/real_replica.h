@@ -37,6 +37,8 @@ class RealReplica final : public ReplicaLink {
   bool write(const std::vector<ModelReplica::Write>& writes);
   // The application's own DDL: one more column.
   bool upgrade();
+  // A person settles one of the open conflicts, if there are any.
+  bool resolve(std::uint64_t pick);
   std::uint32_t upgrades() const { return upgrades_; }
 
   // The user copies the file, in order; and puts the copy in its place, or somewhere else.

@@ -1,4 +1,6 @@
 // What people do, and what the weather does to them.
+#include <algorithm>
+
 #include "sim/world.h"
 
 namespace syncline::sim {
@@ -16,6 +18,11 @@ void World::people_write(std::size_t index) {
                                                       : "notes";
     write.id = static_cast<std::int64_t>(random_.below(storm_.rows));
     write.value = ++value_;
+    if (random_.chance(1, 12)) {
+      // What stood there a while ago comes back: somebody presses "undo".
+      count("undo");
+      write.value -= std::min(write.value - 1, static_cast<std::int64_t>(random_.below(20)));
+    }
     writes.push_back(write);
   }
   count("writes");

@@ -114,6 +114,10 @@ void World::storm_real(std::size_t index) {
     real.host().rescan_now(now());
     pump_client(index);
   }
+  if (real.is_open() && random_.chance(1, 10) && real.resolve(random_.below(1000))) {
+    count("real_resolved");
+    pump_client(index);
+  }
   if (real.is_open() && real.upgrades() < 3 && happens("real_upgrade", storm_.upgrade)) {
     if (!real.upgrade()) {
       count("real_upgrade_failed");
