@@ -29,7 +29,7 @@ enum class CellForm : std::uint8_t {
   plain,    // an SQLite value; replaces what was there
   counter,  // a blob: see model/counter.h
   json,     // a blob: see model/json_cell.h
-  doc,      // a blob: Yjs update v1 bytes
+  doc,      // a blob: see model/doc_cell.h; rules text and doc alike
 };
 
 enum class EditKind : std::uint8_t {
