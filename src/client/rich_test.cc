@@ -49,5 +49,37 @@ TEST_CASE("a counter counts apart when the first thing a connection does is to w
   CHECK(two.text("SELECT n FROM t") == "15");
 }
 
+TEST_CASE("a commit that failed and comes again with more counts and types once") {
+  const File file("rich_test_busy.db");
+  TestReplica one(1, file.path);
+  TestReplica two(2);
+  CHECK(one.text("PRAGMA journal_mode = DELETE") == "delete");
+  for (TestReplica* replica : {&one, &two}) {
+    REQUIRE(replica->execute("CREATE TABLE t(id PRIMARY KEY NOT NULL, n, body TEXT)"));
+    TrackOptions options;
+    options.column_rules["n"] = MergeRule::counter;
+    options.column_rules["body"] = MergeRule::text;
+    REQUIRE(replica->engine->track("t", options));
+  }
+  REQUIRE(one.execute("INSERT INTO t VALUES(1, 10, 'a')"));
+  REQUIRE(one.execute("UPDATE t SET n = n + 1, body = 'ab'"));
+  OpenOptions reading;
+  reading.read_only = true;
+  auto reader = Database::open(file.path, reading);
+  REQUIRE(reader);
+  REQUIRE((*reader)->execute("BEGIN; SELECT count(*) FROM t"));
+  REQUIRE(one.execute("PRAGMA busy_timeout = 0; BEGIN"));
+  REQUIRE(one.execute("UPDATE t SET n = n + 2, body = 'abc'"));
+  REQUIRE_FALSE(one.execute("COMMIT"));
+  REQUIRE(one.execute("UPDATE t SET n = n + 4, body = 'abcd'"));
+  REQUIRE((*reader)->execute("ROLLBACK"));
+  REQUIRE(one.execute("COMMIT"));
+  REQUIRE(two.pull(one));
+  CHECK(two.text("SELECT n || body FROM t") == "17abcd");
+  REQUIRE(one.execute("UPDATE t SET n = n + 1, body = 'abcde'"));
+  REQUIRE(two.pull(one));
+  CHECK(two.text("SELECT n || body FROM t") == "18abcde");
+}
+
 }  // namespace
 }  // namespace syncline

@@ -21,6 +21,11 @@ enum class MergeRule : std::uint8_t {
   text,     // a Yjs-compatible document holding one text
   doc,      // a Yjs-compatible document
 };
+// Edits of such columns say more than the new value does.
+inline bool is_rich(MergeRule rule) { return rule >= MergeRule::counter; }
+inline bool is_document(MergeRule rule) {
+  return rule == MergeRule::text || rule == MergeRule::doc;
+}
 std::string_view merge_rule_name(MergeRule rule);
 Result<MergeRule> merge_rule_from_name(std::string_view name);
 
