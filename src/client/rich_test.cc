@@ -49,6 +49,25 @@ TEST_CASE("a counter counts apart when the first thing a connection does is to w
   CHECK(two.text("SELECT n FROM t") == "15");
 }
 
+TEST_CASE("what a counter says is not told of another table's row with the same number") {
+  TestReplica one(1);
+  TestReplica two(2);
+  for (TestReplica* replica : {&one, &two}) {
+    REQUIRE(replica->execute("CREATE TABLE t(id INTEGER PRIMARY KEY NOT NULL, n);"
+                             "CREATE TABLE u(id INTEGER PRIMARY KEY NOT NULL, n)"));
+    TrackOptions options;
+    options.column_rules["n"] = MergeRule::counter;
+    REQUIRE(replica->engine->track("t", options));
+    REQUIRE(replica->engine->track("u", {}));
+  }
+  REQUIRE(one.execute("INSERT INTO t VALUES(1, 10); INSERT INTO u VALUES(1, 'plain')"));
+  REQUIRE(two.pull(one));
+  REQUIRE(one.execute("BEGIN; UPDATE t SET n = n + 1; UPDATE u SET n = 'changed'; COMMIT"));
+  REQUIRE(two.engine->apply_file(*one.engine->export_pending()));
+  CHECK(two.text("SELECT n FROM t") == "11");
+  CHECK(two.text("SELECT n FROM u") == "changed");
+}
+
 TEST_CASE("a commit that failed and comes again with more counts and types once") {
   const File file("rich_test_busy.db");
   TestReplica one(1, file.path);
