@@ -188,8 +188,8 @@ SL_API syncline_code syncline_text_format(syncline_db* db, const syncline_place*
 /* The text with its attributes, as a Yjs delta in JSON; free with syncline_free(). */
 SL_API syncline_code syncline_text_delta(syncline_db* db, const syncline_place* place, char** json);
 
-/* For live documents: an update (version 1) that a Y.Doc emitted goes in, what the Y.Doc lacks comes
- * out. A document of rule "text" is the Y.Text of the root "text". */
+/* For live documents: an update (version 1) that a Y.Doc emitted goes in, what the Y.Doc lacks
+ * comes out. A document of rule "text" is the Y.Text of the root "text". */
 SL_API syncline_code syncline_doc_apply(syncline_db* db, const syncline_place* place,
                                         const void* update, size_t size);
 /* All roots as plain data; free with syncline_free(). */

@@ -589,11 +589,13 @@ ByteVector Extract::key_of(const TrackedTable& table, const StoredRow& stored) {
 }
 
 // What newer changes wrote is left to them, because they say what they replaced; only what the row
-// cannot stand without stays.
+// cannot stand without stays, and what its life began with: a life without its cells would begin
+// with defaults.
 void Extract::leave_to_later(const Stamp& stamp, const TrackedTable& table, RowState& state) {
   std::erase_if(state.cells, [&](const CellState& cell) {
     const int position = table.position_of(cell.column);
-    if (cell.form != CellForm::plain || cell.stamp <= stamp || position < 0) {
+    if (cell.form != CellForm::plain || cell.stamp <= stamp || cell.stamp == state.life ||
+        position < 0) {
       return false;
     }
     const TrackedColumn& column = table.columns[static_cast<std::size_t>(position)];

@@ -68,6 +68,26 @@ TEST_CASE("what a counter says is not told of another table's row with the same 
   CHECK(two.text("SELECT n FROM u") == "changed");
 }
 
+TEST_CASE("a row that replaced another keeps its NULL where the column has a default") {
+  TestReplica one(1);
+  TestReplica two(2);
+  for (TestReplica* replica : {&one, &two}) {
+    REQUIRE(replica->execute("CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, n INT DEFAULT 1) "
+                             "WITHOUT ROWID"));
+    TrackOptions options;
+    options.column_rules["n"] = MergeRule::counter;
+    REQUIRE(replica->engine->track("t", options));
+  }
+  REQUIRE(one.execute("INSERT INTO t VALUES('k', 2)"));
+  REQUIRE(two.pull(one));
+  two.clock.ms += 5;
+  REQUIRE(two.execute("INSERT OR REPLACE INTO t VALUES('k', NULL)"));
+  REQUIRE(one.pull(two));
+  CHECK(one.text("SELECT n IS NULL FROM t") == "1");
+  REQUIRE(two.pull(one));
+  CHECK(two.text("SELECT n IS NULL FROM t") == "1");
+}
+
 TEST_CASE("a commit that failed and comes again with more counts and types once") {
   const File file("rich_test_busy.db");
   TestReplica one(1, file.path);

@@ -26,7 +26,7 @@ struct Shape {
   // Of columns a and b.
   std::vector<MergeRule> rules = {};
 };
-const std::vector<Shape>& world_shapes() {
+const std::vector<Shape>& plain_shapes() {
   static const std::vector<Shape> all = {
       {"ints",
        "CREATE TABLE ints(id INTEGER PRIMARY KEY, a, b INT DEFAULT 7)",
@@ -87,6 +87,12 @@ const std::vector<Shape>& world_shapes() {
        {"x", "y"},
        {"a", "b"},
        true},
+  };
+  return all;
+}
+
+const std::vector<Shape>& document_shapes() {
+  static const std::vector<Shape> all = {
       {"written",
        "CREATE TABLE written(id INTEGER PRIMARY KEY, a TEXT, b BLOB)",
        MergeRule::lww,
@@ -111,6 +117,15 @@ const std::vector<Shape>& world_shapes() {
        true,
        {MergeRule::text, MergeRule::text}},
   };
+  return all;
+}
+
+const std::vector<Shape>& world_shapes() {
+  static const std::vector<Shape> all = [] {
+    std::vector<Shape> out = plain_shapes();
+    out.insert(out.end(), document_shapes().begin(), document_shapes().end());
+    return out;
+  }();
   return all;
 }
 
