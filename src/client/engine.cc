@@ -57,8 +57,7 @@ Engine::Engine(const Parts& parts)
               rows_, held_, seen_, clock_}),
       meta_(parts.connection),
       outbox_(parts.connection, meta_, log_, clocks_, extract_),
-      documents_(
-          {parts.connection, catalog_, clocks_, capture_, tables_, rows_, *parts.random}),
+      documents_({parts.connection, catalog_, clocks_, capture_, tables_, rows_, *parts.random}),
       rich_(capture_, clocks_, tables_, rows_, documents_),
       conflicts_(parts.connection, catalog_),
       rejected_(parts.connection, catalog_, tables_, rows_),

@@ -344,8 +344,8 @@ Result<void> Engine::place_waiting_cells(ApplyReport& /*report*/) {
       if (!more) {
         break;
       }
-      rows.push_back({select.column_int(0), to_vector(select.column_blob(1)),
-                      select.column_int(2) != 0});
+      rows.push_back(
+          {select.column_int(0), to_vector(select.column_blob(1)), select.column_int(2) != 0});
     }
   }
   for (const auto& [table, key, is_rich] : rows) {

@@ -74,8 +74,7 @@ Result<CellEdit> Rich::edit_of(const LoadedRow& loaded, RowId row, const Tracked
   plain.value = after;
   if (is_document(column.rule)) {
     const auto staged = capture_.buffer().staged(table.id, row, column.id);
-    SL_TRY(auto edit,
-           documents_.describe(cell, loaded.state.life, column, staged, after));
+    SL_TRY(auto edit, documents_.describe(cell, loaded.state.life, column, staged, after));
     return edit.has_value() ? std::move(*edit) : std::move(plain);
   }
   auto step = counter_step(before, after.view());

@@ -14,11 +14,7 @@ namespace syncline {
 class Rich {
  public:
   Rich(Capture& capture, Clocks& clocks, TableSet& tables, RowStore& rows, Documents& documents)
-      : capture_(capture),
-        clocks_(clocks),
-        tables_(tables),
-        rows_(rows),
-        documents_(documents) {}
+      : capture_(capture), clocks_(clocks), tables_(tables), rows_(rows), documents_(documents) {}
 
   // Adds to `out`, behind `run`, what others must know of each such cell that it changed, and keeps
   // the cell's new content beside the table.

@@ -53,8 +53,9 @@ TEST_CASE("what a counter says is not told of another table's row with the same 
   TestReplica one(1);
   TestReplica two(2);
   for (TestReplica* replica : {&one, &two}) {
-    REQUIRE(replica->execute("CREATE TABLE t(id INTEGER PRIMARY KEY NOT NULL, n);"
-                             "CREATE TABLE u(id INTEGER PRIMARY KEY NOT NULL, n)"));
+    REQUIRE(
+        replica->execute("CREATE TABLE t(id INTEGER PRIMARY KEY NOT NULL, n);"
+                         "CREATE TABLE u(id INTEGER PRIMARY KEY NOT NULL, n)"));
     TrackOptions options;
     options.column_rules["n"] = MergeRule::counter;
     REQUIRE(replica->engine->track("t", options));
@@ -72,8 +73,9 @@ TEST_CASE("a row that replaced another keeps its NULL where the column has a def
   TestReplica one(1);
   TestReplica two(2);
   for (TestReplica* replica : {&one, &two}) {
-    REQUIRE(replica->execute("CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, n INT DEFAULT 1) "
-                             "WITHOUT ROWID"));
+    REQUIRE(
+        replica->execute("CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, n INT DEFAULT 1) "
+                         "WITHOUT ROWID"));
     TrackOptions options;
     options.column_rules["n"] = MergeRule::counter;
     REQUIRE(replica->engine->track("t", options));

@@ -237,7 +237,8 @@ std::string capture_triggers_sql(const TrackedTable& table) {
   return "CREATE VIRTUAL TABLE " + tap_name(table.id) + " USING " + capture_module + "(" +
          std::to_string(table.id) + "," + std::to_string(tap_column_count(table)) + ");" +
          before_insert_trigger(table) + before_update_trigger(table) + insert_trigger(table) +
-         update_trigger(table) + delete_trigger(table) + json_triggers(table) + document_triggers(table);
+         update_trigger(table) + delete_trigger(table) + json_triggers(table) +
+         document_triggers(table);
 }
 
 std::string drop_capture_sql(TableId table) {

@@ -32,8 +32,8 @@ struct CellContent {
 
 // Whether a cell of this form is a base alone.
 inline bool is_base_form(CellForm form) { return form == CellForm::plain; }
-// Of two bases, which stays: the newer. Forgers use a stamp twice; then a hash of the value decides,
-// which is what documents know of their base.
+// Of two bases, which stays: the newer. Forgers use a stamp twice; then a hash of the value
+// decides, which is what documents know of their base.
 bool is_base_above(const Stamp& a_stamp, const Value& a, const Stamp& b_stamp, const Value& b);
 
 // Fails when the bytes of a counter or a document are not what this version writes.

@@ -175,8 +175,9 @@ TEST_CASE("any order, grouping and repetition of edits inside texts gives the sa
 }
 
 TEST_CASE("any order, grouping and repetition of edits of Yjs documents gives the same row") {
-  check_laws("Yjs documents", 7'000'000, 6'000,
-             [](Random& random) { return honest_history(random, {"d", "t"}, 1 + random.below(7)); });
+  check_laws("Yjs documents", 7'000'000, 6'000, [](Random& random) {
+    return honest_history(random, {"d", "t"}, 1 + random.below(7));
+  });
 }
 
 TEST_CASE("any order, grouping and repetition holds even where forms meet that never should") {

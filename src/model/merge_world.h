@@ -187,9 +187,8 @@ inline StampedEdit forged_edit(Random& random, Forms forms) {
   for (const char* column : {"a", "b"}) {
     if (out.edit.kind != EditKind::erase && random.chance(2, 3)) {
       const bool is_document = forms == Forms::any && random.chance(1, 6);
-      out.edit.cells.push_back(is_document
-                                   ? forged_document_cell(random, column)
-                                   : forged_cell(random, column, forms == Forms::any));
+      out.edit.cells.push_back(is_document ? forged_document_cell(random, column)
+                                           : forged_cell(random, column, forms == Forms::any));
     }
   }
   return out;

@@ -338,8 +338,8 @@ Result<bool> is_covered(Bytes update, const StateVector& state) {
     if (!reader.read(view)) {
       return malformed_update();
     }
-    covered = covered && (view.kind == ContentKind::skip ||
-                          view.end_clock() <= state.clock_of(view.client));
+    covered = covered &&
+              (view.kind == ContentKind::skip || view.end_clock() <= state.clock_of(view.client));
   }
   DeleteSet deletes;
   reader.read_deletes(deletes);
