@@ -101,7 +101,7 @@ const std::vector<Shape>& document_shapes() {
        false,
        {MergeRule::text, MergeRule::doc}},
       {"letters",
-       "CREATE TABLE letters(x TEXT, y INT, a TEXT DEFAULT 'dear', b INT DEFAULT 1, PRIMARY KEY(x, "
+       "CREATE TABLE letters(x TEXT, y INT, a TEXT DEFAULT 'dear', b DEFAULT 1, PRIMARY KEY(x, "
        "y)) WITHOUT ROWID",
        MergeRule::lww,
        {"x", "y"},
