@@ -30,9 +30,19 @@ if(SYNCLINE_TESTS)
   find_program(NODE_PROGRAM node)
   add_test(NAME ydoc_differential
            COMMAND "${CMAKE_COMMAND}" "-DNODE=${NODE_PROGRAM}" -DPEER=$<TARGET_FILE:ydoc_peer>
-                   "-DDIR=${CMAKE_SOURCE_DIR}/tests/yjs"
+                   "-DDIR=${CMAKE_SOURCE_DIR}/tests/yjs" -DSCRIPT=differential.mjs -DCASES=2500
                    -P "${CMAKE_SOURCE_DIR}/tests/yjs/run_differential.cmake")
   set_tests_properties(ydoc_differential PROPERTIES SKIP_REGULAR_EXPRESSION "skipped:" TIMEOUT 300)
+
+  # Replicas whose documents pages of yjs hold open.
+  add_executable(engine_peer tests/yjs/engine_peer.cc)
+  target_link_libraries(engine_peer PRIVATE syncline_client)
+  add_test(NAME engine_differential
+           COMMAND "${CMAKE_COMMAND}" "-DNODE=${NODE_PROGRAM}" -DPEER=$<TARGET_FILE:engine_peer>
+                   "-DDIR=${CMAKE_SOURCE_DIR}/tests/yjs" -DSCRIPT=engine_differential.mjs
+                   -DCASES=300 -P "${CMAKE_SOURCE_DIR}/tests/yjs/run_differential.cmake")
+  set_tests_properties(engine_differential PROPERTIES SKIP_REGULAR_EXPRESSION "skipped:"
+                                                      TIMEOUT 300)
 
   # The bench reads the allocator's own figures, which only glibc gives.
   if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT SYNCLINE_SANITIZE)

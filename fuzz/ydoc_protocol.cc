@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "ydoc/awareness.h"
+#include "ydoc/ids.h"
 #include "ydoc/position.h"
 #include "ydoc/snapshot.h"
 #include "ydoc/sync_protocol.h"
@@ -36,6 +37,13 @@ void read_position(Bytes bytes) {
   }
 }
 
+void read_state_vector(Bytes bytes) {
+  if (const Result<StateVector> state = StateVector::decode(bytes)) {
+    const Result<StateVector> again = StateVector::decode(state->encode());
+    SL_CHECK(again && *again == *state);
+  }
+}
+
 void read_values(Bytes bytes) {
   Decoder in(bytes);
   const Any value = read_any(in);
@@ -61,7 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   const Bytes bytes(data + 1, size - 1);
-  switch (data[0] % 5) {
+  switch (data[0] % 6) {
     case 0:
       read_awareness(bytes);
       break;
@@ -73,6 +81,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 3:
       read_position(bytes);
+      break;
+    case 5:
+      read_state_vector(bytes);
       break;
     default:
       read_values(bytes);

@@ -39,6 +39,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   SL_CHECK(merge_updates(twice).has_value());
   SL_CHECK(diff_update(bytes, {}).has_value());
   SL_CHECK(state_vector_from_update(bytes).has_value());
+  const bool waits = doc.has_pending_structs() || doc.has_pending_deletes();
+  SL_CHECK(is_covered(bytes, doc.state_vector()).value() == !waits);
   const Result<ByteVector> second = convert_v1_to_v2(bytes);
   SL_CHECK(second.has_value());
   SL_CHECK(convert_v2_to_v1(*second).has_value());

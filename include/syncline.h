@@ -152,7 +152,7 @@ SL_API void syncline_finish(syncline_rows* rows);
  */
 
 /* Starts syncing a table, with the rows that it has. Each rule is "lww", "row" or "manual" for the
- * table, or "column=counter", "column=json" ... for a column (docs/api/sql.md lists them). Doing it
+ * table, or "column=counter", "column=text" ... for a column (docs/api/sql.md lists them). Doing it
  * again changes the rules. */
 SL_API syncline_code syncline_track(syncline_db* db, const char* table, const char* const* rules,
                                     size_t count);
@@ -162,6 +162,50 @@ SL_API syncline_code syncline_collection(syncline_db* db, const char* name);
 /* Your own DDL goes between the two; they are one transaction. */
 SL_API syncline_code syncline_alter_begin(syncline_db* db);
 SL_API syncline_code syncline_alter_commit(syncline_db* db);
+
+/* ---- Documents ---------------------------------------------------------------------------------
+ */
+
+/* A cell of a column with rule "text" or "doc": the key is the values of the primary key's columns,
+ * in the key's order. */
+typedef struct syncline_place {
+  const char* table;
+  const syncline_value* key;
+  size_t key_count;
+  const char* column;
+} syncline_place;
+
+/* Edits merge with what others do to the same text at the same time. Positions and counts are in
+ * characters, as SQLite's length() counts them, from 0; an embedded object counts as one. Each call
+ * is a transaction of its own unless one is open. */
+SL_API syncline_code syncline_text_insert(syncline_db* db, const syncline_place* place,
+                                          uint64_t index, const char* text);
+SL_API syncline_code syncline_text_delete(syncline_db* db, const syncline_place* place,
+                                          uint64_t index, uint64_t count);
+/* `attributes` is a JSON object such as {"bold":true}; a null member ends that attribute. */
+SL_API syncline_code syncline_text_format(syncline_db* db, const syncline_place* place,
+                                          uint64_t index, uint64_t count, const char* attributes);
+/* The text with its attributes, as a Yjs delta in JSON; free with syncline_free(). */
+SL_API syncline_code syncline_text_delta(syncline_db* db, const syncline_place* place, char** json);
+
+/* For live documents: an update (version 1) that a Y.Doc emitted goes in, what the Y.Doc lacks
+ * comes out. A document of rule "text" is the Y.Text of the root "text". */
+SL_API syncline_code syncline_doc_apply(syncline_db* db, const syncline_place* place,
+                                        const void* update, size_t size);
+/* All roots as plain data; free with syncline_free(). */
+SL_API syncline_code syncline_doc_json(syncline_db* db, const syncline_place* place, char** json);
+/* What the document has, encoded as Yjs does; free `*out` with syncline_free(). */
+SL_API syncline_code syncline_doc_state_vector(syncline_db* db, const syncline_place* place,
+                                               void** out, size_t* size);
+/* An update with what somebody of that state vector lacks: everything if `state_size` is 0. Free
+ * `*out` with syncline_free(). The event "sync.document:action:changed" tells when to ask. */
+SL_API syncline_code syncline_doc_diff(syncline_db* db, const syncline_place* place,
+                                       const void* state, size_t state_size, void** out,
+                                       size_t* size);
+/* Names the document for as long as edits join it. When the name is another than before, the
+ * document was begun anew (the row was deleted and put again, or the value set whole): drop the
+ * Y.Doc and make another. Free with syncline_free(). */
+SL_API syncline_code syncline_doc_name(syncline_db* db, const syncline_place* place, char** name);
 
 /* ---- Changes as bytes --------------------------------------------------------------------------
  */

@@ -190,6 +190,54 @@ class Database {
     return status(syncline_collection(handle(), name.c_str()));
   }
 
+  // A cell of a column with rule "text" or "doc".
+  struct Place {
+    std::string table;
+    SqlValues key;
+    std::string column;
+  };
+  Status text_insert(const Place& place, std::uint64_t index, const std::string& text) {
+    return at(place, [&](const syncline_place& there) {
+      return syncline_text_insert(handle(), &there, index, text.c_str());
+    });
+  }
+  Status text_delete(const Place& place, std::uint64_t index, std::uint64_t count) {
+    return at(place, [&](const syncline_place& there) {
+      return syncline_text_delete(handle(), &there, index, count);
+    });
+  }
+  Status text_format(const Place& place, std::uint64_t index, std::uint64_t count,
+                     const std::string& attributes) {
+    return at(place, [&](const syncline_place& there) {
+      return syncline_text_format(handle(), &there, index, count, attributes.c_str());
+    });
+  }
+  Status text_delta(const Place& place, std::string& json) {
+    return text_at(place, syncline_text_delta, json);
+  }
+  Status doc_apply(const Place& place, const Blob& update) {
+    return at(place, [&](const syncline_place& there) {
+      return syncline_doc_apply(handle(), &there, update.data(), update.size());
+    });
+  }
+  Status doc_json(const Place& place, std::string& json) {
+    return text_at(place, syncline_doc_json, json);
+  }
+  Status doc_name(const Place& place, std::string& name) {
+    return text_at(place, syncline_doc_name, name);
+  }
+  Status doc_state_vector(const Place& place, Blob& out) {
+    return bytes_at(place, out, [&](const syncline_place& there, void** bytes, std::size_t* size) {
+      return syncline_doc_state_vector(handle(), &there, bytes, size);
+    });
+  }
+  // Everything for an empty state vector.
+  Status doc_diff(const Place& place, const Blob& state, Blob& out) {
+    return bytes_at(place, out, [&](const syncline_place& there, void** bytes, std::size_t* size) {
+      return syncline_doc_diff(handle(), &there, state.data(), state.size(), bytes, size);
+    });
+  }
+
   Status changes(std::uint64_t since, Blob& out) {
     void* bytes = nullptr;
     std::size_t size = 0;
@@ -261,6 +309,35 @@ class Database {
       return {};
     }
     return Status(code, syncline_error_text(handle()), syncline_error_is_retryable(handle()) != 0);
+  }
+  template <typename Call>
+  Status at(const Place& place, const Call& call) {
+    const auto key = detail::borrow(place.key);
+    const syncline_place there{place.table.c_str(), key.data(), key.size(), place.column.c_str()};
+    return status(call(there));
+  }
+  Status text_at(const Place& place,
+                 syncline_code (*call)(syncline_db*, const syncline_place*, char**),
+                 std::string& out) {
+    char* text = nullptr;
+    const Status done =
+        at(place, [&](const syncline_place& there) { return call(handle(), &there, &text); });
+    out = text == nullptr ? "" : text;
+    syncline_free(text);
+    return done;
+  }
+  template <typename Call>
+  Status bytes_at(const Place& place, Blob& out, const Call& call) {
+    void* bytes = nullptr;
+    std::size_t size = 0;
+    const Status done =
+        at(place, [&](const syncline_place& there) { return call(there, &bytes, &size); });
+    if (done.ok()) {
+      const auto* begin = static_cast<const unsigned char*>(bytes);
+      out.assign(begin, begin + size);
+    }
+    syncline_free(bytes);
+    return done;
   }
   static void call_event(void* context, const syncline_event* event) {
     (*static_cast<EventCallback*>(context))(event->name, event->payload);

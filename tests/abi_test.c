@@ -354,6 +354,92 @@ static void test_care(void) {
   syncline_close(other);
 }
 
+static syncline_db* open_notes(uint64_t first_random) {
+  static const char* const rules[] = {"body=text", "page=doc"};
+  syncline_options options = {0};
+  syncline_db* db = NULL;
+  seed = first_random;
+  options.random = counting_random;
+  OK(db, syncline_open(":memory:", &options, &db));
+  OK(db, syncline_exec(db,
+                       "CREATE TABLE notes(a TEXT, b INTEGER, body TEXT, page BLOB, "
+                       "PRIMARY KEY(a, b))",
+                       NULL, 0));
+  OK(db, syncline_track(db, "notes", rules, 2));
+  return db;
+}
+
+static void pull(syncline_db* into, syncline_db* from) {
+  void* changes = NULL;
+  size_t size = 0;
+  OK(from, syncline_changes(from, 0, &changes, &size));
+  OK(into, syncline_apply(into, changes, size, NULL));
+  syncline_free(changes);
+}
+
+static void count_document_events(void* context, const syncline_event* event) {
+  *(int*)context += strcmp(event->name, "sync.document:action:changed") == 0;
+}
+
+static void test_documents(void) {
+  syncline_db* one = open_notes(1);
+  syncline_db* two = open_notes(1000);
+  const syncline_value key[] = {text("k"), integer(1)};
+  const syncline_place body = {"notes", key, 2, "body"};
+  const syncline_place page = {"notes", key, 2, "page"};
+  const syncline_place nowhere = {"notes", key, 1, "body"};
+  char* json = NULL;
+  char* name = NULL;
+  void* bytes = NULL;
+  size_t size = 0;
+  void* state = NULL;
+  size_t state_size = 0;
+  int told = 0;
+  OK(one, syncline_exec(one, "INSERT INTO notes VALUES('k', 1, 'hello', NULL)", NULL, 0));
+  pull(two, one);
+  syncline_on_event(two, count_document_events, &told);
+  OK(one, syncline_text_insert(one, &body, 5, " world"));
+  OK(two, syncline_text_delete(two, &body, 0, 1));
+  OK(two, syncline_text_insert(two, &body, 0, "J"));
+  OK(two, syncline_text_format(two, &body, 0, 4, "{\"bold\":true}"));
+  pull(two, one);
+  pull(one, two);
+  CHECK(told == 1);
+  CHECK(first_is(one, "SELECT body FROM notes", "Jello world"));
+  CHECK(first_is(two, "SELECT body FROM notes", "Jello world"));
+  OK(one, syncline_text_delta(one, &body, &json));
+  CHECK(json != NULL && strcmp(json,
+                               "[{\"insert\":\"Jell\",\"attributes\":{\"bold\":true}},"
+                               "{\"insert\":\"o world\"}]") == 0);
+  syncline_free(json);
+
+  /* What one document holds goes into another, as between a page and the database. */
+  OK(one, syncline_doc_state_vector(one, &page, &state, &state_size));
+  OK(one, syncline_doc_diff(one, &body, NULL, 0, &bytes, &size));
+  CHECK(state_size == 1 && size > 20);
+  OK(one, syncline_doc_apply(one, &page, bytes, size));
+  syncline_free(bytes);
+  OK(one, syncline_doc_diff(one, &page, state, state_size, &bytes, &size));
+  CHECK(size > 20);
+  syncline_free(bytes);
+  syncline_free(state);
+  OK(one, syncline_doc_json(one, &page, &json));
+  CHECK(json != NULL && strcmp(json, "{\"text\":\"Jello world\"}") == 0);
+  syncline_free(json);
+  OK(one, syncline_doc_name(one, &body, &name));
+  CHECK(name != NULL && strlen(name) > 20);
+  syncline_free(name);
+
+  CHECK(syncline_doc_apply(one, &page, "x", 1) == SYNCLINE_MALFORMED);
+  CHECK(syncline_text_insert(one, &nowhere, 0, "x") == SYNCLINE_INVALID_ARGUMENT);
+  CHECK(syncline_text_insert(one, &page, 0, "x") == SYNCLINE_INVALID_ARGUMENT);
+  CHECK(syncline_text_insert(one, &body, 99, "x") == SYNCLINE_INVALID_ARGUMENT);
+  CHECK(syncline_text_insert(one, NULL, 0, "x") == SYNCLINE_INVALID_ARGUMENT);
+  CHECK(syncline_text_insert(one, &body, 0, NULL) == SYNCLINE_INVALID_ARGUMENT);
+  syncline_close(one);
+  syncline_close(two);
+}
+
 int main(void) {
   test_version_and_errors();
   test_rows();
@@ -361,6 +447,7 @@ int main(void) {
   test_events_and_live_queries();
   test_transport();
   test_care();
+  test_documents();
   if (failures > 0) {
     fprintf(stderr, "%d failed\n", failures);
   }

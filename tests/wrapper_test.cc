@@ -34,6 +34,33 @@ TEST_CASE("values go in and come out as they were") {
   CHECK(rows->status().ok());
 }
 
+TEST_CASE("documents are edited, read and carried to a live copy") {
+  Database db;
+  REQUIRE(db.open(":memory:"));
+  REQUIRE(db.exec("CREATE TABLE notes(id INTEGER PRIMARY KEY NOT NULL, body TEXT, page BLOB)"));
+  REQUIRE(db.track("notes", {"body=text", "page=doc"}));
+  REQUIRE(db.exec("INSERT INTO notes(id, body) VALUES(1, 'hello')"));
+  const Database::Place body{"notes", {std::int64_t{1}}, "body"};
+  const Database::Place page{"notes", {std::int64_t{1}}, "page"};
+  REQUIRE(db.text_insert(body, 5, " world"));
+  REQUIRE(db.text_delete(body, 0, 1));
+  REQUIRE(db.text_format(body, 0, 4, R"({"em":true})"));
+  std::string text;
+  REQUIRE(db.text_delta(body, text));
+  CHECK(text == R"([{"insert":"ello","attributes":{"em":true}},{"insert":" world"}])");
+  syncline::Blob state;
+  syncline::Blob update;
+  REQUIRE(db.doc_state_vector(page, state));
+  REQUIRE(db.doc_diff(body, state, update));
+  REQUIRE(db.doc_apply(page, update));
+  REQUIRE(db.doc_json(page, text));
+  CHECK(text == R"({"text":"ello world"})");
+  std::string name;
+  REQUIRE(db.doc_name(page, name));
+  CHECK_FALSE(name.empty());
+  CHECK(db.text_insert(page, 0, "x").code() == SYNCLINE_INVALID_ARGUMENT);
+}
+
 TEST_CASE("errors carry their code and words") {
   Database db;
   open_replica(db);

@@ -64,6 +64,7 @@ Result<void> Apply::store_or_hold(TableAccess& access, Bytes key, const LoadedRo
   for (int attempt = 0; attempt < 8; ++attempt) {
     auto stored = parts_.rows.store(access, key, before, after, time_, ops_);
     if (stored || stored.error().code() != ErrorCode::constraint) {
+      note_documents(access.table(), key, before.state, after, report);
       return stored;
     }
     bool again = false;

@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t body_part_bytes = std::size_t{512} << 10U;
 // Conflicts told of one call; beyond these only their effect remains.
 constexpr std::size_t conflicts_max = 10'000;
+constexpr std::size_t documents_max = 10'000;
 
 }  // namespace
 
@@ -583,6 +584,7 @@ Result<void> Apply::merge_row(Incoming& incoming, RowReader& reader, ApplyReport
   for (int attempt = 0; attempt < 8; ++attempt) {
     auto stored = parts_.rows.store(*incoming.access, key, before, after, time_, ops_);
     if (stored) {
+      note_documents(incoming.access->table(), key, before.state, after, report);
       return {};
     }
     if (stored.error().code() != ErrorCode::constraint) {
@@ -600,6 +602,22 @@ Result<void> Apply::merge_row(Incoming& incoming, RowReader& reader, ApplyReport
       *incoming.access, key, before, after,
       Error(ErrorCode::constraint, "UNIQUE constraint failed: several rows are in the way"),
       report);
+}
+
+void Apply::note_documents(const TrackedTable& table, Bytes key, const RowState& before,
+                           const RowState& after, ApplyReport& report) {
+  for (const TrackedColumn& column : table.columns) {
+    const bool has_room = report.documents.size() < documents_max;
+    if (!is_document(column.rule) || !has_room) {
+      continue;
+    }
+    const CellState* was = before.find(column.name);
+    const CellState* is = after.find(column.name);
+    const bool same = was == nullptr || is == nullptr ? was == is : *was == *is;
+    if (!same) {
+      report.documents.insert({table.name, to_vector(key), column.name});
+    }
+  }
 }
 
 Result<void> Apply::note_conflicts(const TrackedTable& table, Bytes key,

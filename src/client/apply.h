@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "client/capture.h"
@@ -29,6 +30,17 @@ struct ConflictNote {
   bool ours = false;
 };
 
+// A document that others changed.
+struct DocumentNote {
+  std::string table;
+  ByteVector key;
+  std::string column;
+
+  friend bool operator<(const DocumentNote& a, const DocumentNote& b) {
+    return std::tie(a.table, a.key, a.column) < std::tie(b.table, b.key, b.column);
+  }
+};
+
 struct ApplyReport {
   std::uint64_t changes = 0;
   std::uint64_t repeated = 0;  // changes that were here already
@@ -36,6 +48,7 @@ struct ApplyReport {
   std::uint64_t held = 0;
   std::vector<TableId> tables;
   std::vector<ConflictNote> conflicts;
+  std::set<DocumentNote> documents;
 };
 
 // Merges changes from elsewhere into the application's tables.
@@ -104,6 +117,8 @@ class Apply {
   Result<bool> fast_set(Incoming& incoming, RowReader& reader);
   Result<bool> fast_state(Incoming& incoming, RowReader& reader);
   Result<void> merge_row(Incoming& incoming, RowReader& reader, ApplyReport& report);
+  void note_documents(const TrackedTable& table, Bytes key, const RowState& before,
+                      const RowState& after, ApplyReport& report);
   Result<void> note_conflicts(const TrackedTable& table, Bytes key,
                               std::span<const Concurrency> pairs, const LoadedRow& before,
                               const RowState& after, ApplyReport& report);

@@ -97,6 +97,7 @@ Result<bool> Capture::may_replace() {
 }
 
 std::optional<RowId> Capture::expected_row() {
+  engine_writing_ = false;
   expecting_ = false;
   if (!expected_seen_) {
     return std::nullopt;
@@ -164,7 +165,7 @@ Result<void> Capture::drop_failed() {
   SL_TRY(connection_.execute("DELETE FROM syncline_log_parts WHERE version = " + version));
   SL_TRY(connection_.execute("DELETE FROM syncline_log WHERE version = " + version));
   log_.forget();
-  return {};
+  return listener_ == nullptr ? Result<void>() : listener_->undo_rich();
 }
 
 Result<void> Capture::encode_key(const TrackedTable& table, std::span<sqlite3_value* const> values,
@@ -257,7 +258,8 @@ Result<void> Capture::on_updated(const TrackedTable& table,
     }
     const std::size_t index = table.key.size() + static_cast<std::size_t>(table.positions[id]);
     const ValueView before = read_value(values[old_at(index)]);
-    if (!same_value(before, read_value(values[new_at(index)]))) {
+    const bool is_edited = table.id == edited_table_ && id == edited_column_;
+    if (is_edited || !same_value(before, read_value(values[new_at(index)]))) {
       changed_.insert(id);
       write_value(old_, before);
     }
@@ -484,6 +486,9 @@ Result<void> Capture::flush() {
   SL_TRY(const bool wrote, write_change());
   if (wrote) {
     flushed_.push_back({row_.version, row_.sequence, written_tables_});
+    if (listener_ != nullptr) {
+      listener_->keep_rich();
+    }
   }
   buffer_.drop_ops();
   candidates_.clear();
@@ -508,7 +513,7 @@ bool Capture::has_acted(TableId table, Bytes key) const {
 
 Result<void> Capture::write_table(const TrackedTable& table, const Stamp& stamp) {
   bool begun = false;
-  const bool rich = table.has_rule(MergeRule::counter) || table.has_rule(MergeRule::json);
+  const bool rich = table.has_rich();
   return buffer_.for_each_run(
       table.id, [&](RowId row) { return key_of_row(table, row); },
       [&](const LogRun& run) -> Result<void> {
@@ -568,6 +573,8 @@ void Capture::on_rollback() {
   body_.finish();
   expecting_ = false;
   expected_seen_ = false;
+  engine_writing_ = false;
+  edited_table_ = 0;
   log_.forget();
   if (had_any && listener_ != nullptr) {
     listener_->on_rolled_back();
@@ -583,6 +590,9 @@ void Capture::on_rollback_to(int level) {
     change.version = LocalVersion();
   }
   log_.forget();
+  if (listener_ != nullptr) {
+    listener_->on_rolled_back_to();
+  }
 }
 
 }  // namespace syncline

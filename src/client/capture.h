@@ -35,6 +35,7 @@ class Capture final : public WriteSinkFactory {
     expected_kind_ = kind;
     expected_table_ = table.id;
     expecting_ = true;
+    engine_writing_ = true;
   }
   // The row of the write that was expected, once it has happened; nothing when it has not, because
   // the statement did nothing.
@@ -46,6 +47,17 @@ class Capture final : public WriteSinkFactory {
   // Puts rows of a table that capture has not seen (its first tracking, a rescan) into the running
   // transaction's change.
   void put_row(const TrackedTable& table, RowId row) { buffer_.put(table, row); }
+
+  // An edit of a document: the next update of the table counts as one of that column, whatever it
+  // does to the value; then the edit is staged for the row.
+  void expect_edit(const TrackedTable& table, std::uint16_t column) {
+    edited_table_ = table.id;
+    edited_column_ = column;
+  }
+  void end_edit() { edited_table_ = 0; }
+  CaptureBuffer& buffer() { return buffer_; }
+  // Between expect() and expected_row(): what is written is not the application's.
+  bool is_engine_writing() const { return engine_writing_; }
 
   // Writes what the running transaction did so far as a change of its own, because what comes next
   // must stand behind it in the log. Fails with `busy` under a savepoint that could take back only
@@ -64,10 +76,16 @@ class Capture final : public WriteSinkFactory {
     virtual void on_captured(LocalVersion version, ChangeSequence sequence,
                              std::span<const TableId> tables) = 0;
     virtual void on_rolled_back() = 0;
-    // A column with a rule of its own (counter, json) changed in this run of the change that is
-    // being written: adds what others must know.
+    // A savepoint took back some of what was captured.
+    virtual void on_rolled_back_to() = 0;
+    // A column with a rule of its own (counter, json, text, doc) changed in this run of the change
+    // that is being written: adds what others must know.
     virtual Result<void> describe_rich(const TrackedTable& table, const LogRun& run,
                                        const Stamp& stamp, LogBodyWriter& out) = 0;
+    // The commit that this was described for failed, and it will be described again.
+    virtual Result<void> undo_rich() = 0;
+    // It will not.
+    virtual void keep_rich() = 0;
     // The last of our tables was disconnected; the connection may be closing.
     virtual void on_disconnected() = 0;
   };
@@ -149,6 +167,9 @@ class Capture final : public WriteSinkFactory {
 
   bool tapped_ = true;
   bool expecting_ = false;
+  bool engine_writing_ = false;
+  TableId edited_table_ = 0;
+  std::uint16_t edited_column_ = 0;
   bool expected_seen_ = false;
   RowId expected_row_ = 0;
   TapKind expected_kind_ = TapKind::inserted;

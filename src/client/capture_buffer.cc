@@ -147,6 +147,7 @@ void CaptureBuffer::erase(const TrackedTable& table, RowId row, Bytes key, const
                           bool has_old, Bytes old_values) {
   add_row_op(table, {OpKind::erase, row, row, key, {}, true}, columns, has_old, old_values);
   ops_of(table).has_ends = true;
+  end_staged(table.id, row);
 }
 
 void CaptureBuffer::over(const TrackedTable& table, RowId row, RowId old_row, Bytes key,
@@ -217,6 +218,7 @@ void CaptureBuffer::set_mark(int level) {
   mark.arena = arena_.size();
   mark.tables = table_count_;
   mark.op_count = op_count_;
+  mark.staged = staged_.size();
   mark.table_marks.clear();
   for (std::size_t i = 0; i < table_count_; ++i) {
     const TableOps& ops = tables_[i];
@@ -279,6 +281,7 @@ void CaptureBuffer::rollback_to_mark(int level) {
     ops.highest = of_table.highest;
   }
   arena_.truncate(mark.arena);
+  staged_.resize(mark.staged);
   // The savepoint itself stays open after ROLLBACK TO.
   marks_[found].level = level;
   mark_count_ = found + 1;
@@ -312,6 +315,7 @@ void CaptureBuffer::clear() {
   table_count_ = 0;
   op_count_ = 0;
   mark_count_ = 0;
+  staged_.clear();
   arena_.clear();
   for (TableOps& ops : tables_) {
     ops.column_sets.clear();

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "client/byte_arena.h"
 #include "client/catalog.h"
 #include "client/log_body.h"
+#include "model/value.h"
 
 namespace syncline {
 
@@ -40,6 +42,16 @@ class CaptureBuffer {
 
   // A key of which something is kept outside the table.
   void aside(const TrackedTable& table, Bytes key);
+
+  // An edit of a document that the running transaction made, to be told with the row's change.
+  // Ends with the row's life.
+  void stage(const TrackedTable& table, RowId row, std::uint16_t column, Bytes update);
+  std::vector<Bytes> staged(TableId table, RowId row, std::uint16_t column) const;
+  bool has_staged() const { return !staged_.empty(); }
+  // Whether the running transaction began the life of this row.
+  bool is_born(TableId table, RowId row) const;
+  // What a cell of a row that is not born was before the transaction; nothing when it was not set.
+  std::optional<Value> value_before(TableId table, RowId row, std::uint16_t column) const;
 
   // Savepoints, by SQLite's level. Setting a level that is set does nothing: several tables report
   // the same savepoint.
@@ -94,9 +106,17 @@ class CaptureBuffer {
     bool rising = true;
     RowId highest = INT64_MIN;
   };
+  struct Staged {
+    TableId table = 0;
+    RowId row = 0;
+    std::uint16_t column = 0;
+    bool ends = false;  // what was staged for this row before is gone
+    ByteVector update;
+  };
   struct Mark {
     int level = 0;
     std::uint64_t arena = 0;
+    std::size_t staged = 0;
     std::size_t tables = 0;
     std::uint64_t op_count = 0;
     std::vector<TableMark> table_marks;
@@ -114,6 +134,8 @@ class CaptureBuffer {
   void add_row_op(const TrackedTable& table, const RowOp& row_op, const ColumnSet& columns,
                   bool has_old, Bytes old_values);
   TableOps& ops_of(const TrackedTable& table);
+  const TableOps* find_ops(TableId table) const;
+  void end_staged(TableId table, RowId row);
   void note_rows(TableOps& ops, RowId first, RowId last);
   std::uint32_t column_set_index(TableOps& ops, const ColumnSet& columns);
   static std::vector<RowId> repeated_rows(const TableOps& ops);
@@ -129,6 +151,7 @@ class CaptureBuffer {
   std::vector<Mark> marks_;
   std::size_t mark_count_ = 0;  // marks_ beyond are kept for their capacity
   Writer scratch_;
+  std::vector<Staged> staged_;
 };
 
 }  // namespace syncline

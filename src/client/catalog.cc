@@ -6,6 +6,7 @@
 
 #include "client/own_schema.h"
 #include "client/triggers.h"
+#include "model/schema.h"
 #include "wire/limits.h"
 
 namespace syncline {
@@ -131,13 +132,6 @@ Result<TableId> Catalog::track(const std::string& table, const TrackOptions& opt
                         "it is a virtual table; track an ordinary table and fill the virtual "
                         "one from it by triggers");
   }
-  for (const auto& [column, rule] : options.column_rules) {
-    if (rule == MergeRule::text || rule == MergeRule::doc) {
-      return Error(ErrorCode::unsupported, "column '" + column + "': rule '" +
-                                               std::string(merge_rule_name(rule)) +
-                                               "' is not in this version");
-    }
-  }
   return enter_table(name, options);
 }
 
@@ -167,6 +161,33 @@ Result<TableId> Catalog::enter_table(const std::string& name, const TrackOptions
   SL_TRY(drop_triggers(id));
   SL_TRY(install_triggers(*loaded));
   return id;
+}
+
+// SQLite must store a document's value as it is given.
+Result<void> Catalog::check_documents(const TrackedTable& table,
+                                      const TrackOptions& options) const {
+  for (const auto& [column, rule] : options.column_rules) {
+    if (!is_document(rule)) {
+      continue;
+    }
+    if (options.rule == MergeRule::row) {
+      return cannot_track(table.name, "column '" + column +
+                                          "' cannot be a document where rule 'row' merges whole "
+                                          "rows");
+    }
+    SL_TRY(Statement info,
+           connection_.prepare("SELECT type FROM pragma_table_xinfo(?1, 'main') WHERE name = ?2"));
+    info.bind_text(1, table.name).bind_text(2, column);
+    SL_TRY(const bool found, info.step());
+    const Affinity affinity = found ? affinity_of(info.column_text(0)) : Affinity::blob;
+    const bool is_text = rule == MergeRule::text;
+    if (affinity != Affinity::blob && !(is_text && affinity == Affinity::text)) {
+      return cannot_track(table.name, "column '" + column + "' has rule '" +
+                                          std::string(merge_rule_name(rule)) +
+                                          "' and must be declared " + (is_text ? "TEXT" : "BLOB"));
+    }
+  }
+  return {};
 }
 
 Result<void> Catalog::store_columns(TrackedTable& table, const TrackOptions& options) const {
@@ -214,6 +235,7 @@ Result<void> Catalog::store_columns(TrackedTable& table, const TrackOptions& opt
               : "there is no column '" + column + "' to give a rule");
     }
   }
+  SL_TRY(check_documents(table, options));
   SL_TRY(connection_.execute("UPDATE syncline_columns SET gone = 1 WHERE tbl = " +
                              std::to_string(table.id)));
   SL_TRY(Statement known, connection_.prepare("UPDATE syncline_columns SET gone = 0, rule = "

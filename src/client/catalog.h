@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -61,8 +62,11 @@ struct TrackedTable {
   }
   int position_of(std::string_view column) const;
   bool has_rule(MergeRule wanted) const;
-  // Some column's edits say more than its value does (counter, json).
-  bool has_rich() const { return has_rule(MergeRule::counter) || has_rule(MergeRule::json); }
+  // Some column's edits say more than its value does.
+  bool has_rich() const {
+    return std::any_of(columns.begin(), columns.end(),
+                       [](const TrackedColumn& column) { return is_rich(column.rule); });
+  }
   // All present columns.
   ColumnSet all_columns() const;
 
@@ -150,6 +154,7 @@ class Catalog {
   Result<void> load_columns(TrackedTable& table) const;
   Result<void> load_unique(TrackedTable& table) const;
   Result<void> load_surroundings(TrackedTable& table) const;
+  Result<void> check_documents(const TrackedTable& table, const TrackOptions& options) const;
   Result<void> store_columns(TrackedTable& table, const TrackOptions& options) const;
   Result<void> install_triggers(const TrackedTable& table) const;
   Result<std::string> spelling_triggers(TableId table) const;

@@ -57,7 +57,8 @@ Engine::Engine(const Parts& parts)
               rows_, held_, seen_, clock_}),
       meta_(parts.connection),
       outbox_(parts.connection, meta_, log_, clocks_, extract_),
-      rich_(capture_, clocks_, tables_, rows_),
+      documents_({parts.connection, catalog_, clocks_, capture_, tables_, rows_, *parts.random}),
+      rich_(capture_, clocks_, tables_, rows_, documents_),
       conflicts_(parts.connection, catalog_),
       rejected_(parts.connection, catalog_, tables_, rows_),
       schema_change_(parts.connection, catalog_, clocks_, outbox_, meta_),
@@ -86,6 +87,14 @@ Result<std::unique_ptr<Engine>> Engine::attach(const Parts& parts) {
                              return json;
                            }));
   Capture* capture = &engine->capture_;
+  SL_TRY(register_function(parts.connection, joined_document_function, 2, Purity::observing,
+                           [capture](std::span<const ValueView> arguments) -> Result<SqlValue> {
+                             // What the engine writes is joined already.
+                             if (capture->is_engine_writing()) {
+                               return owned(arguments[1]);
+                             }
+                             return owned(joined_document(arguments[0], arguments[1]).view());
+                           }));
   SL_TRY(register_function(parts.connection, may_replace_function, 0, Purity::observing,
                            [capture](std::span<const ValueView>) -> Result<SqlValue> {
                              SL_TRY(const bool may, capture->may_replace());
@@ -302,6 +311,7 @@ void Engine::release() {
 
 void Engine::on_captured(LocalVersion version, ChangeSequence sequence,
                          std::span<const TableId> tables) {
+  rich_.forget();
   if (listener_ != nullptr) {
     listener_->on_commit(tables);
   }
@@ -314,9 +324,17 @@ void Engine::on_captured(LocalVersion version, ChangeSequence sequence,
 }
 
 void Engine::on_rolled_back() {
+  documents_.end_session();
+  rich_.forget();
   forget_all();
   schema_change_.forget();
 }
+
+void Engine::on_rolled_back_to() { documents_.end_session(); }
+
+void Engine::keep_rich() { rich_.forget(); }
+
+Result<void> Engine::undo_rich() { return rich_.undo(); }
 
 Result<void> Engine::describe_rich(const TrackedTable& table, const LogRun& run, const Stamp& stamp,
                                    LogBodyWriter& out) {

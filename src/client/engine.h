@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -16,6 +17,7 @@
 #include "client/change_file.h"
 #include "client/clocks.h"
 #include "client/conflicts.h"
+#include "client/documents.h"
 #include "client/events.h"
 #include "client/extract.h"
 #include "client/held.h"
@@ -183,6 +185,14 @@ class Engine final : private Capture::Listener {
   // While quiet, conflicts are kept but not told of (bootstrap, rescan).
   void set_quiet(bool quiet) { quiet_ = quiet; }
 
+  // Runs one operation on documents (client/documents).
+  template <typename Work>
+  auto with_documents(const Work& work) -> decltype(work(std::declval<Documents&>())) {
+    SL_TRY(require_replica());
+    auto done = work(documents_);
+    end_call();
+    return done;
+  }
   Events& events() { return events_; }
   Meta& meta() { return meta_; }
   Held& held() { return held_; }
@@ -236,8 +246,11 @@ class Engine final : private Capture::Listener {
   void on_captured(LocalVersion version, ChangeSequence sequence,
                    std::span<const TableId> tables) override;
   void on_rolled_back() override;
+  void on_rolled_back_to() override;
   Result<void> describe_rich(const TrackedTable& table, const LogRun& run, const Stamp& stamp,
                              LogBodyWriter& out) override;
+  Result<void> undo_rich() override;
+  void keep_rich() override;
   void on_disconnected() override;
 
   Parts parts_;
@@ -255,6 +268,7 @@ class Engine final : private Capture::Listener {
   Apply apply_;
   Meta meta_;
   Outbox outbox_;
+  Documents documents_;
   Rich rich_;
   Conflicts conflicts_;
   RejectedChanges rejected_;

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "client/engine.h"
+#include "client/view_functions.h"
 #include "model/cell_content.h"
 #include "sqlite/savepoint.h"
 
@@ -41,6 +42,14 @@ void Engine::tell(const ApplyReport& report) {
   events_.add(event_name::pull_applied, now,
               "{" + member("changes", report.changes) + "," + member("repeated", report.repeated) +
                   "," + member("rows", report.rows) + "," + member("held", report.held) + "}");
+  // Not a matter of notifying people: whoever shows the document must follow it.
+  for (const DocumentNote& note : report.documents) {
+    if (const auto key = key_json(note.key)) {
+      events_.add(event_name::document_changed, now,
+                  "{" + member("table", note.table) + ",\"key\":" + *key + "," +
+                      member("column", note.column) + "}");
+    }
+  }
   if (quiet_) {
     return;
   }
@@ -302,27 +311,49 @@ Result<void> Engine::alter_commit() {
   return schema_change_.end();
 }
 
+// Whether the table holds what its row's cells say.
+static Result<bool> is_shown(const TrackedTable& table, const LoadedRow& row) {
+  for (std::size_t i = 0; row.row.has_value() && i < table.columns.size(); ++i) {
+    const CellState* cell = row.state.find(table.columns[i].name);
+    if (cell != nullptr) {
+      SL_TRY(const Value value, cell_value(*cell));
+      if (!(value == row.values[table.key.size() + i])) {
+        return false;
+      }
+    }
+  }
+  return row.row.has_value();
+}
+
 // Cells that came for columns which the schema did not have then.
 Result<void> Engine::place_waiting_cells(ApplyReport& /*report*/) {
-  std::vector<std::pair<TableId, ByteVector>> rows;
+  struct Waiting {
+    TableId table = 0;
+    ByteVector key;
+    bool is_rich = false;
+  };
+  std::vector<Waiting> rows;
   {
+    // Cells of counters and documents always lie there: those that are shown already stay.
     SL_TRY(Statement select, parts_.connection.prepare(
-                                 "SELECT DISTINCT x.tbl, x.key FROM syncline_cells x JOIN "
-                                 "syncline_columns c ON c.tbl = x.tbl AND c.name = x.col AND NOT "
-                                 "c.gone AND c.rule NOT IN ('counter', 'json')"));
+                                 "SELECT x.tbl, x.key, min(c.rule IN ('counter', 'json', 'text', "
+                                 "'doc')) FROM syncline_cells x JOIN syncline_columns c ON "
+                                 "c.tbl = x.tbl AND c.name = x.col AND NOT c.gone GROUP BY 1, 2"));
     for (;;) {
       SL_TRY(const bool more, select.step());
       if (!more) {
         break;
       }
-      rows.emplace_back(select.column_int(0), to_vector(select.column_blob(1)));
+      rows.push_back(
+          {select.column_int(0), to_vector(select.column_blob(1)), select.column_int(2) != 0});
     }
   }
-  for (const auto& [table, key] : rows) {
+  for (const auto& [table, key, is_rich] : rows) {
     SL_TRY(apply_.before_touching(table, key));
     SL_TRY(TableAccess * access, tables_.access(table));
     SL_TRY(const LoadedRow row, rows_.load(*access, key));
-    if (row.state.alive) {
+    SL_TRY(const bool shown, is_shown(access->table(), row));
+    if (row.state.alive && !(is_rich && shown)) {
       SL_TRY(rows_.store(*access, key, row, row.state, ClockTime(), apply_.ops()));
     }
   }

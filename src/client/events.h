@@ -25,6 +25,7 @@ inline constexpr std::string_view pull_received = "sync.pull:action:received";
 inline constexpr std::string_view pull_applied = "sync.pull:action:applied";
 inline constexpr std::string_view pull_error = "sync.pull:action:error";
 inline constexpr std::string_view conflict_detected = "sync.conflict:action:detected";
+inline constexpr std::string_view document_changed = "sync.document:action:changed";
 inline constexpr std::string_view bootstrap_start = "sync.bootstrap:action:start";
 inline constexpr std::string_view bootstrap_progress = "sync.bootstrap:action:progress";
 inline constexpr std::string_view bootstrap_complete = "sync.bootstrap:action:complete";

@@ -1,6 +1,7 @@
 #include "client/extract.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "model/merge.h"
 #include "wire/limits.h"
@@ -12,7 +13,9 @@ RowId plus(RowId row, std::uint64_t count) {
   return static_cast<RowId>(static_cast<std::uint64_t>(row) + count);
 }
 
-using RichEdits = std::map<std::pair<RowId, std::uint16_t>, std::pair<CellForm, Bytes>>;
+// What edits of counters and documents say, by table, row and column.
+using RichEdit = std::pair<CellForm, Bytes>;
+using RichEdits = std::map<std::tuple<TableId, RowId, std::uint16_t>, RichEdit>;
 
 }  // namespace
 
@@ -39,6 +42,12 @@ struct Extract::Running {
   std::vector<Stamp> stamps;
   RichEdits rich;
   Writer key;
+
+  // Of the table being written; null where the value is all there is to say.
+  const RichEdit* find_rich(RowId row_id, std::uint16_t column) const {
+    const auto found = rich.empty() ? rich.end() : rich.find({table, row_id, column});
+    return found == rich.end() ? nullptr : &found->second;
+  }
 };
 
 Result<TableAccess*> TableSet::access(TableId id) {
@@ -115,7 +124,8 @@ Result<bool> Extract::one_change(Running& running, std::span<const Bytes> parts)
         break;
       }
       if (run.kind == OpKind::rich) {
-        running.rich[{run.first, run.column}] = {static_cast<CellForm>(run.form), run.edit};
+        running.rich[{ahead.table(), run.first, run.column}] = {static_cast<CellForm>(run.form),
+                                                                run.edit};
       }
     }
     LogBodyReader body(part);
@@ -273,16 +283,12 @@ static Result<void> for_each_row(TableAccess& access, const LogRun& run, Visit&&
   return {};
 }
 
-static void write_cell(Writer& out, const RichEdits& rich, RowId row, std::uint16_t column,
-                       const ValueView& value) {
-  if (!rich.empty()) {
-    const auto edit = rich.find({row, column});
-    if (edit != rich.end()) {
-      RowWriter::write_formed(out, edit->second.first, edit->second.second);
-      return;
-    }
+static void write_cell(Writer& out, const RichEdit* edit, const ValueView& value) {
+  if (edit != nullptr) {
+    RowWriter::write_formed(out, edit->first, edit->second);
+  } else {
+    write_value(out, value);
   }
-  write_value(out, value);
 }
 
 Result<void> Extract::put_rows(Running& running, TableAccess& access, const LogRun& run) {
@@ -371,7 +377,8 @@ Result<void> Extract::put_row(Running& running, TableAccess& access, const LogRu
                                          std::span<const Stamp>(&replaced, 1));
     out.raw(running.key.bytes());
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
-      write_cell(out, running.rich, row, table.columns[i].id, stored->values[table.key.size() + i]);
+      write_cell(out, running.find_rich(row, table.columns[i].id),
+                 stored->values[table.key.size() + i]);
     }
     return {};
   }
@@ -450,7 +457,7 @@ Result<void> Extract::set_row(Running& running, TableAccess& access, const LogRu
     write_value(out, stored->values[i]);
   }
   for (const std::uint16_t position : running.positions) {
-    write_cell(out, running.rich, row, table.columns[position].id,
+    write_cell(out, running.find_rich(row, table.columns[position].id),
                stored->values[table.key.size() + position]);
   }
   return {};
@@ -507,7 +514,7 @@ Result<void> Extract::past_row(Running& running, TableAccess& access, const LogR
   if (running.row.version <= running.range.once_acknowledged) {
     const auto is_lost = [&](std::uint16_t position) {
       const std::uint16_t id = table.columns[position].id;
-      return running.rich.count({row, id}) == 0 && past.find(id) == nullptr &&
+      return running.find_rich(row, id) == nullptr && past.find(id) == nullptr &&
              (stored == nullptr || past.complete);
     };
     kept_replaced.assign(replaced.begin(), replaced.end());
@@ -526,8 +533,8 @@ Result<void> Extract::past_row(Running& running, TableAccess& access, const LogR
   for (const std::uint16_t position : positions) {
     const std::uint16_t id = table.columns[position].id;
     const ByteVector* old = past.find(id);
-    if (running.rich.count({row, id}) != 0) {
-      write_cell(out, running.rich, row, id, ValueView());
+    if (running.find_rich(row, id) != nullptr) {
+      write_cell(out, running.find_rich(row, id), ValueView());
     } else if (old != nullptr) {
       out.raw(*old);
     } else if (stored != nullptr && !past.complete) {
@@ -582,11 +589,13 @@ ByteVector Extract::key_of(const TrackedTable& table, const StoredRow& stored) {
 }
 
 // What newer changes wrote is left to them, because they say what they replaced; only what the row
-// cannot stand without stays.
+// cannot stand without stays, and what its life began with: a life without its cells would begin
+// with defaults.
 void Extract::leave_to_later(const Stamp& stamp, const TrackedTable& table, RowState& state) {
   std::erase_if(state.cells, [&](const CellState& cell) {
     const int position = table.position_of(cell.column);
-    if (cell.form != CellForm::plain || cell.stamp <= stamp || position < 0) {
+    if (cell.form != CellForm::plain || cell.stamp <= stamp || cell.stamp == state.life ||
+        position < 0) {
       return false;
     }
     const TrackedColumn& column = table.columns[static_cast<std::size_t>(position)];

@@ -1,5 +1,8 @@
 #include "client/rename.h"
 
+#include <algorithm>
+#include <map>
+
 #include "client/row_store.h"
 #include "model/cell_content.h"
 #include "model/counter.h"
@@ -17,6 +20,35 @@ Result<Value> renamed_count(const Renaming& how, const RowEdit& edit, const Cell
     }
   }
   return encode_counter_edit(count);
+}
+
+Result<Value> renamed_doc_edit(const Renaming& how, const CellEdit& cell) {
+  SL_TRY(DocEdit edit, decode_doc_edit(cell.value.view()));
+  edit.base.stamp = how.stamp(edit.base.stamp);
+  return encode_doc_edit(edit);
+}
+
+DocContent renamed_document(const Renaming& how, DocContent document) {
+  if (document.empty()) {
+    return document;
+  }
+  document.base.stamp = how.stamp(document.base.stamp);
+  std::map<ReplicaId, Stamp> newest;
+  for (const Stamp& stamp : document.newest) {
+    const Stamp renamed = how.stamp(stamp);
+    Stamp& known = newest[renamed.replica];
+    known = std::max(known, renamed);
+  }
+  document.newest.clear();
+  for (const auto& [replica, stamp] : newest) {
+    document.newest.push_back(stamp);
+  }
+  for (DocWaiting& one : document.waiting) {
+    one.stamp = how.stamp(one.stamp);
+  }
+  std::sort(document.waiting.begin(), document.waiting.end(),
+            [](const DocWaiting& a, const DocWaiting& b) { return a.stamp < b.stamp; });
+  return document;
 }
 
 }  // namespace
@@ -58,6 +90,7 @@ Result<CellState> renamed_cell(const Renaming& how, std::string_view table, Byte
     join_counter(counts, {base, stamp, entry.total});
   }
   content.counts = std::move(counts);
+  content.document = renamed_document(how, std::move(content.document));
   for (JsonEntry& entry : content.fields) {
     entry.stamp = how.stamp(entry.stamp);
     entry.cleared = how.stamp(entry.cleared);
@@ -103,6 +136,8 @@ Result<ByteVector> renamed_part(const Renaming& how, Bytes part, const PartHeade
         cell.replaced = how.stamp(cell.replaced);
         if (cell.form == CellForm::counter) {
           SL_TRY(cell.value, renamed_count(how, edit, cell));
+        } else if (cell.form == CellForm::doc) {
+          SL_TRY(cell.value, renamed_doc_edit(how, cell));
         }
       }
       change.edits.push_back(std::move(edit));

@@ -177,6 +177,37 @@ std::string before_update_trigger(const TrackedTable& table) {
          vanish_body(table, where);
 }
 
+std::string where_new_row(const TrackedTable& table) {
+  if (!table.without_rowid) {
+    return table.rowid_name + " = new." + table.rowid_name;
+  }
+  std::string row;
+  for (const std::string& key : table.key) {
+    const std::string quoted = quote_identifier(key);
+    row += (row.empty() ? "" : " AND ") + (quoted + " = new." + quoted);
+  }
+  return row;
+}
+
+// A trigger a document column; its second round finds nothing to do.
+std::string document_triggers(const TrackedTable& table) {
+  std::string sql;
+  std::size_t number = 0;
+  for (const TrackedColumn& column : table.columns) {
+    if (column.rule != MergeRule::doc) {
+      continue;
+    }
+    const std::string name = quote_identifier(column.name);
+    const std::string joined =
+        std::string(joined_document_function) + "(old." + name + ",new." + name + ")";
+    sql += "CREATE TRIGGER " + trigger_name(table.id, "join") + "_" + std::to_string(number++) +
+           " AFTER UPDATE OF " + name + " ON " + quote_identifier(table.name) + " WHEN new." +
+           name + " IS NOT " + joined + " BEGIN UPDATE " + quote_identifier(table.name) + " SET " +
+           name + " = " + joined + " WHERE " + where_new_row(table) + "; END;";
+  }
+  return sql;
+}
+
 // Two triggers a JSON column: what is not in the common spelling is rewritten at once. The
 // rewritten row fires capture's own trigger, and a second round finds nothing to do.
 std::string json_triggers(const TrackedTable& table) {
@@ -188,18 +219,9 @@ std::string json_triggers(const TrackedTable& table) {
     }
     const std::string name = quote_identifier(column.name);
     const std::string spelled = std::string(canonical_json_function) + "(new." + name + ")";
-    std::string row;
-    if (table.without_rowid) {
-      for (const std::string& key : table.key) {
-        const std::string quoted = quote_identifier(key);
-        row += (row.empty() ? "" : " AND ") + (quoted + " = new." + quoted);
-      }
-    } else {
-      row = table.rowid_name + " = new." + table.rowid_name;
-    }
     const std::string body = " WHEN new." + name + " IS NOT " + spelled + " BEGIN UPDATE " +
                              quote_identifier(table.name) + " SET " + name + " = " + spelled +
-                             " WHERE " + row + "; END;";
+                             " WHERE " + where_new_row(table) + "; END;";
     const std::string suffix = "_" + std::to_string(number++);
     sql += "CREATE TRIGGER " + trigger_name(table.id, "spell_new") + suffix + " AFTER INSERT ON " +
            quote_identifier(table.name) + body;
@@ -215,7 +237,8 @@ std::string capture_triggers_sql(const TrackedTable& table) {
   return "CREATE VIRTUAL TABLE " + tap_name(table.id) + " USING " + capture_module + "(" +
          std::to_string(table.id) + "," + std::to_string(tap_column_count(table)) + ");" +
          before_insert_trigger(table) + before_update_trigger(table) + insert_trigger(table) +
-         update_trigger(table) + delete_trigger(table) + json_triggers(table);
+         update_trigger(table) + delete_trigger(table) + json_triggers(table) +
+         document_triggers(table);
 }
 
 std::string drop_capture_sql(TableId table) {

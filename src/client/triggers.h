@@ -32,6 +32,10 @@ inline int tap_column_count(const TrackedTable& table) {
 // them.
 inline constexpr const char* canonical_json_function = "syncline_json";
 
+// What a document's column becomes when SQL sets it: a document that is set over another joins it,
+// since the one that it was made from may be old. NULL in between ends the first.
+inline constexpr const char* joined_document_function = "syncline_joined_doc";
+
 // True when a row may be replaced by what runs now. Only then the rows in the way are looked up,
 // which costs an insert a tenth of its time.
 inline constexpr const char* may_replace_function = "syncline_extension_sees_replace";

@@ -9,17 +9,6 @@
 namespace syncline {
 namespace {
 
-Result<SqlValue> key_json(std::span<const ValueView> arguments) {
-  SL_TRY(const auto values, key_values(arguments[0].data));
-  std::string out = "[";
-  for (const Value& value : values) {
-    out += out.size() == 1 ? "" : ",";
-    append_value_json(out, value.view());
-  }
-  out += "]";
-  return out;
-}
-
 Result<SqlValue> state_json(std::span<const ValueView> arguments) {
   Reader in(arguments[0].data);
   SL_TRY(const RowState state, read_row_state(in));
@@ -51,6 +40,17 @@ Result<SqlValue> log_tables(std::span<const ValueView> arguments) {
 
 }  // namespace
 
+Result<std::string> key_json(Bytes key) {
+  SL_TRY(const auto values, key_values(key));
+  std::string out = "[";
+  for (const Value& value : values) {
+    out += out.size() == 1 ? "" : ",";
+    append_value_json(out, value.view());
+  }
+  out += "]";
+  return out;
+}
+
 std::string events_json(std::span<const Event> events) {
   std::string out = "[";
   for (const Event& event : events) {
@@ -70,7 +70,11 @@ Result<void> register_view_functions(Connection connection, Events& events) {
                                                              events.queued().end());
                              return events_json(queued);
                            }));
-  SL_TRY(register_function(connection, "syncline_key_json", 1, Purity::pure, key_json));
+  SL_TRY(register_function(connection, "syncline_key_json", 1, Purity::pure,
+                           [](std::span<const ValueView> arguments) -> Result<SqlValue> {
+                             SL_TRY(std::string key, key_json(arguments[0].data));
+                             return key;
+                           }));
   SL_TRY(register_function(connection, "syncline_state_json", 1, Purity::pure, state_json));
   return register_function(connection, "syncline_log_tables", 2, Purity::pure, log_tables);
 }

@@ -19,6 +19,8 @@ namespace syncline {
 //                                     syncline_tables, or names where the change travels by name
 Result<void> register_view_functions(Connection connection, Events& events);
 
+// A row's key as a JSON array.
+Result<std::string> key_json(Bytes key);
 // Events as a JSON array of {"name","at","payload"}.
 std::string events_json(std::span<const Event> events);
 

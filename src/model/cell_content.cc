@@ -10,19 +10,26 @@ namespace syncline {
 namespace {
 
 constexpr std::uint8_t content_format = 1;
+// With a document behind the rest.
+constexpr std::uint8_t document_format = 2;
 constexpr std::uint8_t no_base = 0;
 constexpr std::uint8_t plain_base = 1;
-constexpr std::uint8_t doc_base = 2;
 
 bool is_base_above(const CellContent& a, const CellContent& b) {
-  if (a.base != b.base) {
-    return a.base > b.base;
+  if (a.base == b.base && a.base_value == b.base_value) {
+    return a.base_replaced > b.base_replaced;
   }
-  if (a.base_form != b.base_form) {
-    return a.base_form > b.base_form;
-  }
-  const int order = compare_values(a.base_value.view(), b.base_value.view());
-  return order != 0 ? order > 0 : a.base_replaced > b.base_replaced;
+  return syncline::is_base_above(a.base, a.base_value, b.base, b.base_value);
+}
+
+DocBase doc_base_of(const CellContent& content) {
+  return {content.base, doc_base_hash(content.base_value.view())};
+}
+
+// What the document stands on; null while that is not here.
+ValueView ground_of(const CellContent& content) {
+  const bool is_here = !content.base.is_zero() && content.document.base == doc_base_of(content);
+  return is_here ? content.base_value.view() : ValueView();
 }
 
 void drop_below_base(CellContent& content) {
@@ -30,32 +37,38 @@ void drop_below_base(CellContent& content) {
   if (!content.fields.empty()) {
     drop_void_fields(content.fields, content.base, [](const Stamp&) { return false; });
   }
+  if (!content.document.empty() && !content.base.is_zero() &&
+      content.document.base < doc_base_of(content)) {
+    content.document = DocContent();
+  }
 }
 
 Value encode_content(const CellContent& content) {
   Writer out;
-  out.u8(content_format);
+  out.u8(content.document.empty() ? content_format : document_format);
   if (content.base.is_zero()) {
     out.u8(no_base);
   } else {
-    out.u8(content.base_form == CellForm::doc ? doc_base : plain_base);
+    out.u8(plain_base);
     write_stamp(out, content.base);
     write_value(out, content.base_value.view());
   }
   write_counter_entries(out, content.counts);
   write_json_entries(out, content.fields);
+  if (!content.document.empty()) {
+    write_doc_content(out, content.document);
+  }
   return Value::blob(out.bytes());
 }
 
 Result<void> read_base(Reader& in, CellContent& content) {
   SL_TRY(const std::uint8_t tag, in.u8());
-  if (tag > doc_base) {
+  if (tag > plain_base) {
     return Error(ErrorCode::malformed, "unknown base of a cell " + std::to_string(tag));
   }
   if (tag == no_base) {
     return {};
   }
-  content.base_form = tag == doc_base ? CellForm::doc : CellForm::plain;
   SL_TRY(content.base, read_stamp(in));
   if (content.base.is_zero()) {
     return Error(ErrorCode::malformed, "a base without a stamp");
@@ -72,21 +85,23 @@ Result<CellContent> decode_content(const ValueView& value) {
   }
   Reader in(value.data);
   SL_TRY(const std::uint8_t format, in.u8());
-  if (format != content_format) {
+  if (format != content_format && format != document_format) {
     return Error(ErrorCode::unsupported, "unknown format of a cell " + std::to_string(format));
   }
   CellContent content;
   SL_TRY(read_base(in, content));
   SL_TRY(content.counts, read_counter_entries(in));
   SL_TRY(content.fields, read_json_entries(in));
+  if (format == document_format) {
+    SL_TRY(content.document, read_doc_content(in));
+  }
   SL_TRY(in.expect_end("the content of a cell"));
   return content;
 }
 
-CellContent base_of(CellForm form, const Value& value, const Stamp& stamp, const Stamp& replaced) {
+CellContent base_of(const Value& value, const Stamp& stamp, const Stamp& replaced) {
   CellContent content;
   content.base = stamp;
-  content.base_form = form;
   content.base_value = value;
   content.base_replaced = replaced;
   return content;
@@ -104,11 +119,34 @@ Stamp counting_base(const CellContent& content, const Stamp& life) {
   return base;
 }
 
+// A document of one edit, which waits until it is settled.
+Result<DocContent> document_of(const ValueView& value, const Stamp& stamp) {
+  SL_TRY(DocEdit edit, decode_doc_edit(value));
+  if (stamp < edit.base.stamp) {
+    return Error(ErrorCode::malformed, "a document's edit is older than its base");
+  }
+  DocContent document;
+  document.kind = edit.kind;
+  document.base = edit.base;
+  document.newest.push_back(stamp);
+  document.waiting.push_back({stamp, std::move(edit.update)});
+  return document;
+}
+
 }  // namespace
+
+bool is_base_above(const Stamp& a_stamp, const Value& a, const Stamp& b_stamp, const Value& b) {
+  if (a_stamp != b_stamp) {
+    return a_stamp > b_stamp;
+  }
+  const std::uint64_t a_hash = doc_base_hash(a.view());
+  const std::uint64_t b_hash = doc_base_hash(b.view());
+  return a_hash != b_hash ? a_hash > b_hash : compare_values(a.view(), b.view()) > 0;
+}
 
 Result<CellContent> content_of(const CellState& cell) {
   if (is_base_form(cell.form)) {
-    return base_of(cell.form, cell.value, cell.stamp, cell.replaced);
+    return base_of(cell.value, cell.stamp, cell.replaced);
   }
   SL_TRY(CellContent content, decode_content(cell.value.view()));
   content.base_replaced = cell.replaced;
@@ -119,8 +157,11 @@ Result<CellContent> content_of(const CellEdit& edit, const Stamp& stamp, const S
   CellContent content;
   switch (edit.form) {
     case CellForm::plain:
-    case CellForm::doc:
-      return base_of(edit.form, edit.value, stamp, replaced);
+      return base_of(edit.value, stamp, replaced);
+    case CellForm::doc: {
+      SL_TRY(content.document, document_of(edit.value.view(), stamp));
+      return content;
+    }
     case CellForm::counter: {
       SL_TRY(CounterEdit counted, decode_counter_edit(edit.value.view()));
       if (!(counted.base < stamp)) {
@@ -140,9 +181,9 @@ Result<CellContent> content_of(const CellEdit& edit, const Stamp& stamp, const S
 }
 
 void join_content(CellContent& into, CellContent from) {
-  if (is_base_above(from, into)) {
+  const bool has_new_ground = is_base_above(from, into);
+  if (has_new_ground) {
     into.base = from.base;
-    into.base_form = from.base_form;
     into.base_value = std::move(from.base_value);
     into.base_replaced = from.base_replaced;
   }
@@ -152,13 +193,17 @@ void join_content(CellContent& into, CellContent from) {
   if (!from.fields.empty()) {
     join_fields(into.fields, std::move(from.fields));
   }
+  const bool has_new_edits = !from.document.empty();
+  join_document(into.document, std::move(from.document));
   drop_below_base(into);
+  if (!into.document.empty() && (has_new_edits || has_new_ground)) {
+    settle_document(into.document, ground_of(into));
+  }
 }
 
 void drop_void_content(CellContent& content, const RowState& row) {
   if (row.voids(content.base)) {
     content.base = Stamp();
-    content.base_form = CellForm::plain;
     content.base_value = Value();
     content.base_replaced = Stamp();
   }
@@ -169,25 +214,33 @@ void drop_void_content(CellContent& content, const RowState& row) {
     drop_void_fields(content.fields, content.base,
                      [&row](const Stamp& stamp) { return row.voids(stamp); });
   }
+  if (!content.document.empty() && row.voids(content.document.base.stamp)) {
+    content.document = DocContent();
+  }
 }
 
 std::optional<CellState> cell_of(const std::string& column, const CellContent& content) {
-  if (content.counts.empty() && content.fields.empty()) {
+  if (content.counts.empty() && content.fields.empty() && content.document.empty()) {
     if (content.base.is_zero()) {
       return std::nullopt;
     }
-    return CellState{column, content.base_form, content.base, content.base_value,
+    return CellState{column, CellForm::plain, content.base, content.base_value,
                      content.base_replaced};
   }
   CellState cell;
   cell.column = column;
-  cell.form = content.fields.empty() ? CellForm::counter : CellForm::json;
+  cell.form = !content.document.empty() ? CellForm::doc
+              : content.fields.empty()  ? CellForm::counter
+                                        : CellForm::json;
   cell.stamp = content.base;
   for (const CounterEntry& entry : content.counts) {
     cell.stamp = std::max(cell.stamp, entry.stamp);
   }
   for (const JsonEntry& entry : content.fields) {
     cell.stamp = std::max(cell.stamp, entry.stamp);
+  }
+  for (const Stamp& stamp : content.document.newest) {
+    cell.stamp = std::max(cell.stamp, stamp);
   }
   cell.value = encode_content(content);
   cell.replaced = content.base_replaced;
@@ -199,6 +252,13 @@ Result<Value> cell_value(const CellState& cell) {
     return cell.value;
   }
   SL_TRY(const CellContent content, content_of(cell));
+  if (cell.form == CellForm::doc) {
+    if (content.base.is_zero() || content.document.base == doc_base_of(content)) {
+      SL_TRY(const auto doc, open_document(content.document, ground_of(content)));
+      return document_value(content.document.kind, *doc);
+    }
+    return content.base_value;  // edits of a base to come
+  }
   if (cell.form == CellForm::counter) {
     return counter_sum(content.base, content.base_value.view(), content.counts);
   }
@@ -220,6 +280,7 @@ std::vector<Stamp> stamps_of(const CellState& cell) {
   for (const JsonEntry& entry : content->fields) {
     stamps.push_back(entry.stamp);
   }
+  stamps.insert(stamps.end(), content->document.newest.begin(), content->document.newest.end());
   std::sort(stamps.begin(), stamps.end());
   stamps.erase(std::unique(stamps.begin(), stamps.end()), stamps.end());
   return stamps;
@@ -230,12 +291,20 @@ Result<void> check_cell(const CellEdit& edit) {
     SL_TRY(decode_counter_edit(edit.value.view()));
   } else if (edit.form == CellForm::json) {
     SL_TRY(decode_json_edit(edit.value.view()));
+  } else if (edit.form == CellForm::doc) {
+    SL_TRY(const DocEdit edited, decode_doc_edit(edit.value.view()));
+    DocContent alone;
+    alone.settled = edited.update;
+    SL_TRY(open_document(alone, ValueView()));
   }
   return {};
 }
 
 Result<void> check_cell(const CellState& cell) {
   SL_TRY(CellContent content, content_of(cell));
+  if (!content.document.empty()) {
+    SL_TRY(open_document(content.document, ground_of(content)));
+  }
   const CellContent as_read = content;
   join_content(content, CellContent());
   const auto again = cell_of(cell.column, content);
@@ -283,6 +352,29 @@ CellEdit edit_document(const CellState* cell, const std::string& column, const V
     }
   }
   return edit;
+}
+
+Result<OpenDocument> open_document(const CellState* cell, const Stamp& life, DocKind kind,
+                                   ydoc::ClientId client) {
+  CellContent content;
+  OpenDocument out;
+  if (cell != nullptr) {
+    SL_TRY(content, content_of(*cell));
+    out.replaced = cell->stamp;
+  }
+  out.kind = kind;
+  content.document.kind = kind;
+  if (content.document.empty()) {
+    content.document.base = content.base.is_zero() ? DocBase{life, 0} : doc_base_of(content);
+  }
+  out.base = content.document.base;
+  SL_TRY(out.doc, open_document(content.document, ground_of(content), client));
+  return out;
+}
+
+CellEdit edit_of_document(const OpenDocument& document, const std::string& column, Bytes update) {
+  const DocEdit edit{document.kind, document.base, std::string(as_text(update))};
+  return {column, CellForm::doc, encode_doc_edit(edit), document.replaced};
 }
 
 }  // namespace syncline

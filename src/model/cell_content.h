@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "model/change.h"
 #include "model/counter.h"
+#include "model/doc_cell.h"
 #include "model/json_cell.h"
 #include "model/row_state.h"
 
@@ -18,21 +19,22 @@ namespace syncline {
 //
 // Forms meet here and nowhere else. Each part joins by itself, so the laws hold even for cells
 // whose forms should never meet (a counter and a document in one column, which no schema allows).
-// A `doc` cell is a base too, the newest wins, until the document library brings its merge;
-// tracking refuses such columns until then.
 struct CellContent {
   Stamp base;  // zero when there is none
-  CellForm base_form = CellForm::plain;
   Value base_value;
   Stamp base_replaced;
   CounterEntries counts;
   JsonEntries fields;
+  DocContent document;
 
   friend bool operator==(const CellContent&, const CellContent&) = default;
 };
 
 // Whether a cell of this form is a base alone.
-inline bool is_base_form(CellForm form) { return form == CellForm::plain || form == CellForm::doc; }
+inline bool is_base_form(CellForm form) { return form == CellForm::plain; }
+// Of two bases, which stays: the newer. Forgers use a stamp twice; then a hash of the value
+// decides, which is what documents know of their base.
+bool is_base_above(const Stamp& a_stamp, const Value& a, const Stamp& b_stamp, const Value& b);
 
 // Fails when the bytes of a counter or a document are not what this version writes.
 Result<CellContent> content_of(const CellState& cell);
@@ -67,5 +69,17 @@ Result<CellEdit> increment(const RowState& row, const std::string& column, const
 // whole value. `cell` is the present cell, null when there is none.
 CellEdit edit_document(const CellState* cell, const std::string& column, const ValueView& before,
                        const ValueView& after);
+
+// The document in a cell of rule `text` or `doc`, to be read and edited; `life` is the row's.
+struct OpenDocument {
+  std::unique_ptr<ydoc::Doc> doc;
+  DocKind kind = DocKind::text;
+  DocBase base;
+  Stamp replaced;
+};
+Result<OpenDocument> open_document(const CellState* cell, const Stamp& life, DocKind kind,
+                                   ydoc::ClientId client);
+// The edit that brings a cell what a DocRecorder recorded of its document.
+CellEdit edit_of_document(const OpenDocument& document, const std::string& column, Bytes update);
 
 }  // namespace syncline

@@ -21,6 +21,11 @@ enum class MergeRule : std::uint8_t {
   text,     // a Yjs-compatible document holding one text
   doc,      // a Yjs-compatible document
 };
+// Edits of such columns say more than the new value does.
+inline bool is_rich(MergeRule rule) { return rule >= MergeRule::counter; }
+inline bool is_document(MergeRule rule) {
+  return rule == MergeRule::text || rule == MergeRule::doc;
+}
 std::string_view merge_rule_name(MergeRule rule);
 Result<MergeRule> merge_rule_from_name(std::string_view name);
 
@@ -29,7 +34,7 @@ enum class CellForm : std::uint8_t {
   plain,    // an SQLite value; replaces what was there
   counter,  // a blob: see model/counter.h
   json,     // a blob: see model/json_cell.h
-  doc,      // a blob: Yjs update v1 bytes
+  doc,      // a blob: see model/doc_cell.h; rules text and doc alike
 };
 
 enum class EditKind : std::uint8_t {

@@ -85,6 +85,16 @@ Pair count_pair(const std::string& column, const CounterEntry& edit, const CellC
   return cell_pair(column, {edit.stamp, Value()}, {present.base, present.base_value});
 }
 
+// Nor do the edits of a document.
+Pair document_pair(const std::string& column, const DocContent& edit, const CellContent& present) {
+  const Stamp& stamp = edit.newest[0];
+  if (!(edit.base.stamp < present.base) ||
+      !arrives_concurrent(stamp, edit.base.stamp, present.base, present.base_replaced)) {
+    return std::nullopt;
+  }
+  return cell_pair(column, {stamp, Value()}, {present.base, present.base_value});
+}
+
 // What a new base throws away that its writer had not seen: the newest of it.
 Pair lost_under_base(const std::string& column, const CellContent& edit,
                      const CellContent& present) {
@@ -100,6 +110,9 @@ Pair lost_under_base(const std::string& column, const CellContent& edit,
   }
   for (const JsonEntry& entry : present.fields) {
     look(entry.stamp, entry.stamp);
+  }
+  for (const Stamp& stamp : present.document.newest) {
+    look(stamp, present.document.base.stamp);
   }
   if (lost.is_zero()) {
     return std::nullopt;
@@ -142,6 +155,9 @@ Pair pair_of_cells(const CellEdit& cell, const Stamp& stamp, const Stamp& seen,
   }
   if (!edit->fields.empty()) {
     return field_pair(cell.column, *edit, stamp, seen, *content);
+  }
+  if (!edit->document.empty()) {
+    return document_pair(cell.column, edit->document, *content);
   }
   Pair pair = base_pair(cell.column, *edit, *content);
   return pair ? pair : lost_under_base(cell.column, *edit, *content);

@@ -24,14 +24,10 @@ bool is_life_above(const RowState& a, const RowState& b) {
 
 // Both cells must be bases alone.
 bool is_cell_above(const CellState& a, const CellState& b) {
-  if (a.stamp != b.stamp) {
-    return a.stamp > b.stamp;
+  if (a.stamp == b.stamp && a.value == b.value) {
+    return a.replaced > b.replaced;
   }
-  if (a.form != b.form) {
-    return a.form > b.form;
-  }
-  const int order = compare_values(a.value.view(), b.value.view());
-  return order != 0 ? order > 0 : a.replaced > b.replaced;
+  return is_base_above(a.stamp, a.value, b.stamp, b.value);
 }
 
 // Leaves of a cell what the row's new life does not make void. False when that is nothing.

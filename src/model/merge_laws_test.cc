@@ -169,6 +169,17 @@ TEST_CASE("any order, grouping and repetition of document edits gives the same r
              [](Random& random) { return honest_history(random, {"j"}, 1 + random.below(5)); });
 }
 
+TEST_CASE("any order, grouping and repetition of edits inside texts gives the same row") {
+  check_laws("texts", 6'000'000, 6'000,
+             [](Random& random) { return honest_history(random, {"t"}, 1 + random.below(7)); });
+}
+
+TEST_CASE("any order, grouping and repetition of edits of Yjs documents gives the same row") {
+  check_laws("Yjs documents", 7'000'000, 6'000, [](Random& random) {
+    return honest_history(random, {"d", "t"}, 1 + random.below(7));
+  });
+}
+
 TEST_CASE("any order, grouping and repetition holds even where forms meet that never should") {
   check_laws("forms that meet", 5'000'000, 30'000,
              [](Random& random) { return forged_history(random, Forms::any); });

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <set>
 #include <string>
 #include <utility>
@@ -157,6 +158,23 @@ inline CellEdit forged_cell(Random& random, const char* column, bool any_form) {
   return cell;
 }
 
+// An edit of a document, of whatever base; by a client of its own, as Yjs demands.
+inline CellEdit forged_document_cell(Random& random, const char* column) {
+  DocEdit edit;
+  edit.kind = random.chance(1, 2) ? DocKind::text : DocKind::doc;
+  edit.base = {forged_stamp(random),
+               random.chance(1, 2) ? 0 : doc_base_hash(ValueView::of(std::int64_t{1}))};
+  ydoc::DocOptions options;
+  options.client_id = 1 + random.below(1U << 30U);
+  ydoc::Doc doc(options);
+  DocRecorder recorder(doc);
+  SL_CHECK(recorder.become(random_document(random)).has_value());
+  const auto update = recorder.finish();
+  SL_CHECK(update.has_value());
+  edit.update = std::string(as_text(*update));
+  return {column, CellForm::doc, encode_doc_edit(edit), forged_stamp(random)};
+}
+
 enum class Forms { plain, any };
 
 inline StampedEdit forged_edit(Random& random, Forms forms) {
@@ -168,7 +186,9 @@ inline StampedEdit forged_edit(Random& random, Forms forms) {
   }
   for (const char* column : {"a", "b"}) {
     if (out.edit.kind != EditKind::erase && random.chance(2, 3)) {
-      out.edit.cells.push_back(forged_cell(random, column, forms == Forms::any));
+      const bool is_document = forms == Forms::any && random.chance(1, 6);
+      out.edit.cells.push_back(is_document ? forged_document_cell(random, column)
+                                           : forged_cell(random, column, forms == Forms::any));
     }
   }
   return out;
@@ -209,12 +229,62 @@ inline bool is_deliverable(const History& history, const Replica& replica, std::
   });
 }
 
+inline std::string random_words(Random& random) {
+  static constexpr const char* words[] = {"ab", "c", " ", "xyz", "\xF0\x9F\x98\x80", "."};
+  std::string out;
+  for (std::uint64_t left = random.below(5); left > 0; --left) {
+    out += words[random.below(std::size(words))];
+  }
+  return out;
+}
+
+// A document's client is named by its edit's stamp: no two edits ever write under one.
+inline ydoc::ClientId client_of(const Stamp& stamp) {
+  return 1000 + stamp.time * 16 + stamp.replica.bytes[0] % 16U;
+}
+
+// Rule `text` in columns named t, `doc` in columns named d.
+inline CellEdit honest_document_cell(Random& random, const RowState& row, const char* column,
+                                     const Stamp& stamp) {
+  const CellState* present = row.find(column);
+  const DocKind kind = column[0] == 't' ? DocKind::text : DocKind::doc;
+  auto document = open_document(present, row.life, kind, client_of(stamp));
+  SL_CHECK(document.has_value());
+  DocRecorder recorder(*document->doc);
+  ydoc::Text text = document->doc->text(text_root);
+  if (random.chance(1, 4) && text.length() > 0) {
+    const std::uint64_t from = random.below(text.length());
+    SL_CHECK(text.format(from, 1 + random.below(text.length() - from),
+                         {{"bold", ydoc::Any::boolean(random.chance(1, 2))}})
+                 .has_value());
+  } else {
+    SL_CHECK(recorder.become(random_words(random)).has_value());
+  }
+  if (kind == DocKind::doc && random.chance(1, 2)) {
+    ydoc::Map map = document->doc->map("map");
+    const char* key = random.chance(1, 2) ? "x" : "y";
+    if (random.chance(1, 3)) {
+      SL_CHECK(map.remove(key).has_value());
+    } else if (random.chance(1, 2)) {
+      SL_CHECK(map.set(key, ydoc::TypeInput{}).has_value());
+    } else {
+      SL_CHECK(map.set(key, ydoc::Any::number(static_cast<double>(stamp.time))).has_value());
+    }
+  }
+  const auto update = recorder.finish();
+  SL_CHECK(update.has_value());
+  return edit_of_document(*document, column, *update);
+}
+
 inline CellEdit honest_cell(Random& random, const RowState& row, const char* column,
                             const Stamp& stamp) {
   const CellState* present = row.find(column);
   const Stamp replaced = present == nullptr ? Stamp() : present->stamp;
   CellEdit cell{column, CellForm::plain, Value::integer(static_cast<std::int64_t>(stamp.time)),
                 replaced};
+  if ((column[0] == 't' || column[0] == 'd') && random.chance(9, 10)) {
+    return honest_document_cell(random, row, column, stamp);
+  }
   if (column[0] == 'n' && random.chance(3, 4)) {
     const auto counted = increment(row, column, stamp,
                                    Value::integer(static_cast<std::int64_t>(random.below(5)) - 2));
@@ -240,11 +310,15 @@ inline RowEdit honest_edit(Random& random, const RowState& row,
   if (!row.alive || random.chance(1, 8)) {
     edit.kind = EditKind::put;
     for (const char* column : columns) {
-      const bool is_document = column[0] == 'j';
-      edit.cells.push_back({column,
-                            CellForm::plain,
-                            is_document ? Value::text(random_document(random)) : Value::integer(0),
-                            {}});
+      Value value = Value::integer(0);
+      if (column[0] == 'j') {
+        value = Value::text(random_document(random));
+      } else if (column[0] == 't' && random.chance(2, 3)) {
+        value = Value::text(random_words(random));
+      } else if (column[0] == 't' || column[0] == 'd') {
+        value = Value();
+      }
+      edit.cells.push_back({column, CellForm::plain, std::move(value), {}});
     }
     return edit;
   }

@@ -105,6 +105,12 @@ Result<ByteVector> Doc::encode_state_as_update(const StateVector& state) {
   return store_->encode_with_pending(state);
 }
 
+ByteVector Doc::encode_settled(const StateVector& state) {
+  Encoder out;
+  store_->encode_state(out, state);
+  return out.take();
+}
+
 Result<ByteVector> Doc::encode_state_as_update_v2(const StateVector& state) {
   SL_TRY(const ByteVector v1, encode_state_as_update(state));
   return convert_v1_to_v2(v1, InheritedKeys::marked);

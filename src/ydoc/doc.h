@@ -93,6 +93,8 @@ class Doc {
   // What a replica with this state lacks; everything for an empty one. Includes what waits.
   Result<ByteVector> encode_state_as_update(const StateVector& state = {});
   Result<ByteVector> encode_state_as_update_v2(const StateVector& state = {});
+  // The same without what waits: equal bytes wherever the same changes have found their place.
+  ByteVector encode_settled(const StateVector& state = {});
   StateVector state_vector() const;
   DeleteSet delete_set() const;
   bool has_pending_structs() const;

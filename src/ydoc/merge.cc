@@ -330,4 +330,26 @@ Result<ByteVector> state_vector_from_update(Bytes update) {
   return out.take();
 }
 
+Result<bool> is_covered(Bytes update, const StateVector& state) {
+  StructReader reader(update);
+  StructView view;
+  bool covered = true;
+  while (reader.has_next()) {
+    if (!reader.read(view)) {
+      return malformed_update();
+    }
+    covered = covered &&
+              (view.kind == ContentKind::skip || view.end_clock() <= state.clock_of(view.client));
+  }
+  DeleteSet deletes;
+  reader.read_deletes(deletes);
+  if (!reader.ok()) {
+    return malformed_update();
+  }
+  for (const DeleteRange& range : deletes.ranges()) {
+    covered = covered && range.clock + range.length <= state.clock_of(range.client);
+  }
+  return covered;
+}
+
 }  // namespace syncline::ydoc

@@ -21,4 +21,7 @@ Result<ByteVector> diff_update(Bytes update, const StateVector& state);
 // start at zero are left out. In the order of the update, encoded.
 Result<ByteVector> state_vector_from_update(Bytes update);
 
+// Whether somebody who has `state`, and nothing that waits, has all of `update`.
+Result<bool> is_covered(Bytes update, const StateVector& state);
+
 }  // namespace syncline::ydoc

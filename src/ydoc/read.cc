@@ -225,6 +225,34 @@ Result<Any> plain(Type type, int depth) {
 
 }  // namespace
 
+TypeKind likely_kind(Type type) {
+  if (type.kind() != TypeKind::untyped) {
+    return type.kind();
+  }
+  if (!KeyedType(type.branch()).keys().empty()) {
+    return TypeKind::map;
+  }
+  for (const Item* item = type.branch()->start; item != nullptr; item = item->right) {
+    if (item->deleted()) {
+      continue;
+    }
+    switch (item->kind) {
+      case ContentKind::string:
+      case ContentKind::format:
+      case ContentKind::embed:
+        return TypeKind::text;
+      case ContentKind::type:
+        return item->content.branch->kind == TypeKind::xml_element ||
+                       item->content.branch->kind == TypeKind::xml_text
+                   ? TypeKind::xml_fragment
+                   : TypeKind::array;
+      default:
+        return TypeKind::array;
+    }
+  }
+  return TypeKind::array;
+}
+
 std::vector<DeltaOut> Text::to_delta() const {
   std::vector<DeltaOut> out;
   Marks marks;

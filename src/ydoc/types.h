@@ -132,6 +132,9 @@ Result<std::string> to_xml(Type type);
 // documents an object with their guid. Fails beyond type_depth_max.
 Result<Any> to_any(Type type);
 
+// What a root holds that nobody has named a kind for: a guess by its content.
+TypeKind likely_kind(Type type);
+
 // What an item holds, element by element; for internal use and events.
 void append_content(const Item* item, std::vector<Content>& out);
 Content content_at(const Item* item, std::uint64_t offset);

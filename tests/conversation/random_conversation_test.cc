@@ -11,20 +11,23 @@ namespace {
 
 constexpr const char* schema =
     "CREATE TABLE notes(id INTEGER PRIMARY KEY, title TEXT, stars INTEGER NOT NULL DEFAULT 0, "
-    "code TEXT UNIQUE, doc TEXT); CREATE TABLE tags(note INTEGER, name TEXT, n INTEGER, PRIMARY "
+    "code TEXT UNIQUE, doc TEXT, essay TEXT, page BLOB); CREATE TABLE tags(note INTEGER, name "
+    "TEXT, n INTEGER, PRIMARY "
     "KEY(note, name)) WITHOUT ROWID; CREATE TABLE parts(id TEXT PRIMARY KEY, note INTEGER "
     "REFERENCES notes(id), body TEXT)";
 
 const std::string all_rows =
     "SELECT (SELECT group_concat(id || ',' || coalesce(title, '-') || ',' || stars || ',' || "
-    "coalesce(code, '-') || ',' || coalesce(doc, '-'), '|') FROM (SELECT * FROM notes ORDER BY "
+    "coalesce(code, '-') || ',' || coalesce(doc, '-') || ',' || coalesce(essay, '-') || "
+    "coalesce(hex(page), '-'), '|') FROM (SELECT * FROM notes ORDER BY "
     "id)) || '#' || coalesce((SELECT group_concat(note || name || n, '|') FROM (SELECT * FROM "
     "tags ORDER BY note, name)), '') || '#' || coalesce((SELECT group_concat(id || coalesce(note, "
     "'-') || coalesce(body, '-'), '|') FROM (SELECT * FROM parts ORDER BY id)), '')";
 
 void track(Device& device) {
   device.run(schema);
-  const auto options = parse_track_options(std::vector<std::string>{"stars=counter", "doc=json"});
+  const auto options = parse_track_options(
+      std::vector<std::string>{"stars=counter", "doc=json", "essay=text", "page=doc"});
   REQUIRE(options);
   REQUIRE(device.engine->track("notes", *options));
   REQUIRE(device.engine->track("tags", {}));
@@ -34,7 +37,7 @@ void track(Device& device) {
 std::string random_write(Random& random) {
   const std::string id = std::to_string(random.below(30));
   const std::string number = std::to_string(random.below(1000));
-  switch (random.below(10)) {
+  switch (random.below(12)) {
     case 0:
       return "INSERT OR IGNORE INTO notes(id, title) VALUES(" + id + ", 't" + number + "')";
     case 1:
@@ -56,9 +59,33 @@ std::string random_write(Random& random) {
     case 8:
       return "INSERT OR REPLACE INTO parts VALUES('p" + id + "', (SELECT min(id) FROM notes), 'b" +
              number + "')";
+    case 9:
+      return "UPDATE notes SET essay = coalesce(essay, '') || 'w" + number +
+             " ' WHERE id % 3 = " + id + " % 3";
+    case 10:
+      return "UPDATE notes SET essay = replace(essay, substr(essay, 3, 4), ' " + number +
+             "') WHERE id < " + id;
     default:
       return "UPDATE parts SET body = 'c" + number + "' WHERE id > 'p" + id + "'";
   }
+}
+
+// What a page's own document emits, and what formatting leaves of a text.
+void random_edit(Random& random, Engine& engine) {
+  const auto id = static_cast<std::int64_t>(random.below(30));
+  ydoc::DocOptions options;
+  options.client_id = 1 + random.below(1U << 31U);
+  ydoc::Doc page(options);
+  REQUIRE(page.text("body").insert(0, std::to_string(random.below(100))));
+  REQUIRE(page.map("map").set("x", ydoc::Any::number(static_cast<double>(random.below(9)))));
+  const ByteVector update = *page.encode_state_as_update();
+  // Rows that are not there are refused, which is as good.
+  (void)engine.with_documents([&](Documents& documents) -> Result<void> {
+    SL_TRY(documents.apply({"notes", {Value::integer(id)}, "page"}, update));
+    const Documents::Place essay{"notes", {Value::integer(id)}, "essay"};
+    SL_TRY(documents.insert_text(essay, 0, "e"));
+    return documents.format_text(essay, 0, 1, R"({"bold":true})");
+  });
 }
 
 struct Story {
@@ -103,7 +130,11 @@ struct Story {
       default:
         world.time.ms += 1;
         // Some are refused by a constraint, which is as good.
-        (void)device.database->connection().execute(random_write(random));
+        if (random.chance(1, 8)) {
+          random_edit(random, *device.engine);
+        } else {
+          (void)device.database->connection().execute(random_write(random));
+        }
         device.host->on_wakeup(world.now);
         break;
     }

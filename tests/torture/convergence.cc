@@ -5,7 +5,9 @@
 #include <cstdio>
 #include <set>
 
+#include "client/documents.h"
 #include "client/replica_world.h"
+#include "model/cell_content.h"
 #include "tests/torture/arguments.h"
 #include "tests/torture/random_sql.h"
 
@@ -21,8 +23,10 @@ struct Shape {
   std::vector<const char*> key;
   std::vector<const char*> columns;
   bool refuses;
+  // Of columns a and b.
+  std::vector<MergeRule> rules = {};
 };
-const std::vector<Shape>& world_shapes() {
+const std::vector<Shape>& plain_shapes() {
   static const std::vector<Shape> all = {
       {"ints",
        "CREATE TABLE ints(id INTEGER PRIMARY KEY, a, b INT DEFAULT 7)",
@@ -87,6 +91,44 @@ const std::vector<Shape>& world_shapes() {
   return all;
 }
 
+const std::vector<Shape>& document_shapes() {
+  static const std::vector<Shape> all = {
+      {"written",
+       "CREATE TABLE written(id INTEGER PRIMARY KEY, a TEXT, b BLOB)",
+       MergeRule::lww,
+       {"id"},
+       {"a", "b"},
+       false,
+       {MergeRule::text, MergeRule::doc}},
+      {"letters",
+       "CREATE TABLE letters(x TEXT, y INT, a TEXT DEFAULT 'dear', b DEFAULT 1, PRIMARY KEY(x, "
+       "y)) WITHOUT ROWID",
+       MergeRule::lww,
+       {"x", "y"},
+       {"a", "b"},
+       false,
+       {MergeRule::text, MergeRule::counter}},
+      {"titles",
+       "CREATE TABLE titles(k INTEGER PRIMARY KEY, a TEXT UNIQUE, b TEXT NOT NULL DEFAULT 'x' "
+       "CHECK(length(b) < 9))",
+       MergeRule::lww,
+       {"k"},
+       {"a", "b"},
+       true,
+       {MergeRule::text, MergeRule::text}},
+  };
+  return all;
+}
+
+const std::vector<Shape>& world_shapes() {
+  static const std::vector<Shape> all = [] {
+    std::vector<Shape> out = plain_shapes();
+    out.insert(out.end(), document_shapes().begin(), document_shapes().end());
+    return out;
+  }();
+  return all;
+}
+
 class World {
  public:
   World(std::uint64_t seed, Random& random, bool with_refusals)
@@ -105,6 +147,9 @@ class World {
         SL_CHECK(replica.run(shape.create).empty());
         TrackOptions options;
         options.rule = shape.rule;
+        for (std::size_t column = 0; column < shape.rules.size(); ++column) {
+          options.column_rules[shape.columns[column]] = shape.rules[column];
+        }
         const std::string error = replica.track(shape.name, options);
         if (!error.empty()) {
           std::printf("%s\n", error.c_str());
@@ -211,6 +256,61 @@ class World {
     }
   }
 
+  // An update that a page's own document emitted, by a client of its own.
+  ByteVector random_update() {
+    ydoc::DocOptions options;
+    options.client_id = 1 + random_.below(1U << 31U);
+    ydoc::Doc page(options);
+    DocRecorder recorder(page);
+    SL_CHECK(page.text(text_root).insert(0, key()).has_value());
+    SL_CHECK(page.map("map").set(key(), ydoc::Any::string(key())).has_value());
+    const auto update = recorder.finish();
+    SL_CHECK(update.has_value());
+    return *update;
+  }
+
+  // Edits a document where there is one; how that is called.
+  std::string edit_document(WorldReplica& replica) {
+    const Shape& table = shape();
+    const std::size_t column = static_cast<std::size_t>(random_.below(2));
+    if (table.rules.size() <= column || !is_document(table.rules[column])) {
+      return "nothing";
+    }
+    Documents::Place place{table.name, {}, table.columns[column]};
+    std::string text;
+    for (const char* name : table.key) {
+      const std::string part = key();
+      place.key.push_back(name[0] == 'x' ? Value::text(part) : Value::integer(std::stoll(part)));
+      text += " " + part;
+    }
+    const std::uint64_t index = random_.below(3);
+    const std::uint64_t act = table.rules[column] == MergeRule::doc ? 3 : random_.below(4);
+    const ByteVector update = random_update();
+    const auto done = replica.engine().with_documents([&](Documents& documents) -> Result<void> {
+      switch (act) {
+        case 0:
+          return documents.insert_text(place, index, key());
+        case 1:
+          return documents.delete_text(place, index, 1 + index);
+        case 2:
+          return documents.format_text(place, index, 1, R"({"bold":true})");
+        default:
+          return documents.apply(place, update);
+      }
+    });
+    return "edit " + std::to_string(act) + " of " + place.table + text + "." + place.column +
+           " at " + std::to_string(index) + (done ? "" : " (refused)");
+  }
+
+  std::string act(WorldReplica& replica) {
+    if (random_.chance(1, 4)) {
+      return edit_document(replica);
+    }
+    const std::string sql = statement();
+    (void)replica.run(sql);
+    return sql;
+  }
+
   bool write(std::size_t who) {
     WorldReplica& replica = *replicas_[who];
     const std::uint64_t before = replica.version();
@@ -219,9 +319,7 @@ class World {
       const std::uint64_t count = 2 + random_.below(5);
       (void)replica.run("BEGIN");
       for (std::uint64_t i = 0; i < count && !replica.connection().autocommit(); ++i) {
-        const std::string sql = statement();
-        line += " " + sql + ";";
-        (void)replica.run(sql);
+        line += " " + act(replica) + ";";
       }
       if (!replica.connection().autocommit()) {
         if (random_.chance(1, 8)) {
@@ -236,9 +334,7 @@ class World {
         }
       }
     } else {
-      const std::string sql = statement();
-      line += " " + sql;
-      (void)replica.run(sql);
+      line += " " + act(replica);
     }
     history_.push_back(line);
     const std::uint64_t now = replica.version();
@@ -368,7 +464,9 @@ class World {
         if (name.first == table.name && row.alive) {
           std::string text = to_hex(name.second.view()) + ":";
           for (const CellState& cell : row.cells) {
-            text += " " + cell.column + "=" + exact_text(cell.value.view());
+            const auto shown = cell_value(cell);
+            text += " " + cell.column + "=" +
+                    (shown ? exact_text(shown->view()) : shown.error().message());
           }
           expected.push_back(text);
         }

@@ -4,10 +4,10 @@ if(NOT NODE)
   return()
 endif()
 if(NOT IS_DIRECTORY "${DIR}/node_modules/yjs")
-  message("skipped: run npm ci in ${DIR} first")
+  message("skipped: run tools/setup --yjs first")
   return()
 endif()
-execute_process(COMMAND "${NODE}" "${DIR}/differential.mjs" "${PEER}" --cases 2500
+execute_process(COMMAND "${NODE}" "${DIR}/${SCRIPT}" "${PEER}" --cases "${CASES}"
                 RESULT_VARIABLE result)
 if(NOT result EQUAL 0)
   message(FATAL_ERROR "our documents and yjs disagree")

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "bindings/sqlite/document_functions.h"
 #include "client/collections.h"
 #include "client/dump.h"
 #include "client/value_json.h"
@@ -259,6 +260,7 @@ constexpr Entry entries[] = {
 }  // namespace
 
 Result<void> register_functions(Engine& engine) {
+  SL_TRY(register_document_functions(engine));
   for (const Entry& entry : entries) {
     SL_TRY(register_function(engine.connection(), entry.name, entry.argument_count, Purity::effects,
                              [&engine, &entry](Arguments arguments) -> Answer {

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "client/capture.h"
+#include "client/clocks.h"
+#include "client/extract.h"
+#include "client/row_store.h"
+#include "model/cell_content.h"
+
+namespace syncline {
+
+// What others are told of a document that a transaction changed.
+struct DocumentChange {
+  CellEdit edit;
+  // What the column must show then; no change is told when it shows something else.
+  Value shown;
+};
+
+// Reads and edits the documents of columns with rule `text` or `doc`.
+//
+// Edits write the application's table, as SQL would, and leave what they did with the running
+// transaction, whose commit tells it (client/rich). Positions in a text count characters as SQLite
+// does; an embedded object counts as one.
+class Documents {
+ public:
+  struct Parts {
+    Connection connection;
+    Catalog& catalog;
+    Clocks& clocks;
+    Capture& capture;
+    TableSet& tables;
+    RowStore& rows;
+    Random& random;
+  };
+  explicit Documents(const Parts& parts) : parts_(parts) {}
+
+  // A cell: a key of several columns is their values in the key's order.
+  struct Place {
+    std::string table;
+    std::vector<Value> key;
+    std::string column;
+  };
+
+  Result<void> insert_text(const Place& place, std::uint64_t index, std::string_view text);
+  Result<void> delete_text(const Place& place, std::uint64_t index, std::uint64_t count);
+  // `attributes`: a JSON object; a member that is null ends that attribute.
+  Result<void> format_text(const Place& place, std::uint64_t index, std::uint64_t count,
+                           std::string_view attributes);
+  // Takes in a Yjs update, such as a live Y.Doc emits.
+  Result<void> apply(const Place& place, Bytes update);
+
+  // The document's text with its attributes and embeds, as Yjs' delta in JSON.
+  Result<std::string> text_delta(const Place& place);
+  // All roots as plain data.
+  Result<std::string> json(const Place& place);
+  Result<ByteVector> state_vector(const Place& place);
+  // What somebody who has that state lacks; all for an empty one.
+  Result<ByteVector> diff(const Place& place, Bytes state_vector);
+  // Names the document while edits join it: another name means that it was begun anew, and that
+  // whoever holds a copy must drop it.
+  Result<std::string> name(const Place& place);
+
+  // The edit that turns a cell's document into what stands in the table, by way of what the running
+  // transaction staged. Nothing when the value is no document: then it is set whole.
+  Result<std::optional<CellEdit>> describe(const CellState* cell, const Stamp& life,
+                                           const TrackedColumn& column,
+                                           const std::vector<Bytes>& staged, const Value& after);
+
+  // What was written under the client id so far may be taken back: the next edit draws another.
+  void end_session() { client_ = 0; }
+
+ private:
+  struct Opened;
+  Result<Opened> open(const Place& place);
+  Result<void> edit(const Place& place, DocKind kind,
+                    const std::function<Result<void>(DocRecorder& recorder)>& work);
+  Result<void> write(Opened& opened, Bytes update);
+  ydoc::ClientId client();
+
+  Parts parts_;
+  // One writing session of Yjs; never in two copies of a file, since each connection draws its own.
+  ydoc::ClientId client_ = 0;
+};
+
+// What a document's column becomes when SQL sets it; see joined_document_function.
+Value joined_document(const ValueView& before, const ValueView& after);
+
+}  // namespace syncline
