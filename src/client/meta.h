@@ -66,6 +66,8 @@ inline constexpr std::string_view salvage_reason = "salvage_reason";
 inline constexpr std::string_view resyncs = "resyncs";
 inline constexpr std::string_view clock_offset_ms = "clock_offset_ms";
 inline constexpr std::string_view last_error = "last_error";
+// What a syncing process last said of itself, as JSON: the command line's.
+inline constexpr std::string_view sync_state = "sync_state";
 }  // namespace meta_name
 
 }  // namespace syncline
