@@ -19,13 +19,21 @@ Overloaded(F...) -> Overloaded<F...>;
 
 constexpr Duration retire_every{3'600'000};
 constexpr Duration sweep_every{1000};
+// Cursors of readers wait for a writer's commit at most this long.
+constexpr Duration settle_every{5000};
 // A session by POST that nobody asks about for this long is gone.
 constexpr Duration session_silence{60'000};
 constexpr const char* session_header = "Syncline-Session";
 constexpr const char* wait_header = "Syncline-Wait";
 
 // The types of frames that are counted: their places in wire/message.h's variant.
-enum FrameType : std::uint8_t { refused_frame = 3, push_frame = 4, ack_frame = 5, pull_frame = 7 };
+enum FrameType : std::uint8_t {
+  welcome_frame = 2,
+  refused_frame = 3,
+  push_frame = 4,
+  ack_frame = 5,
+  pull_frame = 7
+};
 
 Reply json_reply(int status, const Json& body) {
   Reply reply;
@@ -216,6 +224,7 @@ void Service::send(Instant now, ConnectionId connection, ByteVector frame) {
     return;
   }
   Session& session = *at->second.session;
+  session.welcomed = session.welcomed || (!frame.empty() && frame[0] == welcome_frame);
   session.bytes += frame.size();
   session.frames.push_back(std::move(frame));
   told_.insert(session.id);
@@ -260,6 +269,7 @@ void Service::drain(Instant now) {
   parts_.hub->hang_up(now, "", Farewell::draining, "the server stops; it will be back");
   pump(now);
   commit(now);
+  parts_.hub->settle(now);
 }
 
 void Service::hang_up_revoked(Instant now, const std::string& subject) {
@@ -295,6 +305,11 @@ void Service::on_time(Instant now) {
     for (const std::string& id : silent) {
       drop_session(now, id);
     }
+  }
+  if (next_settle_ <= now) {
+    next_settle_ = now + settle_every;
+    parts_.hub->settle(now);
+    pump(now);
   }
   if (next_retire_ <= now) {
     const bool first = next_retire_ == Instant{};
@@ -351,6 +366,7 @@ void Service::answer_session(Instant now, Session& session, bool even_empty) {
     reply.headers.push_back({"Syncline-Closed", "1"});
   }
   reply.body = std::string(as_text(body.bytes()));
+  reply.welcomed_session = session.welcomed ? session.id : "";
   const RequestId id = *session.waiting;
   session.waiting.reset();
   session.heard_at = now;
