@@ -32,6 +32,7 @@ enum FrameType : std::uint8_t {
   refused_frame = 3,
   push_frame = 4,
   ack_frame = 5,
+  rejected_frame = 6,
   pull_frame = 7
 };
 
@@ -206,6 +207,12 @@ void Service::count_out(const ByteVector& frame) {
     metrics_.add("acks_total");
   } else if (frame[0] == pull_frame) {
     metrics_.add("pull_parts_total");
+  } else if (frame[0] == rejected_frame) {
+    const auto message = decode_message(frame);
+    const Rejected* rejected = message ? std::get_if<Rejected>(&*message) : nullptr;
+    if (rejected != nullptr) {
+      metrics_.add("rejected_changes_total", "code=\"" + rejected->code + "\"");
+    }
   } else if (frame[0] == refused_frame && frame.size() > 1) {
     const std::string_view name =
         frame[1] >= 1 && frame[1] <= 10 ? refusal_name(static_cast<Refusal>(frame[1])) : "other";
