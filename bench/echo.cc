@@ -32,13 +32,12 @@ class Session : public std::enable_shared_from_this<Session> {
     });
   }
   void write() {
-    stream_.async_write(buffer_.data(),
-                        [self = shared_from_this()](error_code error, std::size_t) {
-                          self->buffer_.clear();
-                          if (!error) {
-                            self->read();
-                          }
-                        });
+    stream_.async_write(buffer_.data(), [self = shared_from_this()](error_code error, std::size_t) {
+      self->buffer_.clear();
+      if (!error) {
+        self->read();
+      }
+    });
   }
   boost::beast::websocket::stream<tcp::socket> stream_;
   boost::beast::flat_buffer buffer_;

@@ -2,8 +2,8 @@
 
 #include <map>
 
-#include "bench/light_client.h"
 #include "base/random.h"
+#include "bench/light_client.h"
 #include "model/schema.h"
 #include "net/system.h"
 #include "wire/change_codec.h"

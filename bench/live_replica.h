@@ -56,8 +56,8 @@ class LiveReplica {
   SyncLoop& loop() { return *loop_; }
 
   // `turn` runs on the replica's thread after each turn of its loop, at the latest every 20 ms.
-  void start(const std::string& url, const std::string& workspace,
-             std::function<void()> turn = [] {}) {
+  void start(
+      const std::string& url, const std::string& workspace, std::function<void()> turn = [] {}) {
     SyncLoop::Parts parts;
     parts.engine = engine_.get();
     parts.clock = &clock_;

@@ -1,6 +1,6 @@
-// What the server does, as it is shipped, over loopback: a process of its own, durable commits, real
-// replicas where rows are counted and bare sockets where connections are. Beside it, in the same
-// run, a bare Beast echo, and what a durable write costs on this disk.
+// What the server does, as it is shipped, over loopback: a process of its own, durable commits,
+// real replicas where rows are counted and bare sockets where connections are. Beside it, in the
+// same run, a bare Beast echo, and what a durable write costs on this disk.
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -65,7 +65,7 @@ class Bench {
       echo();
     }
     const std::pair<const char*, void (Bench::*)()> parts[] = {
-        {"edit", &Bench::edits},     {"push", &Bench::pushed_rows}, {"fanout", &Bench::fan_out},
+        {"edit", &Bench::edits},     {"push", &Bench::pushed_rows},    {"fanout", &Bench::fan_out},
         {"acks", &Bench::acks},      {"bootstrap", &Bench::bootstrap}, {"idle", &Bench::idle},
         {"stalled", &Bench::stalled}};
     for (const auto& [name, part] : parts) {
@@ -80,8 +80,8 @@ class Bench {
 
  private:
   bool wanted(const std::string& name) const {
-    return options_.only.empty() || ("," + options_.only + ",").find("," + name + ",") !=
-                                        std::string::npos;
+    return options_.only.empty() ||
+           ("," + options_.only + ",").find("," + name + ",") != std::string::npos;
   }
 
   void begin() {

@@ -20,10 +20,15 @@ namespace syncline::bench {
 class ServerProcess {
  public:
   ServerProcess(const std::string& program, const std::string& data) {
-    const std::vector<std::string> words = {
-        program,    "serve",        "--demo",    "--data",  data,   "--listen",
-        "127.0.0.1:0", "--connections-max", "20000",  "--connections-per-address", "20000",
-        "--rate-per-address", "100000", "--rate-per-identity", "1000000", "--log-level", "error"};
+    const std::vector<std::string> words = {program,       "serve",
+                                            "--demo",      "--data",
+                                            data,          "--listen",
+                                            "127.0.0.1:0", "--connections-max",
+                                            "20000",       "--connections-per-address",
+                                            "20000",       "--rate-per-address",
+                                            "100000",      "--rate-per-identity",
+                                            "1000000",     "--log-level",
+                                            "error"};
     int pipe_ends[2];
     if (::pipe(pipe_ends) != 0) {
       give_up("pipe");

@@ -42,7 +42,7 @@ DOORS = [
     (r"rapidcheck(/.*|\.h)|malloc\.h", OUTSIDE),
     (r"syncline\.(h|hpp)", ("src/bindings/", "src/apps/", "include/") + OUTSIDE),
     # POSIX: files, processes, sockets, threads.
-    (r"(unistd|fcntl|signal|poll|pthread|dlfcn|netdb|termios|dirent|getopt)\.h|(sys|netinet|arpa)/.*\.h",
+    (r"(unistd|fcntl|signal|poll|pthread|dlfcn|netdb|termios|dirent|getopt|spawn)\.h|(sys|netinet|arpa)/.*\.h",
      ("src/net/", "src/apps/", "src/bindings/c/transport") + OUTSIDE),
 ]
 DOCTEST_DOORS = re.compile(r"(_test\.cc|_contract\.h)$|^(tests|sim|bench)/")

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "routes/admin.h"
+#include "routes/databases.h"
 #include "wire/codec.h"
 #include "wire/limits.h"
 
@@ -517,6 +518,9 @@ Reply Service::page(Instant now, const Request& request) {
   }
   if (request.path.rfind("/admin/", 0) == 0) {
     return admin(now, request);
+  }
+  if (auto reply = database_reply(request, *parts_.auth, parts_.reader, parts_.clock->now_ms())) {
+    return std::move(*reply);
   }
   return not_found_reply();
 }

@@ -207,6 +207,42 @@ std::vector<Command> carrying_table() {
   };
 }
 
+std::vector<Command> looking_table() {
+  return {
+      {"doctor",
+       "Looks for what is wrong, and says in words what to do about it.",
+       "",
+       0,
+       0,
+       {db,
+        {"server", "URL", "looks at the server, the clock and the workspace, too", false, false},
+        {"token-file", "FILE", "the token that sync uses", false, false},
+        {"token-fd", "N", "the same from a file descriptor", false, false},
+        {"ca-file", "FILE", "authorities to trust instead of the system's (PEM)", false, false}},
+       "syncline doctor --db notes.db --server https://sync.example --token-file ann.token",
+       run_doctor},
+      {"bench",
+       "Measures this machine: capture, push, pull and edits through a server of its own.",
+       "",
+       0,
+       0,
+       {{"rows", "N", "how many (20000)", false, false},
+        {"data", "DIR", "on which disk (a temporary folder)", false, false}},
+       "syncline bench --rows 100000",
+       run_bench},
+      {"sim",
+       "Simulates a whole system from a seed; equal seeds give equal hashes of its trace.",
+       "",
+       0,
+       0,
+       {{"seed", "N", "which run (1)", false, false},
+        {"steps", "M", "how long the storm blows (5000)", false, false},
+        {"real", "N", "so many replicas are engines over files (0)", false, false}},
+       "syncline sim --seed 7 --steps 5000",
+       run_sim},
+  };
+}
+
 std::vector<Command> server_table() {
   return {
       {"serve", "Runs the server.", "", 0, 0, serve_flags(),
@@ -300,7 +336,7 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> all = [] {
     std::vector<Command> out;
     for (const auto& table : {syncing_table(), reading_table(), deciding_table(), carrying_table(),
-                              server_table(), care_table()}) {
+                              looking_table(), server_table(), care_table()}) {
       out.insert(out.end(), table.begin(), table.end());
     }
     return out;
