@@ -108,6 +108,11 @@ endif()
 # --- The program ----------------------------------------------------------------------------------
 if(TARGET syncline_cli)
   install(TARGETS syncline_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  # Its manual page is made of the same table as its help.
+  set(manual_page "${product_dir}/syncline.1")
+  add_custom_command(TARGET syncline_cli POST_BUILD
+    COMMAND syncline_cli manual > "${manual_page}" VERBATIM)
+  install(FILES "${manual_page}" DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
 
 install(FILES packaging/syncline.7 DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)

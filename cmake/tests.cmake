@@ -65,9 +65,9 @@ add_dependencies(unit_tests engine_tests)
 
 # --- The program alone: killed at random moments, and every answered write accounted for -----------
 if(TARGET syncline_cli AND EXISTS /usr/bin/python3)
-  add_test(NAME blackbox COMMAND /usr/bin/python3 "${CMAKE_SOURCE_DIR}/tests/e2e/blackbox.py"
-                                 $<TARGET_FILE:syncline_cli>)
-  add_test(NAME two_devices COMMAND /usr/bin/python3 "${CMAKE_SOURCE_DIR}/tests/e2e/two_devices.py"
-                                    $<TARGET_FILE:syncline_cli>)
-  set_tests_properties(blackbox two_devices PROPERTIES TIMEOUT 300)
+  foreach(name blackbox two_devices care hostile doctor)
+    add_test(NAME ${name} COMMAND /usr/bin/python3 "${CMAKE_SOURCE_DIR}/tests/e2e/${name}.py"
+                                  $<TARGET_FILE:syncline_cli>)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  endforeach()
 endif()

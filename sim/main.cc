@@ -52,6 +52,7 @@ struct Options {
   std::uint64_t shrinks = 1;
   std::uint64_t tells = 0;
   std::uint64_t demands = 0;
+  std::uint64_t json = 0;
 };
 
 bool read_options(int argc, char** argv, Options& out) {
@@ -76,6 +77,8 @@ bool read_options(int argc, char** argv, Options& out) {
       out.shrinks = value;
     } else if (name == "--tell") {
       out.tells = value;
+    } else if (name == "--json") {
+      out.json = value;
     } else if (name == "--demand") {
       out.demands = value;
     } else {
@@ -112,6 +115,21 @@ int missing(const Options& options, const std::map<std::string, std::uint64_t>& 
   return out;
 }
 
+// One run for programs (`syncline sim`): a line of JSON. Exit code 8 when an invariant broke.
+int run_for_programs(const Options& options) {
+  const Outcome outcome = World(options.first, storm_of(options, options.first)).run();
+  std::string words;
+  for (const char letter : outcome.violation) {
+    words.push_back(letter == '"' || letter == '\\' || letter < ' ' ? '\'' : letter);
+  }
+  std::printf("{\"ok\":%s,\"seed\":%llu,\"steps\":%llu,\"trace\":\"%016llx\"%s}\n",
+              outcome.ok ? "true" : "false", static_cast<unsigned long long>(options.first),
+              static_cast<unsigned long long>(outcome.steps),
+              static_cast<unsigned long long>(outcome.trace),
+              outcome.ok ? "" : (",\"violation\":\"" + words + "\"").c_str());
+  return outcome.ok ? 0 : 8;
+}
+
 }  // namespace
 
 // Runs seeds; prints those that fail, and the shortest run of them that still does. See
@@ -121,6 +139,9 @@ int main(int argc, char** argv) {
   if (!read_options(argc, argv, options)) {
     std::printf("options: --seed --seeds --first --steps --real --shrink --tell --demand\n");
     return 2;
+  }
+  if (options.json != 0) {
+    return run_for_programs(options);
   }
   std::map<std::string, std::uint64_t> counts;
   std::uint64_t total = 0;

@@ -264,6 +264,7 @@ Result<ApplyReport> Engine::apply_remote(std::span<const Bytes> parts, ServerVer
     bytes += part.size();
   }
   return applying(bytes, [&](ApplyReport& report) -> Result<void> {
+    SL_TRY(check_not_resynced());
     for (const Bytes part : parts) {
       SL_TRY(apply_.part(part, report));
     }

@@ -155,6 +155,13 @@ class Engine final : private Capture::Listener {
   // Keeps a copy of all unsent changes; empty when there are none.
   Result<ByteVector> salvage(const std::string& reason);
 
+  // Begins anew: everything that came from a server goes, to come again as to a new replica. What
+  // is unsent stays, under its identities and in the tables (P5). Returns it as a file, too; the
+  // database keeps a copy. Fails with `busy` inside a transaction.
+  Result<ByteVector> resync();
+  // Another connection did so since facts() was asked: what a session knows is void.
+  Result<bool> was_resynced();
+
   Result<void> begin_rescan();
   Result<std::vector<ByteVector>> compare_ranges(const RangeDigests& digests);
   Result<ApplyReport> adopt_range(const RangeRows& rows);
@@ -227,7 +234,12 @@ class Engine final : private Capture::Listener {
   Result<void> index_rows();
   Result<void> become(const std::string& table, Bytes key, RowState state, ApplyReport& report);
   Result<std::uint64_t> newest_time_before(LocalVersion kept, const std::set<std::uint64_t>& moved);
-  Result<void> merge_again(LocalVersion after);
+  Result<void> merge_again(const std::vector<LocalVersion>& versions);
+  Result<void> freeze_own();
+  Result<void> drop_everything();
+  Result<std::vector<LocalVersion>> kept_changes(LocalVersion acknowledged);
+  // Fails when another connection resynced the file since facts() told a session how it stands.
+  Result<void> check_not_resynced();
   Result<void> settle_held();
   // A cell of a counter: table, key, column.
   using CellName = std::tuple<std::string, ByteVector, std::string>;
@@ -278,6 +290,7 @@ class Engine final : private Capture::Listener {
   RowSums sums_;
   Listener* listener_ = nullptr;
   ReplicaId replica_;
+  std::int64_t resyncs_ = 0;  // as facts() saw it
   bool quiet_ = false;
   // The last own change that own_changes() told, and where it stands.
   ChangeSequence told_sequence_;

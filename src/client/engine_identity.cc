@@ -166,7 +166,8 @@ Result<void> Engine::restamp(ChangeSequence after) {
   sums_.forget();
   end_call();
   SL_TRY(std::move(done));
-  SL_TRY(merge_again(kept));
+  SL_TRY(const std::vector<LocalVersion> moved, own_frozen_after(parts_.connection, kept));
+  SL_TRY(merge_again(moved));
   return settle_held();
 }
 
@@ -182,8 +183,7 @@ Result<void> Engine::settle_held() {
 }
 
 // Edits that lost while their stamps were old may win now: they are merged once more.
-Result<void> Engine::merge_again(LocalVersion after) {
-  SL_TRY(const std::vector<LocalVersion> versions, own_frozen_after(parts_.connection, after));
+Result<void> Engine::merge_again(const std::vector<LocalVersion>& versions) {
   SL_TRY(applying(0, [&](ApplyReport& report) -> Result<void> {
     for (const LocalVersion version : versions) {
       SL_TRY(const FrozenChange frozen, read_frozen(log_, version));

@@ -140,6 +140,7 @@ Result<std::vector<ByteVector>> Engine::compare_ranges(const RangeDigests& diges
 
 Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
   return applying(rows.states.size(), [&](ApplyReport& report) -> Result<void> {
+    SL_TRY(check_not_resynced());
     SL_TRY(unsent_.catch_up());
     std::set<ByteVector, BytesLess> named;
     if (!rows.states.empty()) {
@@ -179,6 +180,7 @@ Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
 
 Result<void> Engine::finish_rescan(ServerVersion cursor) {
   SL_TRY(applying(0, [&](ApplyReport& report) -> Result<void> {
+    SL_TRY(check_not_resynced());
     // What a row waited for may have come, in whatever order the ranges came.
     for (int round = 0; round < 8; ++round) {
       SL_TRY(const std::uint64_t installed, apply_.retry_held("", report));

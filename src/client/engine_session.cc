@@ -65,6 +65,7 @@ Result<ReplicaFacts> Engine::facts(const std::vector<std::string>& tables) {
   SL_TRY(const Schema schema, this->schema());
   SL_TRY(out.digest, digest_of_tables(tables));
   SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(resyncs_, meta_.integer(meta_name::resyncs));
   SL_TRY(out.workspace, meta_.text(meta_name::workspace));
   out.replica = replica_;
   SL_TRY(const ByteVector stored, meta_.blob(meta_name::epochs));
@@ -193,6 +194,7 @@ Result<void> Engine::acknowledge(ChangeSequence through) {
 Result<void> Engine::save_welcome(const effect::SaveWelcome& welcome) {
   SL_TRY(require_replica());
   SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(check_not_resynced());
   SL_TRY(const ByteVector lineage, meta_.blob(meta_name::lineage));
   if (!equal_bytes(lineage, welcome.lineage.view())) {
     // What another server has, this one may lack.
@@ -223,6 +225,7 @@ Result<void> Engine::correct_clock(std::int64_t offset_ms) {
 
 Result<ApplyReport> Engine::apply_page(const SnapshotPage& page) {
   return applying(page.states.size(), [&](ApplyReport& report) -> Result<void> {
+    SL_TRY(check_not_resynced());
     SL_TRY(apply_.part(page.states, report));
     return meta_.set(meta_name::snapshot_token, ValueView::blob(page.token));
   });
@@ -231,6 +234,7 @@ Result<ApplyReport> Engine::apply_page(const SnapshotPage& page) {
 Result<void> Engine::finish_snapshot(ServerVersion cursor) {
   SL_TRY(require_replica());
   SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(check_not_resynced());
   SL_TRY(meta_.set(meta_name::snapshot_token, ValueView::blob({})));
   SL_TRY(meta_.set(meta_name::wants_rescan, number(0)));
   SL_TRY(meta_.set(meta_name::cursor, number(cursor.get())));

@@ -62,8 +62,12 @@ inline constexpr std::string_view wants_rescan = "wants_rescan";
 // Unsent changes as they were before something that could have cost them, and what that was.
 inline constexpr std::string_view salvage = "salvage";
 inline constexpr std::string_view salvage_reason = "salvage_reason";
+// How often everything was dropped to begin anew.
+inline constexpr std::string_view resyncs = "resyncs";
 inline constexpr std::string_view clock_offset_ms = "clock_offset_ms";
 inline constexpr std::string_view last_error = "last_error";
+// What a syncing process last said of itself, as JSON: the command line's.
+inline constexpr std::string_view sync_state = "sync_state";
 }  // namespace meta_name
 
 }  // namespace syncline

@@ -61,22 +61,31 @@ Result<void> RejectedChanges::discard(std::int64_t id) {
   return {};
 }
 
-Result<void> RejectedChanges::retry(std::int64_t id) {
-  SL_TRY(const std::vector<RejectedChange> all, list(SIZE_MAX >> 1U));
-  const auto found = std::find_if(all.begin(), all.end(),
-                                  [&](const RejectedChange& change) { return change.id == id; });
-  if (found == all.end()) {
+Result<Change> RejectedChanges::read(std::int64_t id) {
+  SL_TRY(Statement select,
+         connection_.prepare("SELECT change FROM syncline_rejected_changes WHERE id = ?1"));
+  select.bind(1, id);
+  SL_TRY(const bool row, select.step());
+  if (!row) {
     return Error(ErrorCode::not_found, "there is no rejected change " + std::to_string(id));
   }
   std::vector<Bytes> parts;
-  Reader in(found->change);
+  Reader in(select.column_blob(0));
   while (!in.at_end()) {
     SL_TRY(const Bytes part, in.blob());
     parts.push_back(part);
   }
-  SL_TRY(const Change change, decode_parts(parts));
+  return decode_parts(parts);
+}
+
+Result<void> RejectedChanges::retry(std::int64_t id) {
+  SL_TRY(const Change change, read(id));
+  return retry(id, change.edits);
+}
+
+Result<void> RejectedChanges::retry(std::int64_t id, std::span<const RowEdit> edits) {
   SL_TRY(Savepoint savepoint, Savepoint::open(connection_));
-  for (const RowEdit& edit : change.edits) {
+  for (const RowEdit& edit : edits) {
     SL_TRY(redo(edit));
   }
   SL_TRY(discard(id));

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
 #include "client/extract.h"
 #include "client/meta.h"
 #include "client/row_store.h"
+#include "model/change.h"
 
 namespace syncline {
 
@@ -29,8 +31,12 @@ class RejectedChanges {
   Result<std::vector<RejectedChange>> list(std::size_t count_max);
   Result<std::uint64_t> count();
   Result<void> discard(std::int64_t id);
+  // What it wanted to do. Fails with `not_found`.
+  Result<Change> read(std::int64_t id);
   // Does the change's edits again as new local writes, in one transaction, and forgets it.
   Result<void> retry(std::int64_t id);
+  // The same with these edits in their stead.
+  Result<void> retry(std::int64_t id, std::span<const RowEdit> edits);
 
   // Makes a row what the server says it is. Other unsent edits of ours stay.
   Result<void> take_back(TableAccess& access, Bytes key, const RowState& server,

@@ -166,6 +166,14 @@ void ReplicaHost::notice(Instant now) {
 }
 
 Result<void> ReplicaHost::look_at_log(Instant now) {
+  SL_TRY(const bool resynced, parts_.engine->was_resynced());
+  if (resynced) {
+    parts_.engine->set_quiet(false);
+    SL_TRY(seen_, parts_.engine->log_head());
+    SL_TRY(ReplicaFacts facts, parts_.engine->facts(tables_));
+    session_.start_over(now, std::move(facts));
+    return {};
+  }
   SL_TRY(const LogHead head, parts_.engine->log_head());
   SL_TRY(const std::int64_t schema, parts_.engine->meta().integer(meta_name::schema_version));
   if (static_cast<std::uint32_t>(schema) != schema_version_) {

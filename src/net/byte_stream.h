@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/system/error_code.hpp>
@@ -10,6 +11,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "net/receive_budget.h"
 
 namespace syncline {
 
@@ -68,6 +71,8 @@ class ErasedStream {
   executor_type get_executor() const { return executor_; }
   ByteStream& bytes() { return *stream_; }
   std::uint64_t received() const { return received_; }
+  // Counts what is read against a share, and ends the stream when that is used up.
+  void set_share(std::shared_ptr<ReceiveBudget::Share> share) { share_ = std::move(share); }
 
   template <typename Buffers, typename Token>
   auto async_read_some(const Buffers& buffers, Token&& token) {
@@ -84,6 +89,9 @@ class ErasedStream {
               into, StreamDone([this, h = std::move(handler)](boost::system::error_code error,
                                                               std::size_t size) mutable {
                 received_ += size;
+                if (!error && share_ && !share_->take(size)) {
+                  error = boost::asio::error::no_buffer_space;
+                }
                 h(error, size);
               }));
         },
@@ -100,7 +108,13 @@ class ErasedStream {
             });
             return;
           }
-          stream_->write_some(from, StreamDone(std::move(handler)));
+          stream_->write_some(
+              from, StreamDone([this, h = std::move(handler)](boost::system::error_code error,
+                                                              std::size_t size) mutable {
+                // Thousands of idle connections must not each keep their largest write.
+                gathered_ = {};
+                h(error, size);
+              }));
         },
         token, gather(buffers));
   }
@@ -122,33 +136,23 @@ class ErasedStream {
   boost::asio::const_buffer gather(const Buffers& buffers) {
     const auto end = boost::asio::buffer_sequence_end(buffers);
     boost::asio::const_buffer first;
-    std::size_t used = 0;
+    std::size_t all = 0;
     for (auto at = boost::asio::buffer_sequence_begin(buffers); at != end; ++at) {
       const boost::asio::const_buffer one(*at);
-      if (one.size() == 0) {
-        continue;
-      }
-      if (first.size() == 0) {
-        first = one;
-        if (first.size() >= gather_bytes_max) {
-          return first;
-        }
-        continue;
-      }
-      if (used == 0) {
-        gathered_.resize(gather_bytes_max);
-        std::memcpy(gathered_.data(), first.data(), first.size());
-        used = first.size();
-      }
-      const std::size_t taken = std::min(one.size(), gather_bytes_max - used);
+      first = all == 0 ? one : first;
+      all += one.size();
+    }
+    if (first.size() == all || first.size() >= gather_bytes_max) {
+      return first;
+    }
+    gathered_.resize(std::min(all, gather_bytes_max));
+    std::size_t used = 0;
+    for (auto at = boost::asio::buffer_sequence_begin(buffers);
+         at != end && used < gathered_.size(); ++at) {
+      const boost::asio::const_buffer one(*at);
+      const std::size_t taken = std::min(one.size(), gathered_.size() - used);
       std::memcpy(gathered_.data() + used, one.data(), taken);
       used += taken;
-      if (used == gather_bytes_max) {
-        break;
-      }
-    }
-    if (used == 0) {
-      return first;
     }
     return {gathered_.data(), used};
   }
@@ -157,6 +161,7 @@ class ErasedStream {
   std::unique_ptr<ByteStream> stream_;
   std::vector<char> gathered_;
   std::uint64_t received_ = 0;
+  std::shared_ptr<ReceiveBudget::Share> share_;
 };
 
 }  // namespace syncline

@@ -27,8 +27,8 @@ Error stream_error(const error_code& error, const char* what) {
 
 class Stream final : public HttpStream {
  public:
-  Stream(boost::asio::io_context& context, ErasedStream stream, const HttpLimits& limits)
-      : stream_(std::move(stream)), limits_(limits), timer_(context) {}
+  Stream(boost::asio::io_context& context, ErasedStream stream, HttpLimits limits)
+      : stream_(std::move(stream)), limits_(std::move(limits)), timer_(context) {}
 
   void read_request(std::function<void(Result<Incoming>)> done) override {
     done_ = std::move(done);
@@ -50,6 +50,7 @@ class Stream final : public HttpStream {
                                 return;
                               }
                               self->buffer_.commit(size);
+                              self->slowness_ = "slow_head";
                               self->arm(self->limits_.head);
                               self->read_head();
                             });
@@ -111,6 +112,7 @@ class Stream final : public HttpStream {
     });
   }
 
+  const char* refusal() const override { return refusal_; }
   void close() override {
     timer_.cancel();
     stream_.bytes().close();
@@ -125,9 +127,10 @@ class Stream final : public HttpStream {
 
   void arm(Duration time) {
     timer_.expires_after(std::chrono::milliseconds(time.ms));
-    timer_.async_wait([weak = std::weak_ptr<HttpStream>(shared_from_this())](error_code error) {
-      if (const auto self = weak.lock(); self && !error) {
-        self->close();
+    timer_.async_wait([weak = std::weak_ptr<Stream>(self())](error_code error) {
+      if (const auto stream = weak.lock(); stream && !error) {
+        stream->refusal_ = stream->slowness_ ? stream->slowness_ : stream->refusal_;
+        stream->close();
       }
     });
   }
@@ -146,9 +149,28 @@ class Stream final : public HttpStream {
                                 self->refuse(error);
                                 return;
                               }
-                              self->arm(self->limits_.body);
-                              self->read_body();
+                              self->begin_body();
                             });
+  }
+
+  void begin_body() {
+    const auto& message = parser_->get();
+    if (limits_.body_bytes_of) {
+      Request head;
+      for (const auto& field : message) {
+        head.headers.push_back({copied(field.name_string()), copied(field.value())});
+      }
+      const std::size_t most = std::min(limits_.body_bytes_of(head), limits_.body_bytes_max);
+      parser_->body_limit(most);
+      // A length that was announced is judged before a byte of it was read.
+      if (const auto length = parser_->content_length(); length && *length > most) {
+        refuse(http::make_error_code(http::error::body_limit));
+        return;
+      }
+    }
+    slowness_ = "slow_body";
+    arm(limits_.body);
+    read_body();
   }
 
   void read_body() {
@@ -158,6 +180,7 @@ class Stream final : public HttpStream {
         return;
       }
       self->timer_.cancel();
+      self->slowness_ = nullptr;
       self->deliver();
     });
   }
@@ -165,14 +188,21 @@ class Stream final : public HttpStream {
   // A broken request is told why, as far as that can still be heard.
   void refuse(error_code error) {
     Reply reply;
+    slowness_ = nullptr;
     if (error == http::error::header_limit) {
+      refusal_ = "head_too_large";
       reply = error_reply(431, "too_large", "the request's head is too large");
     } else if (error == http::error::body_limit) {
+      refusal_ = "body_too_large";
       reply = error_reply(413, "too_large", "the request's body is too large");
     } else if (error.category() == http::make_error_code(http::error::bad_method).category() &&
                error != http::error::end_of_stream && error != http::error::partial_message) {
+      refusal_ = "malformed";
       reply = error_reply(400, "malformed", "this is no HTTP request");
     } else {
+      if (error == boost::asio::error::no_buffer_space) {
+        refusal_ = "receive_budget";
+      }
       fail(error, "reading a request");
       return;
     }
@@ -189,6 +219,7 @@ class Stream final : public HttpStream {
     out.request.method = copied(message.method_string());
     out.keep_alive = message.keep_alive();
     if (!split_target(target, out.request)) {
+      refusal_ = "target";
       write_reply(error_reply(400, "malformed", "the target is no path of this server"), false,
                   false, [self = self()](const Result<void>&) {
                     self->stream_.bytes().finish();
@@ -243,6 +274,9 @@ class Stream final : public HttpStream {
   boost::asio::steady_timer timer_;
   boost::beast::flat_buffer buffer_;
   bool first_ = true;
+  // What it would be called if time ran out now; null when nobody is to blame.
+  const char* slowness_ = nullptr;
+  const char* refusal_ = nullptr;
   std::optional<http::request_parser<http::string_body>> parser_;
   std::optional<http::response_parser<http::string_body>> reply_parser_;
   std::optional<http::response<http::string_body>> response_;
@@ -254,8 +288,8 @@ class Stream final : public HttpStream {
 }  // namespace
 
 std::shared_ptr<HttpStream> HttpStream::make(boost::asio::io_context& context, ErasedStream stream,
-                                             const HttpLimits& limits) {
-  return std::make_shared<Stream>(context, std::move(stream), limits);
+                                             HttpLimits limits) {
+  return std::make_shared<Stream>(context, std::move(stream), std::move(limits));
 }
 
 }  // namespace syncline

@@ -26,6 +26,8 @@ class HttpUpgrade {
 struct HttpLimits {
   std::size_t head_bytes_max = std::size_t{16} << 10U;
   std::size_t body_bytes_max = std::size_t{16} << 20U;
+  // A smaller bound that depends on the request's head; may be empty.
+  std::function<std::size_t(const Request& head)> body_bytes_of;
   // From the first byte of a request, or from the connection's beginning, to the end of its head.
   Duration head{10'000};
   Duration body{60'000};
@@ -37,7 +39,7 @@ struct HttpLimits {
 class HttpStream : public std::enable_shared_from_this<HttpStream> {
  public:
   static std::shared_ptr<HttpStream> make(boost::asio::io_context& context, ErasedStream stream,
-                                          const HttpLimits& limits);
+                                          HttpLimits limits);
   virtual ~HttpStream() = default;
 
   struct Incoming {
@@ -53,6 +55,8 @@ class HttpStream : public std::enable_shared_from_this<HttpStream> {
   // The client's end: one request, one reply.
   virtual void exchange(const Request& request, const std::string& host,
                         std::function<void(Result<Reply>)> done) = 0;
+  // Why a request was turned away here, as a word for a metric; null when its sender only left.
+  virtual const char* refusal() const = 0;
   // While a reply is made nobody reads: tells when the other end is gone. Not to be used with a
   // read under way.
   virtual void close() = 0;

@@ -8,9 +8,9 @@
 #include <map>
 #include <set>
 
+#include "net/served_connection.h"
 #include "net/tcp_stream.h"
 #include "net/tls.h"
-#include "wire/limits.h"
 
 namespace syncline {
 namespace {
@@ -21,57 +21,28 @@ using boost::system::error_code;
 // Frames that were read and not handled yet: of one socket, and of all.
 constexpr std::size_t unread_bytes_max = std::size_t{8} << 20U;
 constexpr std::size_t all_unread_bytes_max = std::size_t{256} << 20U;
-constexpr Duration handshake_time{10'000};
-constexpr std::uint8_t welcome_frame = 2;  // its place in wire/message.h's variant
+// Of what people send whom nobody knows yet: of all, and of one address.
+constexpr std::size_t unknown_bytes_max = std::size_t{256} << 20U;
+constexpr std::size_t unknown_bytes_each_max = std::size_t{64} << 20U;
+// A conversation by POST that was silent for longer is over, and nobody knows it any more.
+constexpr Duration trust_time{120'000};
 
-class Server;
-
-// One accepted connection, through TLS and HTTP to a WebSocket if that is wanted.
-class Connection : public std::enable_shared_from_this<Connection> {
- public:
-  Connection(Server& server, std::uint64_t number, std::string address)
-      : server_(server), number_(number), address_(std::move(address)) {}
-
-  void begin(std::unique_ptr<ByteStream> stream);
-  void answer(Reply reply);
-  void send(ByteVector frame);
-  void close(const std::string& reason);
-  void consumed(std::size_t bytes);
-  void resume();
-  // The server stops: what is idle goes at once.
-  void drain();
-  std::uint64_t number() const { return number_; }
-  const std::string& address() const { return address_; }
-
- private:
-  void next_request();
-  void take(HttpStream::Incoming incoming);
-  void upgrade(HttpUpgrade request);
-  void end();
-
-  Server& server_;
-  std::uint64_t number_;
-  std::string address_;
-  std::unique_ptr<ErasedStream> stream_;
-  std::unique_ptr<boost::asio::steady_timer> timer_;
-  std::shared_ptr<HttpStream> http_;
-  std::shared_ptr<WebSocket> socket_;
-  bool keep_alive_ = false;
-  bool head_only_ = false;
-  bool waits_for_answer_ = false;
-  bool ended_ = false;
-  std::size_t unread_ = 0;
+// What connections are handed lives before they do, and longer.
+struct HallParts {
+  explicit HallParts(NetOptions given) : net_options(std::move(given)) {}
+  NetOptions net_options;
+  boost::asio::io_context io_context{1};
+  ReceiveBudget receive_budget{unknown_bytes_max, unknown_bytes_each_max};
 };
 
-class Server final : public NetServer {
+class Server final : public NetServer, private HallParts, public ServerHall {
  public:
-  Server(const NetOptions& options, Backend& backend, JsonLog& log)
-      : options_(options),
-        backend_(backend),
-        log_(log),
-        acceptor_(context_),
-        accept_timer_(context_),
-        count_timer_(context_) {}
+  Server(const NetOptions& given, Backend& into, JsonLog& told)
+      : HallParts(given),
+        ServerHall(net_options, into, told, io_context, receive_budget),
+        acceptor_(context),
+        accept_timer_(context),
+        count_timer_(context) {}
   ~Server() override { stop(Duration{0}); }
 
   Result<void> listen();
@@ -80,25 +51,26 @@ class Server final : public NetServer {
   Result<void> reload_tls() override;
   void stop(Duration patience) override;
 
-  void ended(Connection& connection);
-  void unread(Connection& connection, std::ptrdiff_t change);
-  bool must_pause(std::size_t unread) const {
+  bool is_draining() const override { return draining_; }
+  void ended(ServedConnection& connection) override;
+  void unread(std::ptrdiff_t change) override {
+    all_unread_ = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(all_unread_) + change);
+  }
+  bool must_pause(std::size_t unread) const override {
     return unread > unread_bytes_max || all_unread_ > all_unread_bytes_max;
   }
-  void pause(std::uint64_t number) { paused_.insert(number); }
-
-  NetOptions options_;
-  Backend& backend_;
-  JsonLog& log_;
-  boost::asio::io_context context_{1};
-  bool draining_ = false;
+  void pause(std::uint64_t number) override { paused_.insert(number); }
+  void refused(const char* what) override { ++refused_[what]; }
+  void trust(const std::string& session) override { trusted_[session] = instant_now(); }
+  bool is_trusted(std::string_view session) override;
 
  private:
   void accept();
   void accepted(tcp::socket socket);
-  void count_refusals();
+  void each_second();
+  void tell_refusals();
   void deliver(Backend::Delivery delivery);
-  std::shared_ptr<Connection> find(std::uint64_t number) const;
+  std::shared_ptr<ServedConnection> find(std::uint64_t number) const;
 
   tcp::acceptor acceptor_;
   boost::asio::steady_timer accept_timer_;
@@ -108,172 +80,30 @@ class Server final : public NetServer {
   std::shared_ptr<TlsContext> tls_;
   std::mutex tls_mutex_;
   std::uint64_t next_number_ = 1;
-  std::map<std::uint64_t, std::shared_ptr<Connection>> connections_;
+  std::map<std::uint64_t, std::shared_ptr<ServedConnection>> connections_;
   std::map<std::string, std::size_t> by_address_;
   std::set<std::uint64_t> paused_;
   std::size_t all_unread_ = 0;
-  std::uint64_t refused_ = 0;
+  // Since they were last told, by reason.
+  std::map<std::string, std::uint64_t> refused_;
+  // Conversations by POST that were welcomed, and when they were last heard of.
+  std::map<std::string, Instant, std::less<>> trusted_;
+  bool draining_ = false;
 };
-
-// --- A connection
-// ----------------------------------------------------------------------------------
-
-void Connection::begin(std::unique_ptr<ByteStream> stream) {
-  stream_ = std::make_unique<ErasedStream>(server_.context_, std::move(stream));
-  timer_ = std::make_unique<boost::asio::steady_timer>(server_.context_);
-  timer_->expires_after(std::chrono::milliseconds(handshake_time.ms));
-  timer_->async_wait([weak = weak_from_this()](error_code error) {
-    if (const auto self = weak.lock(); self && !error && self->stream_) {
-      self->stream_->bytes().close();
-    }
-  });
-  stream_->bytes().handshake(StreamDone([self = shared_from_this()](error_code error, std::size_t) {
-    self->timer_.reset();
-    if (error || self->ended_) {
-      self->end();
-      return;
-    }
-    self->http_ = HttpStream::make(self->server_.context_, std::move(*self->stream_),
-                                   self->server_.options_.http);
-    self->stream_.reset();
-    self->next_request();
-  }));
-}
-
-void Connection::next_request() {
-  http_->read_request([self = shared_from_this()](Result<HttpStream::Incoming> incoming) {
-    if (!incoming) {
-      self->end();
-      return;
-    }
-    self->take(std::move(*incoming));
-  });
-}
-
-void Connection::take(HttpStream::Incoming incoming) {
-  keep_alive_ = incoming.keep_alive && !server_.draining_;
-  incoming.request.address = address_;
-  head_only_ = incoming.request.method == "HEAD";
-  waits_for_answer_ = true;
-  if (incoming.upgrade) {
-    if (auto refused = refuse_upgrade(incoming.request, server_.options_.sync)) {
-      keep_alive_ = false;
-      answer(std::move(*refused));
-      return;
-    }
-    waits_for_answer_ = false;
-    upgrade(std::move(*incoming.upgrade));
-    return;
-  }
-  server_.backend_.request(RequestId(number_), std::move(incoming.request));
-}
-
-void Connection::answer(Reply reply) {
-  if (!waits_for_answer_ || ended_) {
-    return;
-  }
-  waits_for_answer_ = false;
-  http_->write_reply(std::move(reply), keep_alive_, head_only_,
-                     [self = shared_from_this()](const Result<void>& done) {
-                       if (done && self->keep_alive_ && !self->server_.draining_) {
-                         self->next_request();
-                       } else {
-                         self->end();
-                       }
-                     });
-}
-
-void Connection::upgrade(HttpUpgrade request) {
-  WebSocket::Events events;
-  const SocketId id(number_);
-  events.on_open = [this, id] { server_.backend_.socket_open(id, address_); };
-  events.on_frame = [this, id](ByteVector frame) {
-    server_.unread(*this, static_cast<std::ptrdiff_t>(frame.size()));
-    unread_ += frame.size();
-    if (server_.must_pause(unread_)) {
-      socket_->pause();
-      server_.pause(number_);
-    }
-    server_.backend_.socket_frame(id, std::move(frame));
-  };
-  events.on_closed = [self = shared_from_this(), id](const std::string& reason) {
-    Json fields = log_field("address", self->address_);
-    fields.set("reason", Json(reason));
-    self->server_.log_.write(JsonLog::Level::debug, "disconnected", std::move(fields));
-    self->server_.backend_.socket_closed(id);
-    self->end();
-  };
-  socket_ = WebSocket::make(server_.context_, http_->release(), server_.options_.web_socket,
-                            std::move(events));
-  http_.reset();
-  socket_->accept(std::move(request));
-}
-
-void Connection::send(ByteVector frame) {
-  if (socket_) {
-    if (!frame.empty() && frame[0] == welcome_frame) {
-      // Whoever was let in may send rows of the largest size.
-      socket_->set_frame_bytes_max(limits::frame_bytes_max);
-    }
-    socket_->send(std::move(frame));
-  }
-}
-
-void Connection::close(const std::string& reason) {
-  if (socket_) {
-    socket_->close(reason);
-  }
-}
-
-void Connection::consumed(std::size_t bytes) {
-  unread_ -= bytes;
-  server_.unread(*this, -static_cast<std::ptrdiff_t>(bytes));
-}
-
-void Connection::resume() {
-  if (socket_) {
-    socket_->resume();
-  }
-}
-
-void Connection::drain() {
-  if (socket_ || waits_for_answer_) {
-    return;  // they are told by the backend
-  }
-  if (http_) {
-    http_->close();
-  } else if (stream_) {
-    stream_->bytes().close();
-  }
-}
-
-void Connection::end() {
-  if (ended_) {
-    return;
-  }
-  ended_ = true;
-  if (http_) {
-    http_->close();
-  }
-  const auto keep = shared_from_this();
-  server_.unread(*this, -static_cast<std::ptrdiff_t>(unread_));
-  unread_ = 0;
-  server_.ended(*this);
-}
 
 // --- The server
 // ------------------------------------------------------------------------------------
 
 Result<void> Server::listen() {
   const auto fail = [&](const error_code& error) {
-    return Error(ErrorCode::invalid_argument, "cannot listen on " + options_.host + " port " +
-                                                  std::to_string(options_.port) + ": " +
+    return Error(ErrorCode::invalid_argument, "cannot listen on " + options.host + " port " +
+                                                  std::to_string(options.port) + ": " +
                                                   error.message());
   };
   error_code error;
-  tcp::resolver resolver(context_);
+  tcp::resolver resolver(context);
   const auto found =
-      resolver.resolve(options_.host, std::to_string(options_.port), tcp::resolver::passive, error);
+      resolver.resolve(options.host, std::to_string(options.port), tcp::resolver::passive, error);
   if (error || found.empty()) {
     return fail(error);
   }
@@ -293,33 +123,33 @@ Result<void> Server::listen() {
     return fail(error);
   }
   port_ = acceptor_.local_endpoint(error).port();
-  if (!options_.tls_certificate.empty()) {
+  if (!options.tls_certificate.empty()) {
     SL_TRY(reload_tls());
   }
   return {};
 }
 
 Result<void> Server::reload_tls() {
-  if (options_.tls_certificate.empty()) {
+  if (options.tls_certificate.empty()) {
     return {};
   }
   SL_TRY(std::shared_ptr<TlsContext> fresh,
-         TlsContext::server(options_.tls_certificate, options_.tls_key));
+         TlsContext::server(options.tls_certificate, options.tls_key));
   const std::lock_guard<std::mutex> guard(tls_mutex_);
   tls_ = std::move(fresh);
   return {};
 }
 
 void Server::run(std::function<Result<void>(const std::string&)> save) {
-  backend_.start(
+  backend.start(
       [this](Backend::Delivery delivery) {
-        boost::asio::post(context_,
+        boost::asio::post(context,
                           [this, d = std::move(delivery)]() mutable { deliver(std::move(d)); });
       },
       std::move(save));
   accept();
-  count_refusals();
-  thread_ = std::thread([this] { context_.run(); });
+  each_second();
+  thread_ = std::thread([this] { context.run(); });
 }
 
 void Server::accept() {
@@ -329,7 +159,7 @@ void Server::accept() {
     }
     if (error) {
       // No file descriptors left, most likely: they come back.
-      log_.warning("accept_failed", log_field("message", error.message()));
+      log.warning("accept_failed", log_field("message", error.message()));
       accept_timer_.expires_after(std::chrono::milliseconds(100));
       accept_timer_.async_wait([this](error_code cancelled) {
         if (!cancelled) {
@@ -350,16 +180,16 @@ void Server::accepted(tcp::socket socket) {
     return;
   }
   const std::string address = peer.address().to_string();
-  if (connections_.size() >= options_.connections_max ||
-      by_address_[address] >= options_.connections_per_address_max) {
-    ++refused_;
+  if (connections_.size() >= options.connections_max ||
+      by_address_[address] >= options.connections_per_address_max) {
+    refused("too_many_connections");
     if (by_address_[address] == 0) {
       by_address_.erase(address);
     }
     return;  // closes
   }
   ++by_address_[address];
-  const auto connection = std::make_shared<Connection>(*this, next_number_++, address);
+  const auto connection = std::make_shared<ServedConnection>(*this, next_number_++, address);
   connections_.emplace(connection->number(), connection);
   std::shared_ptr<TlsContext> tls;
   {
@@ -369,23 +199,42 @@ void Server::accepted(tcp::socket socket) {
   connection->begin(tls ? tls->accept(std::move(socket)) : make_tcp_stream(std::move(socket)));
 }
 
-void Server::count_refusals() {
+void Server::each_second() {
   count_timer_.expires_after(std::chrono::seconds(1));
   count_timer_.async_wait([this](error_code error) {
     if (error || draining_) {
       return;
     }
-    if (refused_ != 0) {
-      backend_.run([count = refused_](Service& service, Instant) {
-        service.metrics().add("refusals_total", "reason=\"too_many_connections\"", count);
-      });
-      refused_ = 0;
+    tell_refusals();
+    const Instant now = instant_now();
+    for (auto at = trusted_.begin(); at != trusted_.end();) {
+      at = now - at->second > trust_time ? trusted_.erase(at) : std::next(at);
     }
-    count_refusals();
+    each_second();
   });
 }
 
-std::shared_ptr<Connection> Server::find(std::uint64_t number) const {
+void Server::tell_refusals() {
+  if (refused_.empty()) {
+    return;
+  }
+  backend.run([counts = std::exchange(refused_, {})](Service& service, Instant) {
+    for (const auto& [what, count] : counts) {
+      service.metrics().add("refusals_total", "reason=\"" + what + "\"", count);
+    }
+  });
+}
+
+bool Server::is_trusted(std::string_view session) {
+  const auto at = trusted_.find(session);
+  if (at == trusted_.end()) {
+    return false;
+  }
+  at->second = instant_now();
+  return true;
+}
+
+std::shared_ptr<ServedConnection> Server::find(std::uint64_t number) const {
   const auto at = connections_.find(number);
   return at == connections_.end() ? nullptr : at->second;
 }
@@ -420,11 +269,7 @@ void Server::deliver(Backend::Delivery delivery) {
   }
 }
 
-void Server::unread(Connection& /*connection*/, std::ptrdiff_t change) {
-  all_unread_ = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(all_unread_) + change);
-}
-
-void Server::ended(Connection& connection) {
+void Server::ended(ServedConnection& connection) {
   const auto at = by_address_.find(connection.address());
   if (at != by_address_.end() && --at->second == 0) {
     by_address_.erase(at);
@@ -432,7 +277,7 @@ void Server::ended(Connection& connection) {
   paused_.erase(connection.number());
   connections_.erase(connection.number());
   if (draining_ && connections_.empty()) {
-    context_.stop();
+    context.stop();
   }
 }
 
@@ -440,7 +285,7 @@ void Server::stop(Duration patience) {
   if (!thread_.joinable()) {
     return;
   }
-  boost::asio::post(context_, [this] {
+  boost::asio::post(context, [this] {
     draining_ = true;
     error_code ignored;
     (void)acceptor_.close(ignored);
@@ -452,16 +297,16 @@ void Server::stop(Duration patience) {
     }
   });
   // The backend's goodbyes are delivered before it returns.
-  backend_.stop();
-  boost::asio::post(context_, [this, patience] {
+  backend.stop();
+  boost::asio::post(context, [this, patience] {
     if (connections_.empty()) {
-      context_.stop();
+      context.stop();
       return;
     }
     accept_timer_.expires_after(std::chrono::milliseconds(patience.ms));
     accept_timer_.async_wait([this](error_code error) {
       if (!error) {
-        context_.stop();
+        context.stop();
       }
     });
   });

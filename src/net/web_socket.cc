@@ -45,6 +45,9 @@ class Socket final : public WebSocket {
     deflate.server_max_window_bits = 12;
     deflate.memLevel = 4;
     deflate.compLevel = 1;
+    // Heartbeats and single edits gain nothing, and whoever gets no more than these never pays for
+    // a compressor's memory.
+    deflate.msg_size_threshold = 1024;
     stream_.set_option(deflate);
     stream_.binary(true);
     stream_.auto_fragment(false);
@@ -54,6 +57,14 @@ class Socket final : public WebSocket {
 
   void accept(HttpUpgrade request) override {
     upgrade_.emplace(std::move(request));
+    const auto extensions =
+        upgrade_->body().request[boost::beast::http::field::sec_websocket_extensions];
+    deflates_ = options_.deflate && extensions.find("permessage-deflate") != extensions.npos;
+    stream_.control_callback([this](websocket::frame_type kind, boost::beast::string_view) {
+      if (kind != websocket::frame_type::close && ++control_frames_ > control_frames_max) {
+        refuse("too many pings", "pings");
+      }
+    });
     stream_.async_accept(upgrade_->body().request, [self = self()](error_code error) {
       self->upgrade_.reset();
       self->opened(error);
@@ -101,8 +112,7 @@ class Socket final : public WebSocket {
     }
   }
   void set_frame_bytes_max(std::size_t bytes) override {
-    const bool deflates = options_.deflate;
-    stream_.read_message_max(deflates ? std::min(bytes, inflated_bytes_max) : bytes);
+    stream_.read_message_max(deflates_ ? std::min(bytes, inflated_bytes_max) : bytes);
   }
 
  private:
@@ -138,10 +148,12 @@ class Socket final : public WebSocket {
       return;
     }
     if (error) {
-      ended(error == websocket::error::message_too_big ? "a frame is too large" : error.message());
+      failed(error);
       return;
     }
+    control_frames_ = 0;
     if (!stream_.got_binary()) {
+      tell_refused("text_message");
       close("only binary messages");
       return;
     }
@@ -149,7 +161,7 @@ class Socket final : public WebSocket {
     const std::uint64_t wire = stream_.next_layer().received() - wire_seen_;
     wire_seen_ = stream_.next_layer().received();
     if (size > (std::size_t{1} << 20U) && size > (wire + 65536) * inflation_max) {
-      abort("a frame inflates too much");
+      refuse("a frame inflates too much", "inflation");
       return;
     }
     const auto* data = static_cast<const std::uint8_t*>(buffer_.cdata().data());
@@ -160,6 +172,32 @@ class Socket final : public WebSocket {
     }
     events_.on_frame(std::move(frame));
     read();
+  }
+
+  void failed(error_code error) {
+    if (error == websocket::error::message_too_big || error == websocket::error::buffer_overflow) {
+      refuse("a frame is too large", "frame_too_large");
+    } else if (error == boost::asio::error::no_buffer_space) {
+      refuse("too much from somebody unknown", "receive_budget");
+    } else if (error != websocket::error::closed &&
+               error.category() ==
+                   websocket::make_error_code(websocket::error::closed).category()) {
+      refuse(error.message(), "malformed");
+    } else {
+      ended(error.message());
+    }
+  }
+
+  void tell_refused(const char* what) {
+    if (events_.on_refused) {
+      events_.on_refused(what);
+    }
+  }
+  void refuse(const std::string& reason, const char* what) {
+    if (!closed_) {
+      tell_refused(what);
+      abort(reason);
+    }
   }
 
   void write() {
@@ -218,6 +256,8 @@ class Socket final : public WebSocket {
   std::deque<ByteVector> queue_;
   std::size_t queue_bytes_ = 0;
   std::uint64_t wire_seen_ = 0;
+  std::size_t control_frames_ = 0;
+  bool deflates_ = false;
   bool open_ = false;
   bool reading_ = false;
   bool writing_ = false;

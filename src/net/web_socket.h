@@ -25,6 +25,8 @@ struct WebSocketOptions {
 // A message may grow by inflation this much, from a mebibyte on.
 inline constexpr std::size_t inflation_max = 100;
 inline constexpr std::size_t inflated_bytes_max = std::size_t{16} << 20U;
+// Pings and pongs between two messages.
+inline constexpr std::size_t control_frames_max = 1000;
 
 // One WebSocket that carries binary messages, from either end. One thread; owned by shared_ptr,
 // because operations under way hold it.
@@ -32,12 +34,15 @@ inline constexpr std::size_t inflated_bytes_max = std::size_t{16} << 20U;
 // Invariants:
 // 1. One read and one write are under way at most; what is to be sent waits in a bounded queue.
 // 2. on_closed is called once, last, and after every path to an end.
+// 3. Pings are answered, but not for ever: nobody needs more than a few between two messages.
 class WebSocket : public std::enable_shared_from_this<WebSocket> {
  public:
   struct Events {
     std::function<void()> on_open;
     std::function<void(ByteVector frame)> on_frame;
     std::function<void(const std::string& reason)> on_closed;
+    // Before on_closed, when the other end did what nobody may: a word for a metric. May be empty.
+    std::function<void(const char* what)> on_refused;
   };
 
   static std::shared_ptr<WebSocket> make(boost::asio::io_context& context, ErasedStream stream,

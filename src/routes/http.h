@@ -36,6 +36,9 @@ struct Reply {
   std::string content_type = "application/json";
   std::vector<Header> headers;
   std::string body;
+  // Of a conversation by POST whose welcome this answer carries: for the sockets, which do not read
+  // frames.
+  std::string welcomed_session{};
 };
 
 using RequestId = Strong<std::uint64_t, struct RequestIdTag>;

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "routes/admin.h"
+#include "routes/databases.h"
 #include "wire/codec.h"
 #include "wire/limits.h"
 
@@ -19,13 +20,22 @@ Overloaded(F...) -> Overloaded<F...>;
 
 constexpr Duration retire_every{3'600'000};
 constexpr Duration sweep_every{1000};
+// Cursors of readers wait for a writer's commit at most this long.
+constexpr Duration settle_every{5000};
 // A session by POST that nobody asks about for this long is gone.
 constexpr Duration session_silence{60'000};
 constexpr const char* session_header = "Syncline-Session";
 constexpr const char* wait_header = "Syncline-Wait";
 
 // The types of frames that are counted: their places in wire/message.h's variant.
-enum FrameType : std::uint8_t { refused_frame = 3, push_frame = 4, ack_frame = 5, pull_frame = 7 };
+enum FrameType : std::uint8_t {
+  welcome_frame = 2,
+  refused_frame = 3,
+  push_frame = 4,
+  ack_frame = 5,
+  rejected_frame = 6,
+  pull_frame = 7
+};
 
 Reply json_reply(int status, const Json& body) {
   Reply reply;
@@ -198,6 +208,12 @@ void Service::count_out(const ByteVector& frame) {
     metrics_.add("acks_total");
   } else if (frame[0] == pull_frame) {
     metrics_.add("pull_parts_total");
+  } else if (frame[0] == rejected_frame) {
+    const auto message = decode_message(frame);
+    const Rejected* rejected = message ? std::get_if<Rejected>(&*message) : nullptr;
+    if (rejected != nullptr) {
+      metrics_.add("rejected_changes_total", "code=\"" + rejected->code + "\"");
+    }
   } else if (frame[0] == refused_frame && frame.size() > 1) {
     const std::string_view name =
         frame[1] >= 1 && frame[1] <= 10 ? refusal_name(static_cast<Refusal>(frame[1])) : "other";
@@ -216,6 +232,7 @@ void Service::send(Instant now, ConnectionId connection, ByteVector frame) {
     return;
   }
   Session& session = *at->second.session;
+  session.welcomed = session.welcomed || (!frame.empty() && frame[0] == welcome_frame);
   session.bytes += frame.size();
   session.frames.push_back(std::move(frame));
   told_.insert(session.id);
@@ -260,6 +277,7 @@ void Service::drain(Instant now) {
   parts_.hub->hang_up(now, "", Farewell::draining, "the server stops; it will be back");
   pump(now);
   commit(now);
+  parts_.hub->settle(now);
 }
 
 void Service::hang_up_revoked(Instant now, const std::string& subject) {
@@ -295,6 +313,11 @@ void Service::on_time(Instant now) {
     for (const std::string& id : silent) {
       drop_session(now, id);
     }
+  }
+  if (next_settle_ <= now) {
+    next_settle_ = now + settle_every;
+    parts_.hub->settle(now);
+    pump(now);
   }
   if (next_retire_ <= now) {
     const bool first = next_retire_ == Instant{};
@@ -351,6 +374,7 @@ void Service::answer_session(Instant now, Session& session, bool even_empty) {
     reply.headers.push_back({"Syncline-Closed", "1"});
   }
   reply.body = std::string(as_text(body.bytes()));
+  reply.welcomed_session = session.welcomed ? session.id : "";
   const RequestId id = *session.waiting;
   session.waiting.reset();
   session.heard_at = now;
@@ -494,6 +518,9 @@ Reply Service::page(Instant now, const Request& request) {
   }
   if (request.path.rfind("/admin/", 0) == 0) {
     return admin(now, request);
+  }
+  if (auto reply = database_reply(request, *parts_.auth, parts_.reader, parts_.clock->now_ms())) {
+    return std::move(*reply);
   }
   return not_found_reply();
 }

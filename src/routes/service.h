@@ -111,6 +111,7 @@ class Service {
     std::optional<RequestId> waiting;
     Instant answer_at;
     bool closed = false;
+    bool welcomed = false;
     Instant heard_at;
   };
   struct Route {
@@ -155,6 +156,7 @@ class Service {
   std::set<std::pair<Instant, ConnectionId>> wake_order_;
   Instant next_retire_;
   Instant next_sweep_;
+  Instant next_settle_;
   std::deque<ServiceEffect> effects_;
   bool commit_wanted_ = false;
 };

@@ -43,6 +43,7 @@ std::optional<ConnectionId> Hub::open(Instant now) {
 void Hub::on_frame(Instant now, ConnectionId connection, Bytes frame) {
   if (const auto at = peers_.find(connection); at != peers_.end()) {
     at->second->session.on_frame(now, frame);
+    count_unfinished(now, *at->second);
     pump(now, connection);
   }
 }
@@ -68,6 +69,7 @@ void Hub::on_closed(Instant now, ConnectionId connection) {
   }
   const std::unique_ptr<Peer> peer = std::move(at->second);
   peers_.erase(at);
+  unfinished_bytes_ -= peer->unfinished;
   leave(now, connection, *peer);
 }
 
@@ -95,129 +97,6 @@ Result<Hub::Room*> Hub::room(const std::string& name) {
   auto made = std::make_unique<Room>(std::move(workspace), options_.fan_out_bytes_max);
   made->committed = made->workspace.head();
   return rooms_.emplace(name, std::move(made)).first->second.get();
-}
-
-Result<void> Hub::begin() {
-  if (in_transaction_) {
-    return {};
-  }
-  SL_TRY(store_->begin());
-  in_transaction_ = true;
-  return {};
-}
-
-void Hub::fail(Instant now, const Error& error, Room* culprit) {
-  store_->rollback();
-  in_transaction_ = false;
-  std::deque<Waiting> lost = std::move(waiting_);
-  waiting_.clear();
-  waiting_bytes_ = 0;
-  std::set<ConnectionId> gone;
-  std::deque<Waiting> again;
-  for (Waiting& one : lost) {
-    if (culprit == nullptr || one.room == culprit) {
-      gone.insert(one.connection);
-    } else {
-      again.push_back(std::move(one));
-    }
-  }
-  std::set<Room*> broken;
-  for (const auto& [name, room] : rooms_) {
-    if (!room->workspace.reload()) {
-      broken.insert(room.get());
-      gone.insert(room->members.begin(), room->members.end());
-    }
-  }
-  for (const ConnectionId id : gone) {
-    if (const auto at = peers_.find(id); at != peers_.end()) {
-      at->second->session.on_host_failure(now, error);
-      pump(now, id);
-    }
-  }
-  close_rooms(broken);
-  admit_again(now, std::move(again));
-}
-
-void Hub::close_rooms(const std::set<Room*>& broken) {
-  for (const auto& [id, peer] : peers_) {
-    if (broken.count(peer->room) != 0) {
-      peer->room = nullptr;
-    }
-  }
-  for (auto at = cursors_.begin(); at != cursors_.end();) {
-    at = broken.count(at->first.first) != 0 ? cursors_.erase(at) : std::next(at);
-  }
-  for (auto at = rooms_.begin(); at != rooms_.end();) {
-    at = broken.count(at->second.get()) != 0 ? rooms_.erase(at) : std::next(at);
-  }
-}
-
-void Hub::admit_again(Instant now, std::deque<Waiting> waiting) {
-  for (Waiting& one : waiting) {
-    const auto at = peers_.find(one.connection);
-    if (at == peers_.end() || at->second->room != one.room) {
-      continue;
-    }
-    if (const auto done =
-            admit(one.connection, *at->second, std::move(one.parts), one.admitted.relayed);
-        !done) {
-      // Twice in a row is no one workspace's fault.
-      waiting_.push_back({one.connection, one.room, {}, {}, {}, {}});
-      fail(now, done.error(), nullptr);
-      return;
-    }
-  }
-  if (!waiting_.empty()) {
-    effects_.emplace_back(HubCommitWanted{});
-  }
-}
-
-bool Hub::commit(Instant now) {
-  if (!in_transaction_) {
-    return true;
-  }
-  const auto run = [&]() -> Result<void> {
-    for (const auto& [whose, cursor] : cursors_) {
-      SL_TRY(whose.first->workspace.save_cursor(whose.second, cursor, clock_->now_ms()));
-    }
-    return store_->commit();
-  };
-  if (const auto done = run(); !done) {
-    fail(now, done.error(), nullptr);
-    return false;
-  }
-  in_transaction_ = false;
-  ++commits_;
-  cursors_.clear();
-  std::deque<Waiting> done = std::move(waiting_);
-  waiting_.clear();
-  waiting_bytes_ = 0;
-  std::set<Room*> moved;
-  for (Waiting& one : done) {
-    if (one.admitted.admission == Admission::admitted) {
-      one.room->recent.add(one.version, one.author, std::move(one.parts));
-      one.room->committed = one.version;
-      moved.insert(one.room);
-    }
-    if (const auto at = peers_.find(one.connection); at != peers_.end()) {
-      one.admitted.sequence = SL_MUTANT(3) ? one.admitted.sequence.next() : one.admitted.sequence;
-      at->second->session.on_admitted(now, std::move(one.admitted));
-    }
-  }
-  std::set<ConnectionId> touched;
-  for (const Waiting& one : done) {
-    touched.insert(one.connection);
-  }
-  for (Room* room : moved) {
-    for (const ConnectionId id : room->members) {
-      peers_.at(id)->session.on_head_moved(now, room->committed);
-      touched.insert(id);
-    }
-  }
-  for (const ConnectionId id : touched) {
-    pump(now, id);
-  }
-  return true;
 }
 
 Result<void> Hub::retire(Instant now) {
@@ -318,34 +197,47 @@ void Hub::perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effec
              std::move(effect));
 }
 
+void Hub::count_unfinished(Instant now, Peer& peer) {
+  const std::size_t held = peer.session.change_bytes();
+  unfinished_bytes_ += held - peer.unfinished;
+  peer.unfinished = held;
+  if (held > 0 && unfinished_bytes_ > options_.unfinished_bytes_max) {
+    peer.session.on_host_failure(
+        now, Error(ErrorCode::busy, "too many large changes are under way at once"));
+  }
+}
+
 void Hub::greet(Instant now, ConnectionId id, Peer& peer, const Hello& hello) {
-  const auto run = [&]() -> Result<Greeting> {
-    commit(now);
-    SL_TRY(begin());
-    SL_TRY(Room * into, room(hello.workspace));
-    SL_TRY(Greeting greeting,
-           into->workspace.greet(hello, peer.session.rights(), clock_->now_ms()));
-    if (std::holds_alternative<Welcome>(greeting)) {
-      peer.room = into;
-    }
-    if (!commit(now)) {
-      return Error(ErrorCode::storage, "the greeting could not be stored");
-    }
-    return greeting;
-  };
-  auto greeting = run();
-  if (!greeting) {
-    peer.room = nullptr;
+  if (const auto judged = judge(id, peer, hello); !judged) {
     if (in_transaction_) {
-      fail(now, greeting.error(), nullptr);
+      fail(now, judged.error(), nullptr);
     }
-    peer.session.on_host_failure(now, greeting.error());
+    peer.session.on_host_failure(now, judged.error());
+  } else if (greeted_.size() == 1) {
+    effects_.emplace_back(HubCommitWanted{});
+  }
+}
+
+// Invariant 4.
+Result<void> Hub::judge(ConnectionId id, Peer& peer, const Hello& hello) {
+  SL_TRY(begin());
+  SL_TRY(Room * into, room(hello.workspace));
+  SL_TRY(Greeting greeting, into->workspace.greet(hello, peer.session.rights(), clock_->now_ms()));
+  greeted_.push_back({id, into, std::move(greeting)});
+  return {};
+}
+
+void Hub::welcome(Instant now, Greeted&& greeted) {
+  const auto at = peers_.find(greeted.connection);
+  if (at == peers_.end() || at->second->session.is_closed()) {
     return;
   }
-  if (std::holds_alternative<Welcome>(*greeting)) {
-    join(now, id, peer);
+  Peer& peer = *at->second;
+  if (std::holds_alternative<Welcome>(greeted.greeting)) {
+    peer.room = greeted.room;
+    join(now, greeted.connection, peer);
   }
-  peer.session.on_greeting(now, std::move(*greeting));
+  peer.session.on_greeting(now, std::move(greeted.greeting));
   if (peer.room != nullptr) {
     for (const auto& [whose, value] : peer.room->presence) {
       peer.session.on_presence(now, Presence{whose.first, whose.second, value});
@@ -355,15 +247,16 @@ void Hub::greet(Instant now, ConnectionId id, Peer& peer, const Hello& hello) {
 
 void Hub::join(Instant now, ConnectionId id, Peer& peer) {
   // Invariant 3.
-  const std::set<ConnectionId> members = peer.room->members;
-  for (const ConnectionId other : members) {
-    Peer& one = *peers_.at(other);
-    if (one.session.hello().replica == peer.session.hello().replica) {
-      one.session.hang_up(now, Farewell::replaced, "another connection of this replica took over");
-      pump(now, other);
-    }
+  const ReplicaId replica = peer.session.hello().replica;
+  if (const auto other = peer.room->by_replica.find(replica);
+      other != peer.room->by_replica.end()) {
+    const ConnectionId older = other->second;
+    peers_.at(older)->session.hang_up(now, Farewell::replaced,
+                                      "another connection of this replica took over");
+    pump(now, older);
   }
   peer.room->members.insert(id);
+  peer.room->by_replica[replica] = id;
 }
 
 void Hub::leave(Instant now, ConnectionId id, Peer& peer) {
@@ -371,9 +264,16 @@ void Hub::leave(Instant now, ConnectionId id, Peer& peer) {
     return;
   }
   Room& room = *peer.room;
-  room.members.erase(id);
-  peer.room = nullptr;
   const ReplicaId replica = peer.session.hello().replica;
+  room.members.erase(id);
+  if (const auto at = room.by_replica.find(replica);
+      at != room.by_replica.end() && at->second == id) {
+    room.by_replica.erase(at);
+  }
+  peer.room = nullptr;
+  if (room.members.empty()) {
+    room.recent.clear();  // nobody follows closely; the log has it all
+  }
   for (auto at = room.presence.begin(); at != room.presence.end();) {
     if (at->first.first != replica) {
       ++at;

@@ -28,6 +28,8 @@ struct HubOptions {
   std::size_t group_bytes_max = std::size_t{8} << 20U;
   std::size_t connections_max = 100'000;
   std::size_t presence_bytes_max = std::size_t{1} << 20U;  // of one workspace
+  // Of changes whose last part has not come yet, all connections together.
+  std::size_t unfinished_bytes_max = std::size_t{512} << 20U;
 };
 
 // What the hub asks of its host.
@@ -61,6 +63,8 @@ using HubEffect = std::variant<HubSend, HubHangUp, HubAuthorise, HubWakeAt, HubC
 //    change that cannot be admitted fails its own workspace's changes only; the others are admitted
 //    anew. Whoever has no change in it notices nothing.
 // 3. One connection a replica: a newer one takes over.
+// 4. A greeting waits for a commit, too, and shares it: a thousand replicas that come back at once
+//    cost a few syncs.
 class Hub {
  public:
   // `store` and `clock` outlive the hub.
@@ -75,6 +79,9 @@ class Hub {
   // Makes every waiting change durable with one sync, then acknowledges and fans out.
   // False when the store failed.
   bool commit(Instant now);
+  // The same when nothing but cursors of readers waits: they are not worth a sync of their own, and
+  // must not wait for the next writer for ever.
+  void settle(Instant now);
   // Ends the sessions of a user, or all when `user` is empty.
   void hang_up(Instant now, const std::string& user, Farewell reason, const std::string& message);
   // Retention over every workspace that is in use.
@@ -92,6 +99,7 @@ class Hub {
     FanOut recent;
     ServerVersion committed;
     std::set<ConnectionId> members;
+    std::map<ReplicaId, ConnectionId> by_replica;
     std::map<std::pair<ReplicaId, std::string>, ByteVector> presence;
     std::size_t presence_bytes = 0;
   };
@@ -101,6 +109,12 @@ class Hub {
     Room* room = nullptr;
     // A change waits for the commit that ends this session.
     bool is_refused = false;
+    std::size_t unfinished = 0;  // bytes of a change that is not whole yet
+  };
+  struct Greeted {
+    ConnectionId connection;
+    Room* room = nullptr;
+    Greeting greeting;
   };
   struct Waiting {
     ConnectionId connection;
@@ -121,7 +135,10 @@ class Hub {
   void pump(Instant now, ConnectionId connection);
   void perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effect);
   void greet(Instant now, ConnectionId id, Peer& peer, const Hello& hello);
+  Result<void> judge(ConnectionId id, Peer& peer, const Hello& hello);
+  void welcome(Instant now, Greeted&& greeted);
   void join(Instant now, ConnectionId id, Peer& peer);
+  void count_unfinished(Instant now, Peer& peer);
   void append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts,
               bool relayed);
   Result<void> admit(ConnectionId id, Peer& peer, std::vector<ByteVector> parts, bool relayed);
@@ -140,6 +157,8 @@ class Hub {
   bool in_transaction_ = false;
   std::deque<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
+  std::deque<Greeted> greeted_;
+  std::size_t unfinished_bytes_ = 0;
   std::map<std::pair<Room*, ReplicaId>, ServerVersion> cursors_;
   std::uint64_t commits_ = 0;
 };

@@ -45,6 +45,7 @@ struct Office {
   ConnectionId meet(const Hello& hello) {
     const ConnectionId id = *hub.open(now);
     say(id, hello);
+    commit();
     REQUIRE(count<Welcome>(id) == 1);
     return id;
   }
@@ -170,9 +171,84 @@ TEST_CASE("a greeting that cannot be stored is no greeting") {
   office.store.commits_fail = true;
   const ConnectionId id = *office.hub.open(office.now);
   office.say(id, sample_hello(2));
+  CHECK(office.is_up(id));
+  office.commit();
   CHECK(office.count<Welcome>(id) == 0);
   CHECK_FALSE(office.is_up(id));
   CHECK(office.is_up(other));
+}
+
+TEST_CASE("replicas that come at once share the commit of their greetings") {
+  Office office;
+  std::vector<ConnectionId> ids;
+  for (int i = 1; i <= 50; ++i) {
+    ids.push_back(*office.hub.open(office.now));
+    office.say(ids.back(), sample_hello(i, "team" + std::to_string(i % 5)));
+  }
+  CHECK(office.store.commits == 0);
+  office.commit();
+  CHECK(office.store.commits == 1);
+  for (const ConnectionId id : ids) {
+    CHECK(office.count<Welcome>(id) == 1);
+  }
+}
+
+TEST_CASE("a greeting is given though another workspace's change fails beside it") {
+  Office office;
+  const ConnectionId writer = office.follow(1, "broken");
+  office.store.broken = (*office.store.find_workspace("broken"))->id;
+  const ConnectionId id = *office.hub.open(office.now);
+  office.say(id, sample_hello(2, "other"));
+  office.push(writer, change_of(1, 1, 500));
+  CHECK_FALSE(office.is_up(writer));
+  office.commit();
+  CHECK(office.count<Welcome>(id) == 1);
+}
+
+TEST_CASE("cursors of readers are kept though nobody writes any more") {
+  Office office;
+  const ConnectionId writer = office.follow(1);
+  const ConnectionId reader = office.follow(2);
+  office.push(writer, change_of(1, 1, 500));
+  office.commit();
+  office.say(reader, Applied{ServerVersion(1)});
+  const WorkspaceId team = (*office.store.find_workspace("team"))->id;
+  const auto cursor = [&] { return (*office.store.find_replica(team, sample_replica(2)))->cursor; };
+  CHECK(cursor() == ServerVersion(0));
+  office.hub.settle(office.now);
+  CHECK(cursor() == ServerVersion(1));
+  const std::uint64_t before = office.store.commits;
+  office.hub.settle(office.now);
+  CHECK(office.store.commits == before);
+}
+
+TEST_CASE("halves of large changes are bounded for all connections together") {
+  HubOptions options;
+  options.unfinished_bytes_max = 100'000;
+  Office office(options);
+  const auto half = [](int replica) {
+    PartHeader header;
+    header.stamp = sample_stamp(500, replica);
+    header.sequence = ChangeSequence(1);
+    header.schema_version = 1;
+    header.last = false;
+    Writer out;
+    write_part_header(out, header);
+    out.raw(ByteVector(40'000, 0));
+    return out.take();
+  };
+  std::vector<ConnectionId> ids;
+  for (int i = 1; i <= 3; ++i) {
+    ids.push_back(office.follow(i));
+    office.say(ids.back(), PushPart{half(i)});
+  }
+  CHECK(office.is_up(ids[0]));
+  CHECK(office.is_up(ids[1]));
+  CHECK_FALSE(office.is_up(ids[2]));
+  office.hub.on_closed(office.now, ids[0]);
+  const ConnectionId again = office.follow(3);
+  office.say(again, PushPart{half(3)});
+  CHECK(office.is_up(again));
 }
 
 TEST_CASE("a newer connection of a replica takes over") {

@@ -242,4 +242,49 @@ Result<Json> LogReader::conflicts(const std::string& workspace) const {
   return rows_of(rows);
 }
 
+Result<Schema> LogReader::schema(const std::string& workspace) const {
+  SL_TRY(const Space space, find(workspace));
+  SL_TRY(Statement row, database_->prepare("SELECT schema FROM workspaces WHERE id = ?1"));
+  row.bind(1, space.id);
+  SL_TRY(const bool found, row.step());
+  if (!found || row.column_blob(0).empty()) {
+    return Schema();
+  }
+  Reader in(row.column_blob(0));
+  return decode_schema(in);
+}
+
+Result<Json> LogReader::meta(const std::string& workspace) const {
+  SL_TRY(const Space space, find(workspace));
+  SL_TRY(const Schema known, schema(workspace));
+  SL_TRY(const auto lineage,
+         database_->query_text("SELECT lower(hex(lineage)) FROM lineages ORDER BY number DESC"));
+  Writer bytes;
+  encode_schema(bytes, known);
+  Json out;
+  out.set("site_id", Json(lineage.value_or("")));
+  out.set("schema_name", Json(workspace));
+  out.set("schema_version", Json::integer(known.version));
+  out.set("lineage", Json(lineage.value_or("")));
+  out.set("head", Json::integer(static_cast<std::int64_t>(space.head.get())));
+  out.set("fence", Json::integer(static_cast<std::int64_t>(space.fence.get())));
+  out.set("fingerprint", Json(schema_fingerprint(known).hex()));
+  out.set("schema", Json(to_base64(bytes.bytes())));
+  return out;
+}
+
+Result<void> LogReader::rows(const Space& space, const std::string& table, const Row& row) const {
+  SL_TRY(Statement select,
+         database_->prepare("SELECT key, state FROM state_rows WHERE workspace = ?1 AND tbl = ?2 "
+                            "AND alive = 1 ORDER BY key"));
+  select.bind(1, space.id).bind_text(2, table);
+  for (;;) {
+    SL_TRY(const bool found, select.step());
+    if (!found) {
+      return {};
+    }
+    SL_TRY(row(select.column_blob(0), select.column_blob(1)));
+  }
+}
+
 }  // namespace syncline

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "model/ids.h"
+#include "model/schema.h"
 #include "sqlite/database.h"
 
 namespace syncline {
@@ -49,6 +50,14 @@ class LogReader {
     ServerVersion fence;
   };
   Result<Space> find(const std::string& workspace) const;
+
+  // {"site_id","schema_name","schema_version","lineage","head","fence","fingerprint","schema"}: the
+  // server's lineage is its site id, and the schema is model/schema's bytes as base64.
+  Result<Json> meta(const std::string& workspace) const;
+  Result<Schema> schema(const std::string& workspace) const;
+  // The living rows of a table, by key.
+  using Row = std::function<Result<void>(Bytes key, Bytes state)>;
+  Result<void> rows(const Space& space, const std::string& table, const Row& row) const;
 
  private:
   explicit LogReader(Database database) : database_(std::move(database)) {}

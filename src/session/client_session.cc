@@ -369,6 +369,18 @@ void ClientSession::on_facts(Instant now, ReplicaFacts facts) {
   }
 }
 
+void ClientSession::start_over(Instant now, ReplicaFacts facts) {
+  if (phase_ == Phase::stopped) {
+    return;
+  }
+  close(now, "the replica begins anew");
+  facts_ = std::move(facts);
+  busy_ = false;
+  trouble_ = Trouble::none;
+  backoff_.reset();
+  dial(now);
+}
+
 void ClientSession::handle(Instant now, Bye&& m) {
   close(now, m.message);
   if (trouble_ == Trouble::none) {

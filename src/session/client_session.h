@@ -108,6 +108,8 @@ class ClientSession {
   void on_compared(Instant now, std::vector<ByteVector> differing);
   void on_adopted(Instant now, const Digest& digest);
   void on_facts(Instant now, ReplicaFacts facts);
+  // Everything that was known of the replica is void, the cursor too: greets the server anew.
+  void start_over(Instant now, ReplicaFacts facts);
   // The host could not perform an effect: the connection is given up, and everything that is not
   // in the database is asked for again later.
   void on_host_failure(Instant now, const Error& error);

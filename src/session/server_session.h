@@ -112,6 +112,8 @@ class ServerSession {
   const Rights& rights() const { return rights_; }
   // Bytes kept for this connection; for tests of invariants 3 and 4.
   std::size_t bytes_held() const { return change_bytes_ + window_bytes_; }
+  // Of a change whose last part has not come yet.
+  std::size_t change_bytes() const { return change_bytes_; }
 
  private:
   enum class Phase { silent, authorising, greeting, serving, closed };

@@ -221,6 +221,23 @@ bool Connection::set_foreign_keys(bool enabled) const {
   return switch_setting(handle_, SQLITE_DBCONFIG_ENABLE_FKEY, enabled);
 }
 
+Result<ByteVector> Connection::serialize() const {
+  sqlite3_int64 size = 0;
+  unsigned char* const bytes = sqlite3_serialize(handle_, "main", &size, 0);
+  if (bytes == nullptr) {
+    return size == 0 ? Result<ByteVector>(ByteVector())
+                     : Error(ErrorCode::out_of_memory, "the database does not fit into memory");
+  }
+  ByteVector out(bytes, bytes + size);
+  sqlite3_free(bytes);
+  return out;
+}
+
+void Connection::limit_steps(int steps) const {
+  sqlite3_progress_handler(
+      handle_, steps, [](void*) { return 1; }, nullptr);
+}
+
 void Connection::interrupt() const { sqlite3_interrupt(handle_); }
 
 std::string quote_identifier(std::string_view name) {

@@ -55,6 +55,10 @@ class Connection {
   // The path of the main database's file; empty for a database in memory.
   std::string path() const;
   void interrupt() const;
+  // The main database as its file would be, byte by byte.
+  Result<ByteVector> serialize() const;
+  // Statements that take more of SQLite's steps than about so many fail as interrupted, each.
+  void limit_steps(int steps) const;
   // True when the SQL of a statement that is running and may write holds this word, in any case;
   // also when some statement's SQL is not known.
   bool running_sql_mentions(const char* word) const;

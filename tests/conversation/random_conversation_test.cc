@@ -103,6 +103,9 @@ struct Story {
 
   void step() {
     Device& device = *devices[random.below(devices.size())];
+    if (resyncs && random.chance(1, 20)) {
+      REQUIRE(device.engine->resync());
+    }
     switch (random.below(20)) {
       case 0:
         world.cut(device);
@@ -193,6 +196,7 @@ struct Story {
     }
   }
   bool disasters = false;
+  bool resyncs = false;
   std::int64_t patience_ms = 120'000;
   std::string backup;  // the newest that was not restored yet
   int backups = 0;
@@ -241,6 +245,23 @@ TEST_CASE("they agree in the end after copies, restored servers, wrong clocks an
     for (int i = 0; i < 150; ++i) {
       story.step();
       if (story.random.chance(1, 20)) {
+        story.disaster();
+      }
+    }
+    story.end();
+  }
+}
+
+TEST_CASE("they agree in the end though each begins anew now and then") {
+  for (std::uint64_t seed = 201; seed <= 216; ++seed) {
+    CAPTURE(seed);
+    Story story(seed);
+    story.resyncs = true;
+    story.disasters = seed % 2 == 0;
+    story.patience_ms = story.disasters ? 400'000 : 120'000;
+    for (int i = 0; i < 150; ++i) {
+      story.step();
+      if (story.disasters && story.random.chance(1, 20)) {
         story.disaster();
       }
     }

@@ -1,80 +1,14 @@
 """Two devices, a server and the command line, over real sockets: what a person would do by hand."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
-import tempfile
 import unittest
 
-PROGRAM = sys.argv.pop()
-PATIENCE_S = 60
+from case import PATIENCE_S, PROGRAM, Case
 
 
-class TwoDevices(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-        with open(self.path("schema.sql"), "w", encoding="utf-8") as schema:
-            schema.write("CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT, n INTEGER "
-                         "DEFAULT 0);\n")
-        with open(self.path("secret"), "w", encoding="utf-8") as secret:
-            secret.write("a secret of more than thirty-two bytes, for tests\n")
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def run_it(self, *arguments, expect=0, text=None):
-        done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, input=text,
-                              timeout=PATIENCE_S)
-        self.assertEqual(done.returncode, expect, f"{arguments}: {done.stdout}{done.stderr}")
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    def serve(self, *arguments, data="srv"):
-        child = subprocess.Popen([PROGRAM, "serve", "--data", self.path(data), "--listen",
-                                  "127.0.0.1:0", *arguments], stdout=subprocess.PIPE,
-                                 stderr=subprocess.DEVNULL, text=True)
-
-        def end():
-            if child.poll() is None:
-                child.kill()
-            child.wait()
-            child.stdout.close()
-
-        self.addCleanup(end)
-        line = json.loads(child.stdout.readline())
-        self.assertEqual(line["ev"], "listening")
-        return child, f"http://127.0.0.1:{line['port']}"
-
-    def device(self, name, *rules):
-        self.run_it("init", "--db", self.path(name), "--workspace", "team", "--schema",
-                    self.path("schema.sql"))
-        if rules:
-            self.run_it("track", "--db", self.path(name), "notes", *rules)
-
-    def sync(self, name, url, *arguments, expect=0):
-        return self.run_it("sync", "--db", self.path(name), "--server", url, "--until-idle",
-                           "--timeout", "20s", *arguments, expect=expect)
-
-    def order(self, name, **order):
-        (answer,) = self.run_it("exec", "--db", self.path(name), text=json.dumps(order) + "\n")
-        self.assertTrue(answer["ok"], answer)
-        return answer
-
-    def put(self, name, key, **value):
-        return self.order(name, id=1, do="put", table="notes", key=key, value=value)
-
-    def rows(self, name):
-        return {row["key"][0]: row["value"]
-                for row in self.run_it("dump", "--db", self.path(name), "--table", "notes")}
-
-    def token(self, *arguments):
-        self.run_it("token", "--key-file", self.path("secret"), "--subject", "ann", "--to",
-                    self.path("token"), *arguments)
-        return ("--token-file", self.path("token"))
-
+class TwoDevices(Case):
     def test_offline_edits_meet_and_a_conflict_is_settled_everywhere(self):
         _, url = self.serve("--demo")
         for name in ("phone", "laptop"):

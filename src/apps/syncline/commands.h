@@ -20,10 +20,14 @@ Result<int> run_conflicts(const Arguments& arguments, Output& out);
 Result<int> run_resolve(const Arguments& arguments, Output& out);
 Result<int> run_rejected(const Arguments& arguments, Output& out);
 Result<int> run_held(const Arguments& arguments, Output& out);
+Result<int> run_resync(const Arguments& arguments, Output& out);
 Result<int> run_export(const Arguments& arguments, Output& out);
 Result<int> run_import(const Arguments& arguments, Output& out);
 Result<int> run_sync(const Arguments& arguments, Output& out);
 Result<int> run_watch(const Arguments& arguments, Output& out);
+Result<int> run_doctor(const Arguments& arguments, Output& out);
+Result<int> run_sim(const Arguments& arguments, Output& out);
+Result<int> run_bench(const Arguments& arguments, Output& out);
 Result<int> run_serve(const Arguments& arguments, Output& out);
 Result<int> run_token(const Arguments& arguments, Output& out);
 Result<int> run_server_dump(const Arguments& arguments, Output& out);
@@ -31,6 +35,7 @@ Result<int> run_server_log(const Arguments& arguments, Output& out);
 Result<int> run_backup(const Arguments& arguments, Output& out);
 Result<int> run_restore(const Arguments& arguments, Output& out);
 Result<int> run_gc(const Arguments& arguments, Output& out);
+Result<int> run_manual(const Arguments& arguments, Output& out);
 Result<int> run_completion(const Arguments& arguments, Output& out);
 
 // What `status` shows.

@@ -1,5 +1,6 @@
 // What is in a replica: its beginning, its tables, its state, its rows.
 #include "apps/syncline/commands.h"
+#include "apps/syncline/sync_state.h"
 #include "base/text.h"
 #include "client/dump.h"
 #include "client/verify.h"
@@ -120,9 +121,17 @@ Result<Json> status_of(Replica& replica) {
                            "held", "conflicts", "schema"}) {
     take(same, same);
   }
-  // No connection is made here: what is known is what lies in the file.
-  out.set("status", Json("disconnected"));
+  SL_TRY(const SyncState state, read_sync_state(replica.engine()));
+  SL_TRY(const LogHead head, replica.engine().log_head());
+  const Status now = status_now(state, replica.clock().now_ms(), head.own_sequence);
+  out.set("status", Json(status_name(now)));
+  if (now == Status::stuck || now == Status::incompatible) {
+    out.set("cause", Json(trouble_name(state.trouble)));
+    out.set("message", Json(state.message));
+    out.set("advice", Json(state.advice));
+  }
   take("last_error", "last_error");
+  out.set("last_synced_ms", state.synced_ms == 0 ? Json() : Json::integer(state.synced_ms));
   out.set("digest", Json(to_hex(digest)));
   return out;
 }
@@ -218,52 +227,6 @@ Result<int> run_resolve(const Arguments& arguments, Output& out) {
   }
   SL_TRY(replica->engine().resolve(arguments.operand(0), resolution, value.view()));
   out.object(done_json());
-  return exit_ok;
-}
-
-Result<int> run_rejected(const Arguments& arguments, Output& out) {
-  SL_TRY(const auto replica, Replica::open_initialised(arguments.get("db")));
-  const std::string what = arguments.operand(0);
-  if (what.empty()) {
-    return print_rows(replica->connection(),
-                      "SELECT id, op, code, message, at FROM syncline_rejected ORDER BY id", out);
-  }
-  const auto id = parse_int64(arguments.operand(1));
-  if (!id || (what != "retry" && what != "discard")) {
-    return Error(ErrorCode::invalid_argument,
-                 "what can be done is: rejected retry ID, rejected discard ID");
-  }
-  SL_TRY(const auto known,
-         replica->connection().query_int("SELECT count(*) FROM syncline_rejected_changes WHERE id "
-                                         "= " +
-                                         std::to_string(*id)));
-  if (known.value_or(0) == 0) {
-    return Error(ErrorCode::not_found, "there is no rejected change " + std::to_string(*id));
-  }
-  if (what == "retry") {
-    SL_TRY(replica->engine().rejected().retry(*id));
-  } else {
-    SL_TRY(replica->engine().rejected().discard(*id));
-  }
-  out.object(done_json());
-  return exit_ok;
-}
-
-Result<int> run_held(const Arguments& arguments, Output& out) {
-  SL_TRY(const auto replica, Replica::open_initialised(arguments.get("db")));
-  if (arguments.operand(0).empty()) {
-    return print_rows(replica->connection(),
-                      "SELECT id, table_name AS \"table\", key, reason, message, row, since FROM "
-                      "syncline_held ORDER BY id",
-                      out, {"key", "row"});
-  }
-  if (arguments.operand(0) != "retry") {
-    return Error(ErrorCode::invalid_argument, "what can be done is: held retry");
-  }
-  SL_TRY(const std::uint64_t installed, replica->engine().retry_held());
-  Json answer = done_json();
-  answer.set("installed", Json::integer(static_cast<std::int64_t>(installed)));
-  out.object(answer);
   return exit_ok;
 }
 

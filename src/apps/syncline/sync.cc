@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include "apps/syncline/commands.h"
+#include "apps/syncline/sync_state.h"
+#include "apps/syncline/token_file.h"
 #include "base/text.h"
 #include "net/sync_loop.h"
 
@@ -15,51 +17,6 @@ volatile sig_atomic_t ended = 0;
 extern "C" void end_sync(int /*signal*/) { ended = 1; }
 
 enum class Until { once, idle, for_ever };
-
-std::string trimmed(std::string text) {
-  const char* space = " \t\r\n";
-  text.erase(0, std::min(text.find_first_not_of(space), text.size()));
-  text.erase(text.find_last_not_of(space) + 1);
-  return text;
-}
-
-// A token as `syncline token` prints it, or bare.
-Result<std::string> token_in(std::string text) {
-  text = trimmed(std::move(text));
-  if (!text.empty() && text.front() == '{') {
-    SL_TRY(const Json json, read_json(text));
-    const Json* token = json.find("token");
-    if (token == nullptr || token->string() == nullptr) {
-      return Error(ErrorCode::malformed, "the token's file holds no token");
-    }
-    return *token->string();
-  }
-  return text;
-}
-
-Result<std::string> read_token(const Arguments& arguments) {
-  constexpr std::size_t token_file_bytes_max = std::size_t{64} << 10U;
-  if (arguments.has("token-file")) {
-    SL_TRY(std::string text, read_file(arguments.get("token-file"), token_file_bytes_max));
-    return token_in(std::move(text));
-  }
-  if (!arguments.has("token-fd")) {
-    return std::string();
-  }
-  SL_TRY(const std::int64_t number, arguments.integer("token-fd", 0));
-  std::string text;
-  char buffer[4096];
-  for (;;) {
-    const ssize_t got = ::read(static_cast<int>(number), buffer, sizeof buffer);
-    if (got < 0) {
-      return Error(ErrorCode::invalid_argument, "nothing can be read from --token-fd");
-    }
-    if (got == 0 || text.size() > token_file_bytes_max) {
-      return token_in(std::move(text));
-    }
-    text.append(buffer, static_cast<std::size_t>(got));
-  }
-}
 
 // The engine's events as the lines that are promised.
 class Teller {
@@ -253,8 +210,13 @@ class Run {
   Result<int> to_the_end() {
     began_ = instant_now();
     token_at_ = began_;
+    if (const auto known = read_sync_state(replica_.engine())) {
+      state_.synced_ms = known->synced_ms;
+    }
     loop_.run([this](Instant now) { return more(now); });
     loop_.stop();
+    state_.live = false;
+    write_state();
     if (failed_) {
       return *failed_;
     }
@@ -272,6 +234,7 @@ class Run {
       return false;
     }
     const StatusReport report = loop_.host().status(now);
+    remember(now, report);
     const bool is_idle = report.status == Status::synced;
     if (is_idle && !was_idle_) {
       tell_idle();
@@ -311,6 +274,45 @@ class Run {
     teller_.line("idle", std::move(members));
   }
 
+  // For `syncline status` beside us. What lives shorter than a moment says its last word only.
+  void remember(Instant now, const StatusReport& report) {
+    const bool changed = report.status != state_.status || report.trouble != state_.trouble;
+    state_.status = report.status;
+    state_.trouble = report.trouble;
+    state_.message = report.message;
+    state_.advice = report.advice;
+    const std::int64_t now_ms = replica_.clock().now_ms();
+    if (report.status == Status::synced) {
+      state_.synced_ms = now_ms;
+    }
+    const bool due = (now - remembered_at_).ms >= sync_state_every_ms;
+    if (due || (changed && plan_.until == Until::for_ever)) {
+      remembered_at_ = now;
+      state_.live = true;
+      write_state();
+    }
+  }
+
+  // Nothing is lost when it cannot be written: then nobody takes us for alive.
+  void write_state() {
+    Engine& engine = replica_.engine();
+    state_.at_ms = replica_.clock().now_ms();
+    if (const auto head = engine.log_head()) {
+      state_.sequence = head->own_sequence;
+    }
+    (void)write_sync_state(engine, state_);
+    std::string trouble = state_.message;
+    if (failed_) {
+      trouble = failed_->message();
+    } else if (trouble.empty() && state_.status != Status::synced) {
+      trouble = loop_.last_close();
+    }
+    if (trouble != last_error_) {
+      last_error_ = trouble;
+      (void)engine.meta().set(meta_name::last_error, ValueView::of(std::string_view(trouble)));
+    }
+  }
+
   // A token that was renewed on disk is told to the server without a new connection.
   void look_at_token(Instant now) {
     if (!arguments_.has("token-file") || now - token_at_ < token_look_every) {
@@ -332,6 +334,9 @@ class Run {
   Instant began_;
   Instant token_at_;
   bool was_idle_ = false;
+  SyncState state_;
+  Instant remembered_at_ = instant_now();
+  std::optional<std::string> last_error_;
   std::optional<Error> failed_;
 };
 

@@ -150,12 +150,16 @@ std::vector<Command> deciding_table() {
        "syncline resolve --db notes.db 0123456789abcdef --theirs",
        run_resolve},
       {"rejected",
-       "Lists changes that the server refused; does one again, or forgets it.",
-       "[retry|discard ID]",
+       "Lists changes that the server refused; does one again, as it was or mended, or forgets it.",
+       "[retry|discard|edit ID]",
        0,
        2,
-       {db},
-       "syncline rejected --db notes.db retry 1",
+       {db,
+        {"value", "JSON", "edit: columns and their new values, of the row that was changed", false,
+         false},
+        {"table", "NAME", "edit: in rows of this table only", false, false},
+        {"key", "JSON", "edit: in the row of this key only", false, false}},
+       "syncline rejected --db notes.db edit 1 --value '{\"body\":\"shorter\"}'",
        run_rejected},
       {"held",
        "Lists rows that the schema here cannot take yet; tries them again.",
@@ -165,6 +169,11 @@ std::vector<Command> deciding_table() {
        {db},
        "syncline held --db notes.db",
        run_held},
+  };
+}
+
+std::vector<Command> carrying_table() {
+  return {
       {"export",
        "Writes changes to a file.",
        "",
@@ -175,6 +184,18 @@ std::vector<Command> deciding_table() {
         {"pending", "", "only what the server has not acknowledged", false, false}},
        "syncline export --db notes.db --pending --to unsent.changes",
        run_export},
+      {"resync",
+       "Drops every synced row and begins anew; unsent changes stay and are sent (nuke and "
+       "resync).",
+       "",
+       0,
+       0,
+       {db,
+        {"yes", "", "does not ask", false, false},
+        {"to", "FILE", "a copy of the unsent changes, too; import --pending takes it back", false,
+         false}},
+       "syncline resync --db notes.db --yes --to unsent.changes",
+       run_resync},
       {"import",
        "Takes changes from a file, under their identities.",
        "FILE",
@@ -183,6 +204,42 @@ std::vector<Command> deciding_table() {
        {db, {"pending", "", "they are unsent, and to be sent from here", false, false}},
        "syncline import --db notes.db unsent.changes",
        run_import},
+  };
+}
+
+std::vector<Command> looking_table() {
+  return {
+      {"doctor",
+       "Looks for what is wrong, and says in words what to do about it.",
+       "",
+       0,
+       0,
+       {db,
+        {"server", "URL", "looks at the server, the clock and the workspace, too", false, false},
+        {"token-file", "FILE", "the token that sync uses", false, false},
+        {"token-fd", "N", "the same from a file descriptor", false, false},
+        {"ca-file", "FILE", "authorities to trust instead of the system's (PEM)", false, false}},
+       "syncline doctor --db notes.db --server https://sync.example --token-file ann.token",
+       run_doctor},
+      {"bench",
+       "Measures this machine: capture, push, pull and edits through a server of its own.",
+       "",
+       0,
+       0,
+       {{"rows", "N", "how many (20000)", false, false},
+        {"data", "DIR", "on which disk (a temporary folder)", false, false}},
+       "syncline bench --rows 100000",
+       run_bench},
+      {"sim",
+       "Simulates a whole system from a seed; equal seeds give equal hashes of its trace.",
+       "",
+       0,
+       0,
+       {{"seed", "N", "which run (1)", false, false},
+        {"steps", "M", "how long the storm blows (5000)", false, false},
+        {"real", "N", "so many replicas are engines over files (0)", false, false}},
+       "syncline sim --seed 7 --steps 5000",
+       run_sim},
   };
 }
 
@@ -254,6 +311,14 @@ std::vector<Command> care_table() {
        {data, {"horizon", "N", "trims through this version instead", false, false}},
        "syncline gc --data srv",
        run_gc},
+      {"manual",
+       "Prints this program's manual page.",
+       "",
+       0,
+       0,
+       {},
+       "syncline manual | man -l -",
+       run_manual},
       {"completion",
        "Prints completion for a shell.",
        "bash|zsh",
@@ -270,8 +335,8 @@ std::vector<Command> care_table() {
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = [] {
     std::vector<Command> out;
-    for (const auto& table :
-         {syncing_table(), reading_table(), deciding_table(), server_table(), care_table()}) {
+    for (const auto& table : {syncing_table(), reading_table(), deciding_table(), carrying_table(),
+                              looking_table(), server_table(), care_table()}) {
       out.insert(out.end(), table.begin(), table.end());
     }
     return out;

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+
+#include "base/json.h"
+#include "client/engine.h"
+#include "session/status.h"
+
+namespace syncline::cli {
+
+// What a syncing process last said of itself, kept in the database (meta_name::sync_state), so that
+// others can tell where the replica stands.
+struct SyncState {
+  Status status = Status::disconnected;
+  Trouble trouble = Trouble::none;
+  std::string message;
+  std::string advice;
+  std::int64_t at_ms = 0;
+  // Zero for never.
+  std::int64_t synced_ms = 0;
+  // The last own change that the session knew of.
+  ChangeSequence sequence;
+  // Somebody is at it; false once the process ended in order.
+  bool live = false;
+};
+
+// How often a live process repeats itself, and how long its word counts: the freshness bound.
+inline constexpr std::int64_t sync_state_every_ms = 2000;
+inline constexpr std::int64_t sync_state_counts_ms = 5000;
+
+Result<void> write_sync_state(Engine& engine, const SyncState& state);
+// A default one when there is none, or none that can be read.
+Result<SyncState> read_sync_state(Engine& engine);
+// The word that holds now. A process that fell silent is no proof of anything (P4): what is left
+// of it are troubles that do not go away by themselves.
+Status status_now(const SyncState& state, std::int64_t now_ms, ChangeSequence newest);
+
+}  // namespace syncline::cli

@@ -1,0 +1,192 @@
+#include "net/served_connection.h"
+
+#include <chrono>
+
+#include "wire/limits.h"
+
+namespace syncline {
+namespace {
+
+using boost::system::error_code;
+
+constexpr Duration handshake_time{10'000};
+constexpr std::uint8_t welcome_frame = 2;  // its place in wire/message.h's variant
+// What a request may bring that belongs to no conversation: a hello with its schema, a short order.
+constexpr std::size_t first_body_bytes_max = std::size_t{1} << 20U;
+constexpr const char* session_header = "Syncline-Session";
+
+}  // namespace
+
+void ServedConnection::begin(std::unique_ptr<ByteStream> stream) {
+  stream_ = std::make_unique<ErasedStream>(hall_.context, std::move(stream));
+  stream_->set_share(share_);
+  timer_ = std::make_unique<boost::asio::steady_timer>(hall_.context);
+  timer_->expires_after(std::chrono::milliseconds(handshake_time.ms));
+  timer_->async_wait([weak = weak_from_this()](error_code error) {
+    if (const auto self = weak.lock(); self && !error && self->stream_) {
+      self->hall_.refused("handshake_time");
+      self->stream_->bytes().close();
+    }
+  });
+  stream_->bytes().handshake(StreamDone([self = shared_from_this()](error_code error, std::size_t) {
+    self->timer_.reset();
+    if (error || self->ended_) {
+      if (error && error != boost::asio::error::operation_aborted &&
+          error != boost::asio::error::eof && error != boost::asio::error::connection_reset) {
+        self->hall_.refused("tls");
+      }
+      self->end();
+      return;
+    }
+    HttpLimits limits = self->hall_.options.http;
+    limits.body_bytes_of = [weak = self->weak_from_this()](const Request& head) {
+      const auto connection = weak.lock();
+      return connection ? connection->body_bytes_max(head) : 0;
+    };
+    self->http_ =
+        HttpStream::make(self->hall_.context, std::move(*self->stream_), std::move(limits));
+    self->stream_.reset();
+    self->next_request();
+  }));
+}
+
+void ServedConnection::next_request() {
+  http_->read_request([self = shared_from_this()](Result<HttpStream::Incoming> incoming) {
+    self->share_->give_back();
+    if (!incoming) {
+      if (const char* what = self->http_->refusal()) {
+        self->hall_.refused(what);
+      }
+      self->end();
+      return;
+    }
+    self->take(std::move(*incoming));
+  });
+}
+
+// Before anybody knows whose request it is, the server reads little.
+std::size_t ServedConnection::body_bytes_max(const Request& head) {
+  const std::string_view session = head.header(session_header);
+  return !session.empty() && hall_.is_trusted(session) ? hall_.options.http.body_bytes_max
+                                                       : first_body_bytes_max;
+}
+
+void ServedConnection::take(HttpStream::Incoming incoming) {
+  keep_alive_ = incoming.keep_alive && !hall_.is_draining();
+  incoming.request.address = address_;
+  head_only_ = incoming.request.method == "HEAD";
+  waits_for_answer_ = true;
+  if (incoming.upgrade) {
+    if (auto refused = refuse_upgrade(incoming.request, hall_.options.sync)) {
+      hall_.refused(refused->status == 403 ? "origin" : "upgrade");
+      keep_alive_ = false;
+      answer(std::move(*refused));
+      return;
+    }
+    waits_for_answer_ = false;
+    upgrade(std::move(*incoming.upgrade));
+    return;
+  }
+  hall_.backend.request(RequestId(number_), std::move(incoming.request));
+}
+
+void ServedConnection::answer(Reply reply) {
+  if (!waits_for_answer_ || ended_) {
+    return;
+  }
+  waits_for_answer_ = false;
+  if (!reply.welcomed_session.empty()) {
+    hall_.trust(reply.welcomed_session);
+  }
+  http_->write_reply(std::move(reply), keep_alive_, head_only_,
+                     [self = shared_from_this()](const Result<void>& done) {
+                       if (done && self->keep_alive_ && !self->hall_.is_draining()) {
+                         self->next_request();
+                       } else {
+                         self->end();
+                       }
+                     });
+}
+
+void ServedConnection::upgrade(HttpUpgrade request) {
+  WebSocket::Events events;
+  const SocketId id(number_);
+  events.on_open = [this, id] { hall_.backend.socket_open(id, address_); };
+  events.on_frame = [this, id](ByteVector frame) {
+    hall_.unread(static_cast<std::ptrdiff_t>(frame.size()));
+    unread_ += frame.size();
+    if (hall_.must_pause(unread_)) {
+      socket_->pause();
+      hall_.pause(number_);
+    }
+    hall_.backend.socket_frame(id, std::move(frame));
+  };
+  events.on_refused = [this](const char* what) { hall_.refused(what); };
+  events.on_closed = [self = shared_from_this(), id](const std::string& reason) {
+    Json fields = log_field("address", self->address_);
+    fields.set("reason", Json(reason));
+    self->hall_.log.write(JsonLog::Level::debug, "disconnected", std::move(fields));
+    self->hall_.backend.socket_closed(id);
+    self->end();
+  };
+  socket_ =
+      WebSocket::make(hall_.context, http_->release(), hall_.options.web_socket, std::move(events));
+  http_.reset();
+  socket_->accept(std::move(request));
+}
+
+void ServedConnection::send(ByteVector frame) {
+  if (socket_) {
+    if (!frame.empty() && frame[0] == welcome_frame) {
+      // Whoever was let in may send rows of the largest size.
+      share_->stop_counting();
+      socket_->set_frame_bytes_max(limits::frame_bytes_max);
+    }
+    socket_->send(std::move(frame));
+  }
+}
+
+void ServedConnection::close(const std::string& reason) {
+  if (socket_) {
+    socket_->close(reason);
+  }
+}
+
+void ServedConnection::consumed(std::size_t bytes) {
+  unread_ -= bytes;
+  hall_.unread(-static_cast<std::ptrdiff_t>(bytes));
+}
+
+void ServedConnection::resume() {
+  if (socket_) {
+    socket_->resume();
+  }
+}
+
+void ServedConnection::drain() {
+  if (socket_ || waits_for_answer_) {
+    return;  // they are told by the backend
+  }
+  if (http_) {
+    http_->close();
+  } else if (stream_) {
+    stream_->bytes().close();
+  }
+}
+
+void ServedConnection::end() {
+  if (ended_) {
+    return;
+  }
+  ended_ = true;
+  if (http_) {
+    http_->close();
+  }
+  share_->give_back();
+  const auto keep = shared_from_this();
+  hall_.unread(-static_cast<std::ptrdiff_t>(unread_));
+  unread_ = 0;
+  hall_.ended(*this);
+}
+
+}  // namespace syncline

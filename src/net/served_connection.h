@@ -1,0 +1,89 @@
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <string>
+
+#include "net/backend.h"
+#include "net/http_stream.h"
+#include "net/receive_budget.h"
+#include "net/server.h"
+#include "net/web_socket.h"
+
+namespace syncline {
+
+class ServedConnection;
+
+// What all connections of a server share.
+class ServerHall {
+ public:
+  // What is handed in outlives the hall.
+  ServerHall(const NetOptions& given, Backend& into, JsonLog& told,
+             boost::asio::io_context& runs_on, ReceiveBudget& receive)
+      : options(given), backend(into), log(told), context(runs_on), budget(receive) {}
+  ServerHall(const ServerHall&) = delete;
+  ServerHall& operator=(const ServerHall&) = delete;
+
+  const NetOptions& options;
+  Backend& backend;
+  JsonLog& log;
+  boost::asio::io_context& context;
+  ReceiveBudget& budget;
+
+  virtual ~ServerHall() = default;
+  virtual bool is_draining() const = 0;
+  virtual void ended(ServedConnection& connection) = 0;
+  // Frames that were read and not handled yet grew, or shrank, by so much.
+  virtual void unread(std::ptrdiff_t change) = 0;
+  virtual bool must_pause(std::size_t unread) const = 0;
+  virtual void pause(std::uint64_t number) = 0;
+  // Somebody was turned away: counted under this reason.
+  virtual void refused(const char* what) = 0;
+  // Conversations by POST that were welcomed may send more at once.
+  virtual void trust(const std::string& session) = 0;
+  virtual bool is_trusted(std::string_view session) = 0;
+};
+
+// One accepted connection, through TLS and HTTP to a WebSocket if that is wanted.
+class ServedConnection : public std::enable_shared_from_this<ServedConnection> {
+ public:
+  ServedConnection(ServerHall& hall, std::uint64_t number, std::string address)
+      : hall_(hall),
+        number_(number),
+        address_(std::move(address)),
+        share_(std::make_shared<ReceiveBudget::Share>(hall.budget, address_)) {}
+
+  void begin(std::unique_ptr<ByteStream> stream);
+  void answer(Reply reply);
+  void send(ByteVector frame);
+  void close(const std::string& reason);
+  void consumed(std::size_t bytes);
+  void resume();
+  // The server stops: what is idle goes at once.
+  void drain();
+  std::uint64_t number() const { return number_; }
+  const std::string& address() const { return address_; }
+
+ private:
+  void next_request();
+  void take(HttpStream::Incoming incoming);
+  std::size_t body_bytes_max(const Request& head);
+  void upgrade(HttpUpgrade request);
+  void end();
+
+  ServerHall& hall_;
+  std::uint64_t number_;
+  std::string address_;
+  std::shared_ptr<ReceiveBudget::Share> share_;
+  std::unique_ptr<ErasedStream> stream_;
+  std::unique_ptr<boost::asio::steady_timer> timer_;
+  std::shared_ptr<HttpStream> http_;
+  std::shared_ptr<WebSocket> socket_;
+  bool keep_alive_ = false;
+  bool head_only_ = false;
+  bool waits_for_answer_ = false;
+  bool ended_ = false;
+  std::size_t unread_ = 0;
+};
+
+}  // namespace syncline

@@ -1,0 +1,87 @@
+#include "server/workspace_file.h"
+
+#include <algorithm>
+
+#include "model/cell_content.h"
+#include "model/schema.h"
+#include "server/row_bytes.h"
+#include "sqlite/savepoint.h"
+
+namespace syncline {
+namespace {
+
+std::string create_sql(const TableSchema& table) {
+  std::string columns;
+  for (const ColumnSchema& column : table.columns) {
+    columns += quote_identifier(column.name);
+    // A type is the application's text, and nothing but a type.
+    columns += column.type.empty() ? "" : " " + quote_identifier(column.type);
+    columns += ", ";
+  }
+  std::string key;
+  for (const std::string& name : table.key) {
+    key += (key.empty() ? "" : ", ") + quote_identifier(name);
+  }
+  return "CREATE TABLE " + quote_identifier(table.name) + "(" + columns + "PRIMARY KEY(" + key +
+         ")) WITHOUT ROWID";
+}
+
+std::string insert_sql(const TableSchema& table) {
+  std::string names;
+  std::string marks;
+  for (const ColumnSchema& column : table.columns) {
+    names += (names.empty() ? "" : ", ") + quote_identifier(column.name);
+    marks += marks.empty() ? "?" : ", ?";
+  }
+  return "INSERT OR REPLACE INTO " + quote_identifier(table.name) + "(" + names + ") VALUES(" +
+         marks + ")";
+}
+
+Result<void> insert_row(Statement& insert, const TableSchema& table, Bytes key, Bytes bytes) {
+  SL_TRY(const RowState state, decode_row_state(bytes));
+  SL_TRY(const std::vector<Value> keys, key_values(key));
+  std::vector<Value> values(table.columns.size());
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    const std::string& name = table.columns[i].name;
+    const auto part = std::find(table.key.begin(), table.key.end(), name);
+    const auto position = static_cast<std::size_t>(part - table.key.begin());
+    if (position < keys.size()) {
+      values[i] = keys[position];
+    } else if (const CellState* cell = state.find(name)) {
+      SL_TRY(values[i], cell_value(*cell));
+    }
+    insert.bind(static_cast<int>(i) + 1, values[i].view());
+  }
+  return insert.run();
+}
+
+}  // namespace
+
+Result<Database> workspace_database(const LogReader& reader, const std::string& workspace,
+                                    std::size_t bytes_max) {
+  SL_TRY(const LogReader::Space space, reader.find(workspace));
+  SL_TRY(const Schema schema, reader.schema(workspace));
+  SL_TRY(Database database, Database::open_memory());
+  SL_TRY(Transaction transaction, Transaction::begin(database.connection()));
+  std::size_t bytes = 0;
+  for (const TableSchema& table : schema.tables) {
+    if (table.name.rfind("syncline_", 0) == 0 || table.name.rfind("sqlite_", 0) == 0) {
+      continue;
+    }
+    SL_TRY(database->execute(create_sql(table)));
+    SL_TRY(Statement insert, database->prepare(insert_sql(table)));
+    SL_TRY(reader.rows(space, table.name, [&](Bytes key, Bytes state) -> Result<void> {
+      bytes += key.size() + state.size();
+      if (bytes > bytes_max) {
+        return Error(ErrorCode::too_large, "the workspace has more than " +
+                                               std::to_string(bytes_max >> 20U) +
+                                               " MiB; sync a replica instead");
+      }
+      return insert_row(insert, table, key, state);
+    }));
+  }
+  SL_TRY(transaction.commit());
+  return database;
+}
+
+}  // namespace syncline

@@ -1,0 +1,169 @@
+#include <doctest/doctest.h>
+
+#include "tests/conversation/conversation_world.h"
+
+using namespace syncline;
+
+namespace {
+
+const std::string all_notes =
+    "SELECT group_concat(id || ':' || title || ':' || coalesce(body, '-') || ':' || stars, '|') "
+    "FROM (SELECT * FROM notes ORDER BY id)";
+
+void track(Device& device, const std::vector<std::string>& rules = {}) {
+  device.run(notes_schema);
+  const auto options = parse_track_options(rules);
+  REQUIRE(options);
+  REQUIRE(device.engine->track("notes", *options));
+}
+
+void insert(Device& device, std::int64_t id, const std::string& title) {
+  device.run("INSERT INTO notes(id, title) VALUES(" + std::to_string(id) + ", '" + title + "')");
+}
+
+void check_agreed(ConversationWorld& world, std::initializer_list<Device*> devices) {
+  world.advance(10'000);
+  for (Device* device : devices) {
+    CAPTURE(device->path);
+    CHECK(device->host->last_error() == "");
+    CHECK(device->text(all_notes) == (*devices.begin())->text(all_notes));
+    CHECK(status_name(device->status()) == "synced");
+    CHECK(*device->engine->digest() == *(*devices.begin())->engine->digest());
+    CHECK(device->host->session().mismatches() == 0);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a replica that begins anew keeps its unsent work in the tables and under its names") {
+  ConversationWorld world("resync_unsent");
+  Device a(world, "a.db", 1);
+  Device b(world, "b.db", 2);
+  for (Device* device : {&a, &b}) {
+    track(*device, {"stars=counter"});
+    device->start();
+  }
+  insert(a, 1, "shared");
+  insert(b, 2, "by b");
+  a.run("UPDATE notes SET stars = stars + 3 WHERE id = 1");
+  check_agreed(world, {&a, &b});
+  const ReplicaId name = *a.engine->replica();
+  a.close();
+  a.open();
+  insert(a, 3, "unsent");
+  a.run("UPDATE notes SET body = 'unsent', stars = stars + 4 WHERE id = 1");
+  a.run("DELETE FROM notes WHERE id = 2");
+  const auto pending = a.engine->counts()->pending;
+  REQUIRE(pending == 3);
+  b.run("UPDATE notes SET title = 'renamed meanwhile', stars = stars + 5 WHERE id = 1");
+  world.advance(1000);
+
+  const auto file = a.engine->resync();
+  REQUIRE_MESSAGE(file, file.error().message());
+  CHECK(!file->empty());
+  CHECK(a.engine->counts()->pending == pending);
+  CHECK(*a.engine->replica() == name);
+  CHECK(a.text(all_notes) == "3:unsent:-:0");
+  insert(a, 4, "written before the server was met");
+
+  a.start();
+  check_agreed(world, {&a, &b});
+  CHECK(a.refusals.empty());
+  CHECK(a.text(all_notes) ==
+        "1:renamed meanwhile:unsent:12|3:unsent:-:0|4:written before the server was met:-:0");
+  CHECK(a.engine->counts()->pending == 0);
+  CHECK(*a.engine->replica() == name);
+}
+
+TEST_CASE("beginning anew neither deletes anywhere nor fires the application's triggers") {
+  ConversationWorld world("resync_triggers");
+  Device a(world, "a.db", 1);
+  Device b(world, "b.db", 2);
+  for (Device* device : {&a, &b}) {
+    track(*device);
+    device->run("CREATE TABLE mine(note INTEGER REFERENCES notes(id) ON DELETE CASCADE)");
+    device->run("CREATE TABLE gone(id INTEGER)");
+    device->run(
+        "CREATE TRIGGER on_gone AFTER DELETE ON notes BEGIN INSERT INTO gone VALUES(old.id); END");
+    device->run("PRAGMA foreign_keys = ON");
+    device->start();
+  }
+  for (int i = 1; i <= 20; ++i) {
+    insert(a, i, "note " + std::to_string(i));
+  }
+  check_agreed(world, {&a, &b});
+  b.run("INSERT INTO mine VALUES(7)");
+  const std::string before = a.text(all_notes);
+  REQUIRE(b.engine->resync());
+  CHECK(b.text("SELECT count(*) FROM notes") == "0");
+  check_agreed(world, {&a, &b});
+  CHECK(b.text(all_notes) == before);
+  CHECK(b.text("SELECT count(*) FROM mine") == "1");
+  CHECK(b.text("SELECT count(*) FROM gone") == "0");
+}
+
+TEST_CASE("a session goes on from the beginning when another process resyncs its file") {
+  ConversationWorld world("resync_other");
+  Device a(world, "a.db", 1);
+  Device b(world, "b.db", 2);
+  for (Device* device : {&a, &b}) {
+    track(*device);
+    device->start();
+  }
+  for (int i = 1; i <= 50; ++i) {
+    insert(a, i, "note " + std::to_string(i));
+  }
+  check_agreed(world, {&a, &b});
+  {
+    WorldTime clock;
+    SeededRandom random(7);
+    OpenOptions how;
+    how.synchronous_full = false;
+    auto second = Database::open(b.path, how);
+    REQUIRE(second);
+    auto engine = Engine::attach({second->connection(), &clock, &random, true});
+    REQUIRE(engine);
+    REQUIRE((*engine)->resync());
+    (*engine)->release();
+    auto closing = std::move(*second);
+  }
+  // The session's next act is to take over a change with a cursor that is void by now.
+  insert(a, 51, "afterwards");
+  world.advance(20'000);
+  CHECK(b.text("SELECT count(*) FROM notes") == "51");
+  CHECK(b.text(all_notes) == a.text(all_notes));
+  CHECK(status_name(b.status()) == "synced");
+}
+
+TEST_CASE("a server that was restored is healed by a replica that began anew since") {
+  ConversationWorld world("resync_restored");
+  Device a(world, "a.db", 1);
+  track(a);
+  a.start();
+  insert(a, 1, "old");
+  check_agreed(world, {&a});
+  REQUIRE(world.store->backup(world.folder.file("backup.db")));
+  insert(a, 2, "after the backup");
+  a.run("UPDATE notes SET body = 'too' WHERE id = 1");
+  check_agreed(world, {&a});
+  REQUIRE(a.engine->resync());
+  check_agreed(world, {&a});
+  world.close_server();
+  world.server_file = "backup.db";
+  world.open_server();
+  REQUIRE(world.store->begin_lineage(LineageId::draw(world.random)));
+  world.advance(60'000);
+  CHECK(a.text(all_notes) == "1:old:too:0|2:after the backup:-:0");
+  CHECK(status_name(a.status()) == "synced");
+}
+
+TEST_CASE("inside a transaction nothing begins anew") {
+  ConversationWorld world("resync_busy");
+  Device a(world, "a.db", 1);
+  track(a);
+  a.run("BEGIN");
+  const auto done = a.engine->resync();
+  REQUIRE(!done);
+  CHECK(done.error().code() == ErrorCode::busy);
+  a.run("COMMIT");
+}
