@@ -3,7 +3,7 @@
 #include <chrono>
 #include <memory>
 
-#include "bindings/sqlite/functions.h"
+#include "client/sql_functions.h"
 #include "client/engine.h"
 #include "sqlite/api.h"
 
