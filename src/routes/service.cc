@@ -495,6 +495,11 @@ Reply Service::page(Instant now, const Request& request) {
   if (request.path.rfind("/admin/", 0) == 0) {
     return admin(now, request);
   }
+  if (parts_.others) {
+    if (auto reply = parts_.others(request)) {
+      return *std::move(reply);
+    }
+  }
   return not_found_reply();
 }
 

@@ -90,7 +90,8 @@ int sl_receive(PageReplica* db, double cursor, const void* parts, std::size_t si
                   db->receive(static_cast<std::uint64_t>(cursor), bytes_of(parts, size)));
 }
 
-// --- The conversation; nothing happens before sl_start() ------------------------------------------
+// --- The conversation; nothing happens before sl_start()
+// ------------------------------------------
 
 SL_EXPORT(sl_start)
 int sl_start(PageReplica* db, double now, const char* workspace, std::size_t workspace_size,

@@ -17,7 +17,8 @@ SL_PAGE(file_open) int page_file_open(const char* name, std::size_t size, int cr
 SL_PAGE(file_close) void page_file_close(int file);
 // How many bytes came.
 SL_PAGE(file_read) int page_file_read(int file, void* out, std::size_t size, double offset);
-SL_PAGE(file_write) int page_file_write(int file, const void* data, std::size_t size, double offset);
+SL_PAGE(file_write)
+int page_file_write(int file, const void* data, std::size_t size, double offset);
 SL_PAGE(file_truncate) int page_file_truncate(int file, double size);
 SL_PAGE(file_sync) int page_file_sync(int file);
 SL_PAGE(file_size) double page_file_size(int file);

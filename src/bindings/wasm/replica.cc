@@ -127,12 +127,12 @@ Result<void> PageReplica::subscribe(const std::string& sql, Bytes values) {
   // The callback runs inside poll(), which began the answer.
   auto id = std::make_shared<LiveQueryId>(0);  // tidy-allow(shared-ptr): the id is known only after
   SL_TRY(*id, live_->subscribe(sql, std::move(parameters), [this, id](Statement& rows) {
-           out_.f64(static_cast<double>(*id));
-           const std::size_t before = out_.size();
-           if (!pack_rows(out_, rows)) {
-             out_.truncate(before - sizeof(double));
-           }
-         }));
+    out_.f64(static_cast<double>(*id));
+    const std::size_t before = out_.size();
+    if (!pack_rows(out_, rows)) {
+      out_.truncate(before - sizeof(double));
+    }
+  }));
   out_.f64(static_cast<double>(*id));
   return {};
 }
@@ -184,9 +184,8 @@ Result<void> PageReplica::receive(std::uint64_t cursor, Bytes bytes) {
     SL_TRY(parts.emplace_back(), in.raw(size));
   }
   SL_TRY(const ApplyReport report, engine_->apply_remote(parts, ServerVersion(cursor)));
-  out_.raw(as_bytes("{\"changes\":" + std::to_string(report.changes) +
-                    ",\"rows\":" + std::to_string(report.rows) +
-                    ",\"held\":" + std::to_string(report.held) +
+  out_.raw(as_bytes("{\"changes\":" + std::to_string(report.changes) + ",\"rows\":" +
+                    std::to_string(report.rows) + ",\"held\":" + std::to_string(report.held) +
                     ",\"conflicts\":" + std::to_string(report.conflicts.size()) + "}"));
   return {};
 }

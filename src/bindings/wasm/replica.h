@@ -32,9 +32,7 @@ class PageLink final : public ReplicaLink {
  public:
   explicit PageLink(int database) : database_(database) {}
   void dial() override { page_link_dial(database_); }
-  void send(ByteVector frame) override {
-    page_link_send(database_, frame.data(), frame.size());
-  }
+  void send(ByteVector frame) override { page_link_send(database_, frame.data(), frame.size()); }
   void hang_up(const std::string& reason) override {
     page_link_hang_up(database_, reason.data(), reason.size());
   }

@@ -49,9 +49,8 @@ int write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) 
 }
 
 int truncate(sqlite3_file* file, sqlite3_int64 size) {
-  return page_file_truncate(self(file)->file, static_cast<double>(size)) < 0
-             ? SQLITE_IOERR_TRUNCATE
-             : SQLITE_OK;
+  return page_file_truncate(self(file)->file, static_cast<double>(size)) < 0 ? SQLITE_IOERR_TRUNCATE
+                                                                             : SQLITE_OK;
 }
 
 int sync(sqlite3_file* file, int /*flags*/) {
