@@ -1,4 +1,5 @@
 // The package in Node: the same engine, in this thread, over a file.
+import { webcrypto } from "node:crypto";
 import fs from "node:fs";
 import { Core } from "./core.js";
 import { Database } from "./database.js";
@@ -10,6 +11,9 @@ import type { OpenOptions } from "./open.js";
 import { SynclineError } from "./values.js";
 
 export * from "./common.js";
+
+// Node 18 hides it.
+globalThis.crypto ??= webcrypto as Crypto;
 
 let compiled: Promise<WebAssembly.Module> | undefined;
 

@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import test, { after, before } from "node:test";
 import zlib from "node:zlib";
 import { browserPid, complaints, launch } from "./browser.mjs";
 import { startServer, temporaryFolder, until } from "./server.mjs";
 
-const root = path.resolve(import.meta.dirname, "../..");
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const pictures = path.join(root, "build/screens");
 const schema = {
   notes: { columns: { id: "TEXT PRIMARY KEY NOT NULL", body: "TEXT", likes: "INTEGER DEFAULT 0" }, merge: ["manual", "likes=counter"] },

@@ -3,9 +3,10 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import readline from "node:readline";
 
-export const program = process.env.SYNCLINE_PROGRAM ?? path.resolve(import.meta.dirname, "../../build/dev/syncline");
+export const program = process.env.SYNCLINE_PROGRAM ?? path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../build/dev/syncline");
 
 export function temporaryFolder() {
   return fs.mkdtempSync(path.join(os.tmpdir(), "syncline-js-"));

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "apps/syncline/data_folder.h"
+#include "apps/syncline/commands.h"
 #include "base/json.h"
 #include "client/sql_functions.h"
 #include "net/system.h"
