@@ -25,6 +25,9 @@ export async function startServer({ data = temporaryFolder(), port = 0, flags = 
     });
     child.once("exit", (code) => reject(new Error(`the server left with ${code}`)));
   });
+  // A test that failed must not wait for its server.
+  child.unref();
+  child.stdout.unref();
   return {
     url: `http://127.0.0.1:${listening.port}`,
     port: listening.port,
@@ -32,6 +35,7 @@ export async function startServer({ data = temporaryFolder(), port = 0, flags = 
     child,
     async stop(signal = "SIGTERM") {
       if (child.exitCode !== null || child.signalCode !== null) return;
+      child.ref();
       const gone = new Promise((done) => child.once("exit", done));
       child.kill(signal);
       await gone;

@@ -60,6 +60,12 @@ export abstract class SynclineElement extends HTMLElement {
   }
 
   connectedCallback(): void {
+    // Given before the browser knew what this element is.
+    if (Object.hasOwn(this, "db")) {
+      const given = Reflect.get(this, "db") as Database | null;
+      Reflect.deleteProperty(this, "db");
+      this.given = given;
+    }
     this.begin();
   }
 

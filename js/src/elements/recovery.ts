@@ -34,11 +34,11 @@ export class RecoveryElement extends SynclineElement {
 
   constructor() {
     super(css);
-    this.hidden = true;
   }
 
   protected follow(db: Database): (() => void)[] {
     this.drawn = "";
+    this.hidden = true;
     return [
       db.status.subscribe((status) => {
         this.status = status;

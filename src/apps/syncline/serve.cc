@@ -96,6 +96,7 @@ Result<Settings> read_settings(const Config& config) {
   for (const std::string& origin : config.all("allow-origin")) {
     out.net.sync.origins.insert(origin);
   }
+  out.net.sync.own_pages = !out.web.empty();
   out.service.sync = out.net.sync;
   SL_TRY(const std::int64_t most, config.integer("connections-max", 20'000));
   SL_TRY(const std::int64_t each, config.integer("connections-per-address", 2'000));
