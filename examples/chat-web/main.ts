@@ -18,9 +18,9 @@ interface Note {
 
 const workspace = "demo";
 const companions = [
-  { id: "mira", name: "🌿 Mira" },
-  { id: "otto", name: "🦉 Otto" },
-  { id: "june", name: "🌊 June" },
+  { id: "mira", name: "Mira" },
+  { id: "otto", name: "Otto" },
+  { id: "june", name: "June" },
 ];
 const notice = document.querySelector<HTMLElement>("#notice")!;
 

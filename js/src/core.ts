@@ -24,6 +24,7 @@ import { SynclineError, type SqlInput } from "./values.js";
 
 const statusEveryMs = 250;
 const flushAfterMs = 4;
+const lookEveryMs = 50;
 const transactionMsMax = 30_000;
 const waitingMax = 10_000;
 
@@ -76,6 +77,10 @@ export class Core {
   private closed = false;
   private tokenAsked = false;
   private readonly schemas = new Set<string>();
+  // What this replica says of itself: each connection has to be told.
+  private readonly ownPresence = new Map<string, Uint8Array>();
+  private wasUp = false;
+  private lookedAt = 0;
   private readonly presences = new Map<string, { replica: string; key: string; value: unknown }>();
   private queue!: RequestQueue;
 
@@ -212,6 +217,7 @@ export class Core {
         return this.run(() => (this.started ? this.engine.token(now, args[0] as string) : this.start()));
       case "presence": {
         const value = new TextEncoder().encode(args[1] === undefined ? "" : JSON.stringify(args[1]));
+        this.ownPresence.set(args[0] as string, value);
         return this.run(() => this.engine.presence(now, args[0] as string, value));
       }
       case "enqueue":
@@ -470,6 +476,11 @@ export class Core {
     } catch {
       return;
     }
+    const isUp = status.status === "synced" || status.status === "syncing";
+    if (isUp && !this.wasUp) {
+      for (const [key, value] of this.ownPresence) this.engine.presence(performance.now(), key, value);
+    }
+    this.wasUp = isUp;
     const text = JSON.stringify(status);
     if (text === this.told) return;
     this.told = text;
@@ -524,7 +535,7 @@ export class Core {
           if (this.closed || number !== this.connections || this.paused) return;
           this.connection = this.transport.dial(this.config.url!, {
             open: mine(() => this.engine.connected(performance.now())),
-            frame: (frame) => mine(() => this.engine.frame(performance.now(), frame))(),
+            frame: (frame) => mine(() => this.takeFrame(frame))(),
             closed: mine(() => {
               this.connection = null;
               this.connections++;
@@ -553,6 +564,15 @@ export class Core {
       salvaged: (reason, file) => this.broadcast({ news: "salvaged", reason, file }),
       presence: (replica, key, bytes) => this.seePresence(replica, key, bytes),
     };
+  }
+
+  /** Frames may come faster than timers run: progress is to be seen meanwhile. */
+  private takeFrame(frame: Uint8Array): void {
+    this.engine.frame(performance.now(), frame);
+    const now = performance.now();
+    if (now - this.lookedAt < lookEveryMs) return;
+    this.lookedAt = now;
+    this.lookAtStatus();
   }
 
   private seePresence(replica: string, key: string, bytes: Uint8Array): void {

@@ -172,6 +172,10 @@ test("presence is shown to the others and goes with the connection", async () =>
   await left.setPresence("who", { name: "Ann" });
   await until("the other sees it", () => right.presence.value.some(({ value }) => value.name === "Ann"));
   assert.equal(right.presence.value[0].replica, left.status.value.replica);
+  await left.pause();
+  await until("it goes with the connection", () => right.presence.value.length === 0);
+  await left.resume();
+  await until("it comes back with it", () => right.presence.value.some(({ value }) => value.name === "Ann"));
   await left.close();
   await until("it is gone", () => right.presence.value.length === 0);
   await right.close();

@@ -66,8 +66,8 @@ int sl_subscribe(PageReplica* db, const char* sql, std::size_t sql_size, const v
                  std::size_t size) {
   return finished(fresh(db), db->subscribe(text_of(sql, sql_size), bytes_of(values, size)));
 }
-SL_EXPORT(sl_unsubscribe) void sl_unsubscribe(PageReplica* db, double id) {
-  db->unsubscribe(static_cast<syncline::LiveQueryId>(id));
+SL_EXPORT(sl_unsubscribe) void sl_unsubscribe(PageReplica* db, double number) {
+  db->unsubscribe(static_cast<std::uint64_t>(number));
 }
 SL_EXPORT(sl_poll) int sl_poll(PageReplica* db) { return finished(fresh(db), db->poll()); }
 SL_EXPORT(sl_events) void sl_events(PageReplica* db, int count_max) {

@@ -124,17 +124,25 @@ Result<void> PageReplica::subscribe(const std::string& sql, Bytes values) {
   for (const ValueView& view : views) {
     parameters.emplace_back(view);
   }
-  // The callback runs inside poll(), which began the answer.
-  auto id = std::make_shared<LiveQueryId>(0);  // tidy-allow(shared-ptr): the id is known only after
-  SL_TRY(*id, live_->subscribe(sql, std::move(parameters), [this, id](Statement& rows) {
-    out_.f64(static_cast<double>(*id));
+  const std::uint64_t number = ++subscriptions_;
+  // Runs inside poll(), which began the answer.
+  const auto tell = [this, number](Statement& rows) {
     const std::size_t before = out_.size();
+    out_.f64(static_cast<double>(number));
     if (!pack_rows(out_, rows)) {
-      out_.truncate(before - sizeof(double));
+      out_.truncate(before);
     }
-  }));
-  out_.f64(static_cast<double>(*id));
+  };
+  SL_TRY(subscribed_[number], live_->subscribe(sql, std::move(parameters), tell));
+  out_.f64(static_cast<double>(number));
   return {};
+}
+
+void PageReplica::unsubscribe(std::uint64_t number) {
+  if (const auto at = subscribed_.find(number); at != subscribed_.end()) {
+    live_->unsubscribe(at->second);
+    subscribed_.erase(at);
+  }
 }
 
 Result<void> PageReplica::poll() {

@@ -66,9 +66,10 @@ class PageReplica {
   // One statement with its rows, or a script of many without.
   Result<void> query(const std::string& sql, Bytes values);
   Result<void> script(const std::string& sql);
+  // Answers with the query's number, a f64.
   Result<void> subscribe(const std::string& sql, Bytes values);
-  void unsubscribe(LiveQueryId id) { live_->unsubscribe(id); }
-  // { id:f64 rows } of each live query that changed.
+  void unsubscribe(std::uint64_t number);
+  // { number:f64 rows } of each live query that changed.
   Result<void> poll();
   void events(std::size_t count_max);
   Result<void> status(Instant now);
@@ -99,6 +100,8 @@ class PageReplica {
   std::unique_ptr<Database> database_;
   std::unique_ptr<LiveQueries> live_;
   std::unique_ptr<ReplicaHost> host_;
+  std::uint64_t subscriptions_ = 0;
+  std::map<std::uint64_t, LiveQueryId> subscribed_;
   // The newest first.
   struct Kept {
     std::string sql;
