@@ -37,8 +37,12 @@ export async function open(options: OpenOptions): Promise<Database> {
 
 /** Deletes a database of this browser, unsent work included. Nobody may have it open. */
 export async function remove(name: string): Promise<void> {
-  await navigator.locks.request(`syncline:${name}`, { ifAvailable: true }, async (lock) => {
-    if (!lock) throw new SynclineError("busy", `${name} is open in a tab`, true);
-    await OpfsStorage.remove(name);
-  });
+  // A tab that was just closed holds it for a moment longer.
+  const signal = AbortSignal.timeout(2000);
+  try {
+    await navigator.locks.request(`syncline:${name}`, { signal }, () => OpfsStorage.remove(name));
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new SynclineError("busy", `${name} is open in a tab`, true);
+  }
 }

@@ -71,7 +71,7 @@ export class RecoveryElement extends SynclineElement {
     this.show(box);
   }
 
-  private blocked(db: Database, { cause, message, advice, pending }: Status): HTMLElement[] {
+  private blocked(db: Database, { status, cause, message, advice, pending }: Status): HTMLElement[] {
     const unsent = pending === 1 ? "1 change of yours is not sent yet; it is safe on this device." : `${pending} changes of yours are not sent yet; they are safe on this device.`;
     return [
       make("h3", {}, titles[cause] ?? "Syncing has stopped"),
@@ -82,7 +82,11 @@ export class RecoveryElement extends SynclineElement {
         "div",
         { class: "buttons" },
         pending > 0 && make("button", { class: "export", onclick: () => void this.export(db) }, "Save unsent work as a file"),
-        make("button", { class: "main resync", onclick: () => void this.act(() => db.resync().then(() => db.sync())) }, "Compare with the server and go on"),
+        make(
+          "button",
+          { class: "main resync", onclick: () => void this.act(() => db.resync().then(() => db.sync())) },
+          status === "incompatible" ? "Try again" : "Compare with the server and go on",
+        ),
       ),
     ];
   }

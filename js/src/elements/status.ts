@@ -41,10 +41,10 @@ export class StatusElement extends SynclineElement {
   }
 
   private draw({ status, pending, conflicts, rejected, paused, message }: Status): void {
-    const word = paused ? "Paused" : words[status];
+    const word = words[status];
     const badge = make(
       "span",
-      { class: "badge", part: "badge", "data-state": status, role: "status", "aria-live": "polite", title: message || word },
+      { class: "badge", part: "badge", "data-state": status, role: "status", "aria-live": "polite", title: paused ? "Syncing is paused" : message || word },
       make("span", { class: "dot", "aria-hidden": "true" }),
       make("span", { class: "word", part: "word" }, word),
       pending > 0 && make("span", { class: "count pending quiet", part: "pending" }, `${plural(pending, "change")} waiting`),
