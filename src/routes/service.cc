@@ -522,6 +522,11 @@ Reply Service::page(Instant now, const Request& request) {
   if (auto reply = database_reply(request, *parts_.auth, parts_.reader, parts_.clock->now_ms())) {
     return std::move(*reply);
   }
+  if (parts_.others) {
+    if (auto reply = parts_.others(request)) {
+      return *std::move(reply);
+    }
+  }
   return not_found_reply();
 }
 

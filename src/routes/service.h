@@ -80,6 +80,8 @@ class Service {
     WallClock* clock = nullptr;
     Random* random = nullptr;  // for session ids: must not be guessable
     std::function<std::int64_t()> micros;
+    // Asked about paths that nobody here knows; may be empty, and may not know them either.
+    std::function<std::optional<Reply>(const Request&)> others;
   };
   Service(Parts parts, ServiceOptions options);
 

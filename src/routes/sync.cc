@@ -1,6 +1,17 @@
 #include "routes/sync.h"
 
 namespace syncline {
+namespace {
+
+bool is_own_page(const Request& request, std::string_view origin) {
+  const std::string_view host = request.header("Host");
+  const std::string_view name = host.substr(0, host.rfind(':'));
+  const bool is_loopback = name == "127.0.0.1" || name == "localhost" || name == "[::1]";
+  return is_loopback &&
+         (origin == "http://" + std::string(host) || origin == "https://" + std::string(host));
+}
+
+}  // namespace
 
 bool has_token_in_url(const Request& request) {
   for (const char* name : {"token", "access_token", "jwt"}) {
@@ -21,7 +32,8 @@ std::optional<Reply> refuse_origin(const Request& request, const SyncOptions& op
     }
   }
   if (count == 0 || (count == 1 && (options.origins.count("*") != 0 ||
-                                    options.origins.count(std::string(origin)) != 0))) {
+                                    options.origins.count(std::string(origin)) != 0 ||
+                                    (options.own_pages && is_own_page(request, origin))))) {
     return std::nullopt;
   }
   return error_reply(403, "not_allowed",

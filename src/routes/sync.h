@@ -15,6 +15,9 @@ struct SyncOptions {
   // Pages of these origins may connect, "https://app.example" each; "*" is any. A request without
   // an Origin comes from no browser page and needs none.
   std::set<std::string> origins;
+  // So may pages that this server gave out itself, as long as it was called by a loopback address:
+  // a name could be anybody's that points here.
+  bool own_pages = false;
 };
 
 // What stands against upgrading this request to a WebSocket; nothing when it may.

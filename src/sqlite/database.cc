@@ -16,6 +16,10 @@ Result<Database> Database::open(const std::string& path, const OpenOptions& opti
   }
   sqlite3_extended_result_codes(handle, 0);
   sqlite3_busy_timeout(handle, options.busy_timeout_ms);
+  if (options.exclusive) {
+    // Before the first look at the file: a WAL without shared memory cannot be opened otherwise.
+    SL_TRY(database->execute("PRAGMA locking_mode=exclusive"));
+  }
   if (!options.read_only) {
     SL_TRY(database->execute("PRAGMA journal_mode=wal"));
     SL_TRY(database->execute(options.synchronous_full ? "PRAGMA synchronous=full"

@@ -16,6 +16,8 @@ struct OpenOptions {
   bool synchronous_full = true;
   // Name of a registered VFS; empty for the default one. The simulator brings its own.
   std::string vfs;
+  // Nobody else opens the file: needs no shared memory, which browser storage lacks.
+  bool exclusive = false;
 };
 
 // Owns one SQLite connection and closes it.

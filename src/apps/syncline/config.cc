@@ -46,6 +46,7 @@ const std::vector<Flag>& serve_flags() {
       {"listen", "HOST:PORT", "where to listen; port 0 picks one (127.0.0.1:8080)", false, false},
       {"config", "FILE.toml", "settings, named like these flags with _ for -", false, false},
       {"demo", "", "no tokens: everybody may do everything; on loopback only", false, false},
+      {"web", "DIR", "with --demo: serves the demonstration page in DIR", false, false},
       {"key-file", "FILE", "who signs tokens: a secret, PEM keys or a JWKS; read again on change",
        false, false},
       {"issuer", "NAME", "the issuer that tokens must name", false, false},

@@ -9,6 +9,7 @@
 #include "apps/syncline/commands.h"
 #include "apps/syncline/config.h"
 #include "apps/syncline/data_folder.h"
+#include "apps/syncline/demo.h"
 #include "base/text.h"
 #include "net/server.h"
 #include "server/sqlite_log_store.h"
@@ -61,6 +62,7 @@ struct Settings {
   AuthOptions auth;
   std::string data;
   std::string key_file;
+  std::string web;
   JsonLog::Level level = JsonLog::Level::info;
 };
 
@@ -70,6 +72,11 @@ Result<Settings> read_settings(const Config& config) {
   out.data = config.get("data", "syncline-data");
   out.key_file = config.get("key-file");
   out.auth.open = config.is_on("demo");
+  out.web = config.get("web");
+  if (!out.web.empty() && !out.auth.open) {
+    return Error(ErrorCode::invalid_argument,
+                 "--web shows the demonstration page: give --demo, too");
+  }
   out.auth.issuer = config.get("issuer");
   out.auth.audience = config.get("audience");
   if (out.auth.open && !is_loopback(out.net.host)) {
@@ -89,6 +96,7 @@ Result<Settings> read_settings(const Config& config) {
   for (const std::string& origin : config.all("allow-origin")) {
     out.net.sync.origins.insert(origin);
   }
+  out.net.sync.own_pages = !out.web.empty();
   out.service.sync = out.net.sync;
   SL_TRY(const std::int64_t most, config.integer("connections-max", 20'000));
   SL_TRY(const std::int64_t each, config.integer("connections-per-address", 2'000));
@@ -147,14 +155,21 @@ class House {
     keys_written_ = written_at(settings_.key_file);
     tls_written_ = tls_time();
     hub_ = std::make_unique<Hub>(*store_, clock_, settings_.hub);
-    service_ = std::make_unique<Service>(
-        Service::Parts{store_.get(), hub_.get(), &auth_, &*reader_, &clock_, &random_, micros_now},
-        settings_.service);
+    Service::Parts parts{store_.get(), hub_.get(), &auth_,     &*reader_,
+                         &clock_,      &random_,   micros_now, {}};
+    if (!settings_.web.empty()) {
+      demo_ = std::make_unique<Demo>(settings_.web, settings_.data);
+      parts.others = [this](const Request& request) { return demo_->answer(request); };
+    }
+    service_ = std::make_unique<Service>(std::move(parts), settings_.service);
     backend_ = std::make_unique<Backend>(*service_, log_);
     SL_TRY(server_,
            NetServer::start(settings_.net, *backend_, log_, [this](const std::string& text) {
              return write_file(revoked_path(), text);
            }));
+    if (demo_ != nullptr) {
+      demo_->set_url("http://127.0.0.1:" + std::to_string(port()));
+    }
     return {};
   }
 
@@ -183,6 +198,7 @@ class House {
   }
 
   void stop() { server_->stop(drain_patience); }
+  bool wants_rebuild() const { return demo_ != nullptr && demo_->wants_rebuild(); }
   std::uint16_t port() const { return server_->port(); }
   JsonLog& log() { return log_; }
   const Settings& settings() const { return settings_; }
@@ -216,6 +232,7 @@ class House {
   std::unique_ptr<SqliteLogStore> store_;
   std::optional<LogReader> reader_;
   std::unique_ptr<Hub> hub_;
+  std::unique_ptr<Demo> demo_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<NetServer> server_;
@@ -247,26 +264,21 @@ void wait_for_end(House& house, const sigset_t& signals) {
   }
 }
 
-}  // namespace
-
-Result<int> run_serve(const Arguments& arguments, Output& out) {
-  std::vector<std::string> environment;
-  for (char** at = environ; *at != nullptr; ++at) {
-    environment.emplace_back(*at);
-  }
-  SL_TRY(const Config config, Config::load(arguments, environment));
-  SL_TRY(Settings settings, read_settings(config));
-  SL_TRY(const DataFolder folder, DataFolder::take(settings.data));
-  // Before any thread begins, so that they all inherit it.
-  const sigset_t signals = awaited_signals();
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  House house(std::move(settings));
+// One life of a server: until a signal, or until the demonstration wants it rebuilt. Returns the
+// port that it had.
+Result<std::uint16_t> serve(const Settings& settings, const sigset_t& signals, Output& out,
+                            bool& wants_rebuild) {
+  House house(settings);
   SL_TRY(house.build());
   if (house.settings().auth.open) {
     Output::note(
         "syncline: DEMO MODE: no tokens are asked for, everybody on this machine may read and "
         "write everything");
     house.log().warning("demo_mode");
+  }
+  if (!settings.web.empty()) {
+    Output::note("syncline: open http://127.0.0.1:" + std::to_string(house.port()) +
+                 "/ in a browser");
   }
   Json listening;
   listening.set("ev", Json("listening"));
@@ -285,6 +297,29 @@ Result<int> run_serve(const Arguments& arguments, Output& out) {
   ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   house.stop();
   house.log().info("stopped");
+  wants_rebuild = house.wants_rebuild();
+  return house.port();
+}
+
+}  // namespace
+
+Result<int> run_serve(const Arguments& arguments, Output& out) {
+  std::vector<std::string> environment;
+  for (char** at = environ; *at != nullptr; ++at) {
+    environment.emplace_back(*at);
+  }
+  SL_TRY(const Config config, Config::load(arguments, environment));
+  SL_TRY(Settings settings, read_settings(config));
+  SL_TRY(const DataFolder folder, DataFolder::take(settings.data));
+  const sigset_t signals = awaited_signals();
+  for (bool again = true; again;) {
+    // Before any thread begins, so that they all inherit it.
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    SL_TRY(settings.net.port, serve(settings, signals, out, again));
+    if (again) {
+      SL_TRY(throw_log_away(settings.data));
+    }
+  }
   return exit_ok;
 }
 

@@ -3,8 +3,8 @@
 #include <chrono>
 #include <memory>
 
-#include "bindings/sqlite/functions.h"
 #include "client/engine.h"
+#include "client/sql_functions.h"
 #include "sqlite/api.h"
 
 SQLITE_EXTENSION_INIT1

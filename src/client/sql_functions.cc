@@ -1,4 +1,4 @@
-#include "bindings/sqlite/functions.h"
+#include "client/sql_functions.h"
 
 #include <string>
 #include <vector>

@@ -1,0 +1,37 @@
+# The browser package and its tests: TypeScript around the module that cmake/wasm.cmake builds, in a
+# build folder of its own, because emscripten is another compiler. Skipped where emscripten or npm is
+# missing (tools/setup --wasm --browser).
+find_program(EMXX em++)
+find_program(NODE node)
+find_program(NPM npm)
+if(NOT EMXX OR NOT NODE OR NOT NPM)
+  message(STATUS "skipped: the browser package, there is no emscripten, node or npm")
+  return()
+endif()
+set(js_dir "${CMAKE_SOURCE_DIR}/js")
+set(web_dir "${CMAKE_SOURCE_DIR}/build/web")
+
+# Not in `all`: whoever wants only the engine does not wait for it. Ninja inside knows what is old.
+add_custom_target(js
+  COMMAND "${CMAKE_SOURCE_DIR}/tools/build-js"
+  WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}"
+  USES_TERMINAL
+  VERBATIM)
+
+if(SYNCLINE_TESTS AND TARGET syncline_cli)
+  add_test(NAME js_build COMMAND "${CMAKE_SOURCE_DIR}/tools/build-js")
+  add_test(NAME js_node COMMAND "${NODE}" --test "${js_dir}/test/node.test.mjs")
+  set_tests_properties(js_build PROPERTIES FIXTURES_SETUP js TIMEOUT 1800 COST 1000)
+  set(js_tests js_node)
+  find_program(CHROMIUM chromium)
+  if(CHROMIUM)
+    add_test(NAME js_browser COMMAND "${NODE}" --test --test-concurrency=1
+             "${js_dir}/test/browser.test.mjs")
+    add_test(NAME js_demo COMMAND "${NODE}" --test "${js_dir}/test/demo.test.mjs")
+    # What they wait for has limits of seconds.
+    set_tests_properties(js_browser js_demo PROPERTIES RUN_SERIAL ON)
+    list(APPEND js_tests js_browser js_demo)
+  endif()
+  set_tests_properties(${js_tests} PROPERTIES FIXTURES_REQUIRED js TIMEOUT 400
+    ENVIRONMENT "SYNCLINE_PROGRAM=$<TARGET_FILE:syncline_cli>")
+endif()

@@ -1,0 +1,48 @@
+// Bundles the package into dist/: one file for pages, one for their worker, one for Node, and the
+// small ones around them. The module comes from `cmake --build --preset wasm`.
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const flags = new Set(process.argv.slice(2));
+const dist = path.join(here, "dist");
+const module = path.join(here, "..", "build", "wasm", "syncline.wasm");
+
+if (!flags.has("--no-types")) {
+  execFileSync(process.execPath, [path.join(here, "node_modules/typescript/bin/tsc")], {
+    cwd: here,
+    stdio: "inherit",
+  });
+}
+const common = {
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  minify: true,
+  sourcemap: true,
+  legalComments: "none",
+  logLevel: "warning",
+  outdir: dist,
+};
+await build({
+  ...common,
+  platform: "browser",
+  external: ["syncline"],
+  entryPoints: {
+    syncline: path.join(here, "src/index.ts"),
+    worker: path.join(here, "src/worker.ts"),
+    elements: path.join(here, "src/elements/index.ts"),
+    react: path.join(here, "src/react.ts"),
+    svelte: path.join(here, "src/svelte.ts"),
+  },
+});
+await build({
+  ...common,
+  platform: "node",
+  minify: false,
+  entryPoints: { node: path.join(here, "src/node.ts") },
+});
+fs.copyFileSync(module, path.join(dist, "syncline.wasm"));

@@ -1,0 +1,58 @@
+// Builds a page that uses the package: node js/build_page.mjs FOLDER OUT. FOLDER has main.ts and
+// whatever else is served; OUT gets all of it, with the worker and the module beside, and each file
+// compressed once more for servers that know how to hand that out.
+import fs from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import zlib from "node:zlib";
+import { build } from "esbuild";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const [folder, out] = process.argv.slice(2).map((each) => path.resolve(each));
+fs.mkdirSync(out, { recursive: true });
+
+await build({
+  entryPoints: [path.join(folder, "main.ts")],
+  outdir: out,
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  minify: true,
+  legalComments: "none",
+  logLevel: "warning",
+  alias: {
+    syncline: path.join(here, "src/index.ts"),
+    "syncline/elements": path.join(here, "src/elements/index.ts"),
+  },
+});
+for (const name of fs.readdirSync(folder)) {
+  if (!name.endsWith(".ts")) fs.copyFileSync(path.join(folder, name), path.join(out, name));
+}
+for (const name of ["worker.js", "syncline.wasm"]) {
+  fs.copyFileSync(path.join(here, "dist", name), path.join(out, name));
+}
+
+let total = 0;
+for (const name of fs.readdirSync(out)) {
+  if (name.endsWith(".br") || name.endsWith(".sha")) continue;
+  const file = path.join(out, name);
+  const content = fs.readFileSync(file);
+  // The module takes seconds, and rarely changes.
+  const packedFile = `${file}.br`;
+  const isPacked =
+    fs.existsSync(packedFile) && zlib.brotliDecompressSync(fs.readFileSync(packedFile)).equals(content);
+  if (!isPacked) {
+    fs.writeFileSync(
+      packedFile,
+      zlib.brotliCompressSync(content, {
+        params: {
+          [zlib.constants.BROTLI_PARAM_QUALITY]: 11,
+          [zlib.constants.BROTLI_PARAM_LGWIN]: 24,
+          [zlib.constants.BROTLI_PARAM_SIZE_HINT]: content.length,
+        },
+      }),
+    );
+  }
+  total += fs.statSync(packedFile).size;
+}
+console.log(`${path.relative(process.cwd(), out)}: ${(total / 1000).toFixed(1)} KB with brotli`);

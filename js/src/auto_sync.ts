@@ -1,0 +1,92 @@
+// When a page should look at the server again without being asked. The engine itself syncs after each
+// write and keeps its connection alive; this is for what only a page notices: focus, visibility, a
+// network that came back, and the passing of time.
+import { healthUrl } from "./transport.js";
+import type { Database } from "./database.js";
+
+export interface AutoSyncOptions {
+  everyMs?: number;
+  /** The least time between two that nobody asked for. */
+  leastMs?: number;
+  /** How long to wait for the server's answer to "are you there?". */
+  probeMs?: number;
+}
+
+/** Asks the server itself: `navigator.onLine` says only that there is some network. */
+export async function canReach(url: string, timeoutMs = 3000): Promise<boolean> {
+  try {
+    // Opaque answers will do: that there is one is all that is asked.
+    await fetch(healthUrl(url), { mode: "no-cors", cache: "no-store", signal: AbortSignal.timeout(timeoutMs) });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+interface SyncManager {
+  register(tag: string): Promise<void>;
+}
+
+export class AutoSync {
+  private readonly everyMs: number;
+  private readonly leastMs: number;
+  private readonly probeMs: number;
+  private last = -Infinity;
+  private readonly timer: ReturnType<typeof setInterval>;
+  private readonly stops: (() => void)[] = [];
+
+  constructor(
+    private readonly db: Database,
+    private readonly url: string,
+    options: AutoSyncOptions,
+  ) {
+    this.everyMs = options.everyMs ?? 30_000;
+    this.leastMs = options.leastMs ?? 5000;
+    this.probeMs = options.probeMs ?? 3000;
+    this.timer = setInterval(() => this.maybe(), this.everyMs);
+    (this.timer as { unref?: () => void }).unref?.();
+    if (typeof window === "undefined") return;
+    this.hear(window, "focus", () => this.maybe());
+    this.hear(window, "online", () => this.maybe());
+    this.hear(document, "visibilitychange", () => document.visibilityState === "visible" && this.maybe());
+    if (navigator.serviceWorker) {
+      this.hear(navigator.serviceWorker, "message", (event) => {
+        if ((event as MessageEvent).data === "syncline-sync") this.maybe();
+      });
+    }
+    this.stops.push(db.status.subscribe(({ pending, status }) => {
+      if (pending > 0 && status === "disconnected") void this.askForBackgroundSync();
+    }));
+  }
+
+  private hear(target: EventTarget, name: string, told: (event: Event) => void): void {
+    target.addEventListener(name, told);
+    this.stops.push(() => target.removeEventListener(name, told));
+  }
+
+  private asked = false;
+  /** Where the browser has it, it wakes the page's service worker once there is a network. */
+  private async askForBackgroundSync(): Promise<void> {
+    if (this.asked || !navigator.serviceWorker?.controller) return;
+    this.asked = true;
+    try {
+      const registration = await navigator.serviceWorker.ready;
+      await (registration as unknown as { sync?: SyncManager }).sync?.register("syncline-sync");
+    } catch {
+      // Refused, or not to be had: the timer remains.
+    }
+  }
+
+  private async maybe(): Promise<void> {
+    const { status, paused } = this.db.status.value;
+    if (paused || performance.now() - this.last < this.leastMs) return;
+    this.last = performance.now();
+    if (status === "synced" || status === "syncing" || status === "incompatible") return;
+    if (await canReach(this.url, this.probeMs)) await this.db.sync().catch(() => {});
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    for (const stop of this.stops) stop();
+  }
+}
