@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/json.h"
-#include "client/value_json.h"
+#include "base/value_json.h"
 #include "sqlite/savepoint.h"
 
 namespace syncline {

@@ -18,7 +18,7 @@ using DumpSink = std::function<Result<void>(std::string_view line)>;
 //
 //   {"key":["k1"],"table":"notes","value":{"body":"...","seen":1}}
 //
-// Values are written as client/value_json does. What is ours, generated columns and tables that are
+// Values are written as base/value_json does. What is ours, generated columns and tables that are
 // not tracked are left out, so that replicas that hold the same rows give the same bytes, however
 // they came by them. `table` empty means all; a table that is not tracked fails with `not_found`.
 Result<void> dump(Connection connection, Catalog& catalog, const std::string& table,

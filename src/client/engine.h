@@ -232,6 +232,9 @@ class Engine final : private Capture::Listener {
   Result<LocalVersion> version_of(ChangeSequence sequence);
   Result<void> set_acknowledged(ChangeSequence sequence, std::uint64_t time);
   Result<void> index_rows();
+  using StateVisitor =
+      std::function<Result<void>(const std::string& table, Bytes key, const RowState& state)>;
+  Result<void> for_each_state(const StateVisitor& visit);
   Result<void> become(const std::string& table, Bytes key, RowState state, ApplyReport& report);
   Result<std::uint64_t> newest_time_before(LocalVersion kept, const std::set<std::uint64_t>& moved);
   Result<void> merge_again(const std::vector<LocalVersion>& versions);

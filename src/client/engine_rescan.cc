@@ -69,6 +69,14 @@ Result<void> Engine::index_rows() {
         .bind(4, static_cast<std::int64_t>(digest.low));
     return insert.run();
   };
+  return for_each_state(enter);
+}
+
+// Every row as merging sees it. What is held is its row's merged state, be there one in the table
+// or not.
+Result<void> Engine::for_each_state(const StateVisitor& visit) {
+  rows_.forget();
+  held_.forget();
   SL_TRY(const std::vector<const TrackedTable*> tables, catalog_.all_with_own());
   for (const TrackedTable* table : tables) {
     SL_TRY(TableAccess * access, tables_.access(table->id));
@@ -82,16 +90,15 @@ Result<void> Engine::index_rows() {
       for (int i = 0; i < keys.column_count(); ++i) {
         write_value(key, keys.column(i));
       }
-      SL_TRY(const LoadedRow row, rows_.load(*access, key.bytes()));
-      SL_TRY(enter(table->name, key.bytes(), row.state));
+      SL_TRY(const std::optional<HeldRow> held, held_.find(table->name, key.bytes()));
+      if (!held.has_value()) {
+        SL_TRY(const LoadedRow row, rows_.load(*access, key.bytes()));
+        SL_TRY(visit(table->name, key.bytes(), row.state));
+      }
     }
   }
-  constexpr std::size_t held_max = 1'000'000;
-  SL_TRY(const std::vector<HeldRow> held, held_.list("", held_max));
-  for (const HeldRow& row : held) {
-    SL_TRY(enter(row.table, row.key.view(), row.state));
-  }
-  return {};
+  return held_.for_each(
+      [&](const HeldRow& row) { return visit(row.table, row.key.view(), row.state); });
 }
 
 Result<std::vector<ByteVector>> Engine::compare_ranges(const RangeDigests& digests) {

@@ -446,35 +446,12 @@ Result<Digest> Engine::digest() {
   const auto run = [&]() -> Result<Digest> {
     SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
     SL_TRY(clocks_.catch_up());
-    rows_.forget();
-    held_.forget();
     Digest sum;
-    SL_TRY(const std::vector<const TrackedTable*> tables, catalog_.all_with_own());
-    for (const TrackedTable* table : tables) {
-      SL_TRY(TableAccess * access, tables_.access(table->id));
-      SL_TRY(Statement keys, parts_.connection.prepare(access->select_keys_sql()));
-      for (;;) {
-        SL_TRY(const bool more, keys.step());
-        if (!more) {
-          break;
-        }
-        Writer key;
-        for (int i = 0; i < keys.column_count(); ++i) {
-          write_value(key, keys.column(i));
-        }
-        SL_TRY(const std::optional<HeldRow> held, held_.find(table->name, key.bytes()));
-        if (held.has_value()) {
-          continue;  // what is held is the row's merged state; it is added below
-        }
-        SL_TRY(const LoadedRow row, rows_.load(*access, key.bytes()));
-        sum.add(digest_of(table->name, key.bytes(), row.state));
-      }
-    }
-    constexpr std::size_t held_max = 1'000'000;
-    SL_TRY(const std::vector<HeldRow> held, held_.list("", held_max));
-    for (const HeldRow& row : held) {
-      sum.add(digest_of(row.table, row.key.view(), row.state));
-    }
+    SL_TRY(for_each_state(
+        [&](const std::string& table, Bytes key, const RowState& state) -> Result<void> {
+          sum.add(digest_of(table, key, state));
+          return {};
+        }));
     SL_TRY(savepoint.release());
     return sum;
   };

@@ -49,8 +49,6 @@ Result<void> Extract::snapshot(const Stamp& stamp,
 
 Result<void> Extract::held(const Stamp& stamp, bool all,
                            const std::function<Result<bool>(Bytes part)>& sink) {
-  constexpr std::size_t held_max = 1'000'000;
-  SL_TRY(const std::vector<HeldRow> held, held_.list("", held_max));
   RowWriter rows(stamp.replica);
   const auto flush_rows = [&]() -> Result<void> {
     if (rows.empty()) {
@@ -63,10 +61,10 @@ Result<void> Extract::held(const Stamp& stamp, bool all,
     SL_TRY(sink(out.bytes()));
     return {};
   };
-  for (const HeldRow& row : held) {
+  SL_TRY(held_.for_each([&](const HeldRow& row) -> Result<void> {
     SL_TRY(const TrackedTable* table, catalog_.find(row.table));
     if (!all && table != nullptr) {
-      continue;
+      return {};
     }
     std::vector<std::string> names;
     for (const CellState& cell : row.state.cells) {
@@ -78,7 +76,8 @@ Result<void> Extract::held(const Stamp& stamp, bool all,
     if (rows.size() >= limits::part_bytes_target) {
       SL_TRY(flush_rows());
     }
-  }
+    return {};
+  }));
   return flush_rows();
 }
 

@@ -111,6 +111,20 @@ Result<std::vector<HeldRow>> Held::list(const std::string& table, std::size_t co
   }
 }
 
+Result<void> Held::for_each(const std::function<Result<void>(const HeldRow& row)>& visit) {
+  SL_TRY(Statement statement,
+         connection_.prepare("SELECT id, tbl, key, reason, message, state FROM syncline_held_rows "
+                             "ORDER BY id"));
+  for (;;) {
+    SL_TRY(const bool found, statement.step());
+    if (!found) {
+      return {};
+    }
+    SL_TRY(const HeldRow row, read_row(statement));
+    SL_TRY(visit(row));
+  }
+}
+
 Result<std::uint64_t> Held::count() {
   SL_TRY(const auto count, connection_.query_int("SELECT count(*) FROM syncline_held_rows"));
   return static_cast<std::uint64_t>(count.value_or(0));

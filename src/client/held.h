@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -33,6 +34,8 @@ class Held {
   Result<void> drop(const std::string& table, Bytes key);
   // Of one table, or of all when `table` is empty; at most `count_max`.
   Result<std::vector<HeldRow>> list(const std::string& table, std::size_t count_max);
+  // All of them; `visit` holds and installs nothing.
+  Result<void> for_each(const std::function<Result<void>(const HeldRow& row)>& visit);
   Result<std::uint64_t> count();
 
   void forget() { any_.clear(); }

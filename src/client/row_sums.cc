@@ -103,13 +103,12 @@ Result<Digest> RowSums::sum(const std::vector<std::string>& tables) {
       total.add(one);
     }
   }
-  constexpr std::size_t held_max = 1'000'000;
-  SL_TRY(const std::vector<HeldRow> held, held_.list("", held_max));
-  for (const HeldRow& row : held) {
+  SL_TRY(held_.for_each([&](const HeldRow& row) -> Result<void> {
     if (is_wanted(row.table)) {
       total.add(digest_of(row.table, row.key.view(), row.state));
     }
-  }
+    return {};
+  }));
   return total;
 }
 

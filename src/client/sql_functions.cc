@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/value_json.h"
 #include "bindings/sqlite/document_functions.h"
 #include "client/collections.h"
 #include "client/dump.h"
-#include "client/value_json.h"
 #include "client/verify.h"
 #include "client/view_functions.h"
 #include "model/three_way.h"

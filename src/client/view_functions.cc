@@ -1,9 +1,9 @@
 #include "client/view_functions.h"
 
 #include "base/json.h"
+#include "base/value_json.h"
 #include "client/log_tables.h"
 #include "client/row_store.h"
-#include "client/value_json.h"
 #include "sqlite/function.h"
 
 namespace syncline {

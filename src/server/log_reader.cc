@@ -1,40 +1,14 @@
 #include "server/log_reader.h"
 
-#include <cmath>
 #include <map>
 
 #include "base/base64.h"
 #include "base/text.h"
+#include "base/value_json.h"
 #include "wire/change_codec.h"
 
 namespace syncline {
 namespace {
-
-// As client/value_json writes values; rich cells travel as blobs.
-void append_value(std::string& out, const ValueView& value) {
-  switch (value.type) {
-    case ValueType::null:
-      out += "null";
-      return;
-    case ValueType::integer:
-      out += std::to_string(value.integer);
-      return;
-    case ValueType::real:
-      out += std::isfinite(value.real) ? format_double(value.real)
-                                       : "{\"real\":\"" + format_double(value.real) + "\"}";
-      return;
-    case ValueType::text:
-      if (is_wtf8(value.text())) {
-        append_json_string(out, value.text());
-      } else {
-        out += "{\"text_base64\":\"" + to_base64(value.data) + "\"}";
-      }
-      return;
-    case ValueType::blob:
-      out += "{\"base64\":\"" + to_base64(value.data) + "\"}";
-      return;
-  }
-}
 
 const char* kind_name(EditKind kind) {
   switch (kind) {
@@ -53,14 +27,14 @@ Result<void> append_edit(std::string& out, const RowEdit& edit) {
   SL_TRY(const std::vector<Value> key, key_values(edit.key.view()));
   for (std::size_t i = 0; i < key.size(); ++i) {
     out += i == 0 ? "" : ",";
-    append_value(out, key[i].view());
+    append_value_json(out, key[i].view());
   }
   out += "],\"value\":{";
   for (std::size_t i = 0; i < edit.cells.size(); ++i) {
     out += i == 0 ? "" : ",";
     append_json_string(out, edit.cells[i].column);
     out += ":";
-    append_value(out, edit.cells[i].value.view());
+    append_value_json(out, edit.cells[i].value.view());
   }
   out += "}}";
   return {};

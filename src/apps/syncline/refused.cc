@@ -3,7 +3,7 @@
 
 #include "apps/syncline/commands.h"
 #include "base/text.h"
-#include "client/value_json.h"
+#include "base/value_json.h"
 #include "model/value_codec.h"
 
 namespace syncline::cli {

@@ -7,7 +7,7 @@
 
 #include "base/base64.h"
 #include "base/text.h"
-#include "client/value_json.h"
+#include "base/value_json.h"
 
 namespace syncline::cli {
 

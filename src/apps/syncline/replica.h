@@ -34,14 +34,14 @@ class Replica {
   std::unique_ptr<Database> database_;
 };
 
-// A row of a statement as an object; values as client/value_json writes them. Columns named in
+// A row of a statement as an object; values as base/value_json writes them. Columns named in
 // `json_columns` hold JSON already.
 Result<Json> row_json(const Statement& row, const std::vector<std::string>& json_columns = {});
 // Prints every row that the SQL gives.
 Result<int> print_rows(Connection connection, const std::string& sql, Output& out,
                        const std::vector<std::string>& json_columns = {});
 // A JSON value as one of SQLite's: numbers by their form, booleans as 0 and 1, {"base64"},
-// {"real"} and {"text_base64"} as client/value_json writes them, other objects and lists as text.
+// {"real"} and {"text_base64"} as base/value_json writes them, other objects and lists as text.
 Result<Value> value_of(const Json& json);
 
 }  // namespace syncline::cli

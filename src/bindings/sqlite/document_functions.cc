@@ -16,7 +16,7 @@ Error wrong_argument(const std::string& message) {
   return Error(ErrorCode::invalid_argument, message);
 }
 
-// As client/value_json writes values.
+// As base/value_json writes values.
 Result<Value> value_of(const Json& json) {
   switch (json.kind()) {
     case Json::Kind::null:

@@ -1,4 +1,4 @@
-#include "client/value_json.h"
+#include "base/value_json.h"
 
 #include <doctest/doctest.h>
 
