@@ -171,6 +171,7 @@ Result<void> ReplicaHost::look_at_log(Instant now) {
     parts_.engine->set_quiet(false);
     SL_TRY(seen_, parts_.engine->log_head());
     SL_TRY(ReplicaFacts facts, parts_.engine->facts(tables_));
+    schema_version_ = facts.schema_version;
     session_.start_over(now, std::move(facts));
     return {};
   }

@@ -26,7 +26,8 @@ std::optional<Target> target_of(const Request& request) {
   Target out{request.path.substr(1, slash - 1), request.path.substr(slash + 1)};
   static const std::set<std::string, std::less<>> taken = {"admin", "api", "v1", "yjs",
                                                            "signaling"};
-  const bool is_ours = out.what == "meta" || out.what == "file" || out.what == "exec";
+  const bool is_ours =
+      out.what == "meta" || out.what == "file" || out.what == "exec" || out.what == "reset";
   if (!is_ours || out.workspace[0] == '_' || taken.count(out.workspace) != 0) {
     return std::nullopt;
   }
@@ -147,10 +148,18 @@ Result<Reply> answer(const Request& request, const Target& target, const LogRead
 
 }  // namespace
 
+std::optional<std::string> workspace_to_reset(const Request& request, const Auth& auth) {
+  const auto target = target_of(request);
+  if (!target || target->what != "reset" || request.method != "POST" || !auth.is_open()) {
+    return std::nullopt;
+  }
+  return target->workspace;
+}
+
 std::optional<Reply> database_reply(const Request& request, const Auth& auth,
                                     const LogReader* reader, std::int64_t now_ms) {
   const auto target = target_of(request);
-  if (!target || reader == nullptr) {
+  if (!target || reader == nullptr || target->what == "reset") {
     return std::nullopt;
   }
   const bool is_exec = target->what == "exec";

@@ -519,6 +519,9 @@ Reply Service::page(Instant now, const Request& request) {
   if (request.path.rfind("/admin/", 0) == 0) {
     return admin(now, request);
   }
+  if (const auto workspace = workspace_to_reset(request, *parts_.auth)) {
+    return reset(now, *workspace);
+  }
   if (auto reply = database_reply(request, *parts_.auth, parts_.reader, parts_.clock->now_ms())) {
     return std::move(*reply);
   }
@@ -594,6 +597,19 @@ Reply Service::admin(Instant now, const Request& request) {
                : error_reply(503, error_code_name(json.error().code()), json.error().message());
   }
   return json_reply(200, *json);
+}
+
+Reply Service::reset(Instant now, const std::string& workspace) {
+  const auto done = parts_.hub->reset(now, workspace, LineageId::draw(*parts_.random));
+  pump(now);
+  if (!done) {
+    return done.error().code() == ErrorCode::not_found
+               ? not_found_reply()
+               : error_reply(503, error_code_name(done.error().code()), done.error().message());
+  }
+  Json json;
+  json.set("ok", Json(true));
+  return json_reply(200, json);
 }
 
 Reply Service::revoke(Instant now, const Request& request) {

@@ -141,6 +141,7 @@ class Service {
   Reply metrics_page();
   Reply admin(Instant now, const Request& request);
   Reply revoke(Instant now, const Request& request);
+  Reply reset(Instant now, const std::string& workspace);
 
   Parts parts_;
   ServiceOptions options_;

@@ -118,6 +118,29 @@ Result<void> Hub::retire(Instant now) {
   return {};
 }
 
+Result<void> Hub::reset(Instant now, const std::string& workspace, const LineageId& lineage) {
+  commit(now);
+  settle(now);
+  SL_TRY(const auto known, store_->find_workspace(workspace));
+  if (!known) {
+    return Error(ErrorCode::not_found, "there is no such workspace");
+  }
+  hang_up(now, "", Farewell::draining, "a workspace was reset");
+  commit(now);
+  std::set<Room*> all;
+  for (const auto& [name, room] : rooms_) {
+    all.insert(room.get());
+  }
+  close_rooms(all);
+  SL_TRY(store_->begin_lineage(lineage));
+  SL_TRY(begin());
+  if (auto forgotten = store_->forget_workspace(known->id); !forgotten) {
+    fail(now, forgotten.error(), nullptr);
+    return forgotten;
+  }
+  return commit(now) ? Result<void>() : Error(ErrorCode::storage, "the reset could not be stored");
+}
+
 void Hub::pump(Instant now, ConnectionId connection) {
   for (;;) {
     const auto at = peers_.find(connection);

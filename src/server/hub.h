@@ -84,6 +84,9 @@ class Hub {
   void settle(Instant now);
   // Ends the sessions of a user, or all when `user` is empty.
   void hang_up(Instant now, const std::string& user, Farewell reason, const std::string& message);
+  // For development: forgets a workspace under a new lineage, and sends everybody away. Replicas
+  // that come back bring what is theirs. Fails with `not_found`.
+  Result<void> reset(Instant now, const std::string& workspace, const LineageId& lineage);
   // Retention over every workspace that is in use.
   Result<void> retire(Instant now);
 

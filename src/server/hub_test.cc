@@ -222,6 +222,32 @@ TEST_CASE("cursors of readers are kept though nobody writes any more") {
   CHECK(office.store.commits == before);
 }
 
+TEST_CASE("a workspace that was reset is empty, and the others are as they were") {
+  Office office;
+  const ConnectionId writer = office.follow(1);
+  const ConnectionId other = office.follow(2, "other");
+  office.push(writer, change_of(1, 1, 500));
+  office.push(other, change_of(2, 1, 500));
+  office.commit();
+  LineageId lineage;
+  lineage.bytes.fill(9);
+  const auto nothing = office.hub.reset(office.now, "nothing", lineage);
+  REQUIRE(!nothing);
+  CHECK(nothing.error().code() == ErrorCode::not_found);
+  CHECK(office.is_up(writer));
+  REQUIRE(office.hub.reset(office.now, "team", lineage));
+  office.pump();
+  CHECK_FALSE(office.is_up(writer));
+  CHECK_FALSE(office.is_up(other));
+  CHECK(*office.store.lineage() == lineage);
+  CHECK_FALSE(office.store.find_workspace("team")->has_value());
+  CHECK((*office.store.find_workspace("other"))->head == ServerVersion(1));
+  const ConnectionId again = office.follow(3);
+  office.push(again, change_of(3, 1, 500));
+  office.commit();
+  CHECK((*office.store.find_workspace("team"))->head == ServerVersion(1));
+}
+
 TEST_CASE("halves of large changes are bounded for all connections together") {
   HubOptions options;
   options.unfinished_bytes_max = 100'000;

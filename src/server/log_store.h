@@ -158,6 +158,12 @@ class LogStore {
   // Begins a new lineage and remembers this one as its ancestor. What is restored from a backup
   // does so by itself, before anything else.
   virtual Result<void> begin_lineage(const LineageId& lineage) = 0;
+  // Everything of a workspace goes, its name too; for development. In a transaction. A store may
+  // refuse with `unsupported`.
+  virtual Result<void> forget_workspace(WorkspaceId workspace) {
+    (void)workspace;
+    return Error(ErrorCode::unsupported, "this store forgets no workspaces");
+  }
 };
 
 }  // namespace syncline

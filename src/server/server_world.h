@@ -163,6 +163,7 @@ class FailingStore final : public LogStore {
   Result<void> trim(WorkspaceId w, ServerVersion t) override { return store->trim(w, t); }
   Result<void> backup(const std::string& path) override { return store->backup(path); }
   Result<void> begin_lineage(const LineageId& l) override { return store->begin_lineage(l); }
+  Result<void> forget_workspace(WorkspaceId w) override { return store->forget_workspace(w); }
 };
 
 }  // namespace syncline

@@ -540,4 +540,13 @@ Result<void> SqliteLogStore::begin_lineage(const LineageId& lineage) {
   return commit();
 }
 
+Result<void> SqliteLogStore::forget_workspace(WorkspaceId workspace) {
+  const std::string id = std::to_string(workspace.get());
+  for (const char* table : {"totals", "state_rows", "log", "log_parts", "rejected", "identities",
+                            "replicas", "audit_rows", "lineage_ends"}) {
+    SL_TRY(database_->execute(std::string("DELETE FROM ") + table + " WHERE workspace = " + id));
+  }
+  return database_->execute("DELETE FROM workspaces WHERE id = " + id);
+}
+
 }  // namespace syncline

@@ -65,6 +65,7 @@ class SqliteLogStore final : public LogStore {
   Result<void> trim(WorkspaceId workspace, ServerVersion through) override;
   Result<void> backup(const std::string& path) override;
   Result<void> begin_lineage(const LineageId& lineage) override;
+  Result<void> forget_workspace(WorkspaceId workspace) override;
 
  private:
   SqliteLogStore(Database database, const Options& options)

@@ -75,6 +75,28 @@ TEST_CASE("a replica that begins anew keeps its unsent work in the tables and un
   CHECK(*a.engine->replica() == name);
 }
 
+TEST_CASE("what was typed into a text and not sent yet outlives beginning anew") {
+  ConversationWorld world("resync_text");
+  Device a(world, "a.db", 1);
+  Device b(world, "b.db", 2);
+  for (Device* device : {&a, &b}) {
+    track(*device, {"body=text"});
+    device->start();
+  }
+  a.run("INSERT INTO notes(id, title, body) VALUES(1, 'shared', 'one two three')");
+  check_agreed(world, {&a, &b});
+  world.cut(a);
+  a.online = false;
+  a.run("UPDATE notes SET body = 'zero one two three' WHERE id = 1");
+  b.run("UPDATE notes SET body = 'one two three four' WHERE id = 1");
+  world.advance(1000);
+  REQUIRE(a.engine->resync());
+  a.online = true;
+  a.host->sync_now(world.now);
+  check_agreed(world, {&a, &b});
+  CHECK(a.text("SELECT body FROM notes") == "zero one two three four");
+}
+
 TEST_CASE("beginning anew neither deletes anywhere nor fires the application's triggers") {
   ConversationWorld world("resync_triggers");
   Device a(world, "a.db", 1);

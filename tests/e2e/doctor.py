@@ -243,6 +243,16 @@ class Doctor(Case):
         endless = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT max(x) FROM r"
         status, _, _ = ask("POST", "/team/exec", json.dumps({"sql": endless}).encode())
         self.assertIn(status, (400, 503))
+        self.assertEqual(ask("POST", "/nothing/reset")[0], 404)
+        self.assertEqual(ask("GET", "/team/reset")[0], 404)
+        self.assertEqual(ask("POST", "/team/reset")[0], 200)
+        self.assertEqual(ask("GET", "/team/meta")[0], 404)
+        self.device("laptop", "--column", "n=counter")
+        self.sync("laptop", url)
+        self.assertEqual(self.rows("laptop"), {})
+        self.sync("phone", url)
+        self.sync("laptop", url)
+        self.assertEqual(self.rows("laptop"), {"a": {"body": "first", "n": 7}})
 
     def test_what_is_for_development_is_not_there_otherwise(self):
         _, url = self.serve("--key-file", self.path("secret"))
@@ -253,14 +263,14 @@ class Doctor(Case):
         for who, given in (("nobody", None), ("ann", token(SECRET)),
                            ("bob", token(SECRET, sub="bob", workspaces=["others"]))):
             headers = [] if given is None else [f"Authorization: Bearer {given}"]
-            for method, what in (("GET", "meta"), ("GET", "file"), ("POST", "exec")):
+            for method, what in (("GET", "meta"), ("GET", "file"), ("POST", "exec"), ("POST", "reset")):
                 line = Line(port)
                 self.addCleanup(line.close)
                 answers[who, what] = line.ask(method, f"/team/{what}", headers)[0]
         self.assertEqual(answers, {
-            ("nobody", "meta"): 401, ("nobody", "file"): 401, ("nobody", "exec"): 404,
-            ("ann", "meta"): 200, ("ann", "file"): 200, ("ann", "exec"): 404,
-            ("bob", "meta"): 404, ("bob", "file"): 404, ("bob", "exec"): 404})
+            ("nobody", "meta"): 401, ("nobody", "file"): 401, ("nobody", "exec"): 404, ("nobody", "reset"): 404,
+            ("ann", "meta"): 200, ("ann", "file"): 200, ("ann", "exec"): 404, ("ann", "reset"): 404,
+            ("bob", "meta"): 404, ("bob", "file"): 404, ("bob", "exec"): 404, ("bob", "reset"): 404})
 
     def test_equal_seeds_give_equal_traces(self):
         runs = [self.run_it("sim", "--seed", seed, "--steps", "2000")[0]

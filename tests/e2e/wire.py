@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import time
+import zlib
 
 PATIENCE_S = 60
 WELCOME, REFUSED, ACK, REJECTED, BYE = 2, 3, 5, 6, 22
@@ -30,11 +31,11 @@ def text(value):
 
 
 def hello(workspace="team", token="", replica=None, protocol=(1, 1), schema=b"\x01\x01\x00",
-          cursor=0, tables=(), epoch=None, last_sequence=0):
+          cursor=0, tables=(), epoch=None, last_sequence=0, lineage=bytes(16), catch_up=1):
     return (b"\x01" + varint(protocol[0]) + varint(protocol[1]) + text(workspace)
             + (replica or os.urandom(16)) + (epoch or os.urandom(16)) + varint(0)
             + varint(last_sequence) + varint(0) + varint(0) + varint(1) + bytes(16) + text(schema)
-            + bytes(16) + varint(cursor) + b"\x01" + varint(len(tables))
+            + lineage + varint(cursor) + bytes([catch_up]) + varint(len(tables))
             + b"".join(text(table) for table in tables) + text(token))
 
 
@@ -127,6 +128,7 @@ class Socket(Line):
 
     def __init__(self, port, headers=(), path="/v1/sync", deflate=False, **how):
         super().__init__(port, **how)
+        self.deflated = 0
         self.status, self.headers, self.body = self.ask("GET", path, [
             "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
@@ -157,6 +159,9 @@ class Socket(Line):
             payload = self.need(size)
             if first & 0x0F == 8:
                 raise Closed(payload[2:].decode())
+            if first & 0x40:
+                self.deflated += 1
+                payload = zlib.decompressobj(-15).decompress(payload + b"\0\0\xff\xff")
             if first & 0x0F in (1, 2):
                 return payload
 
