@@ -1,8 +1,9 @@
 // Runs ydoc_traces and npm's yjs by turns over the same traces, and reports medians of CPU time.
 //
-//   node bench/ydoc_traces.mjs PATH/TO/ydoc_traces TRACES_DIR [rounds]
+//   node bench/ydoc_traces.mjs PATH/TO/ydoc_traces TRACES_DIR [rounds [REPORT.json]]
 //
-// Needs the packages of tests/yjs (npm ci there). The last line is JSON.
+// bench/run ydoc does this. Needs the packages of tests/yjs (tools/setup --yjs). The last line is
+// JSON.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
@@ -14,6 +15,8 @@ const here = path.dirname(fileURLToPath(import.meta.url))
 const Y = createRequire(path.join(here, '../tests/yjs/package.json'))('yjs')
 const names = ['automerge-paper', 'clownschool', 'friendsforever']
 const mergedSome = 5000
+// What our side may take on automerge-paper.
+const limits = { apply_ms: 100, load_ms: 5, each_ms: 150, batch_ms: 100, memory_bytes: 5 * 1024 * 1024 }
 const cpuMs = () => { const { user, system } = process.cpuUsage(); return (user + system) / 1000 }
 const makeDoc = id => { const doc = new Y.Doc(); doc.clientID = id; return doc }
 
@@ -88,7 +91,7 @@ if (process.argv[2] === '--yjs') {
   }
   console.log(JSON.stringify(result))
 } else {
-  const [, self, program, traces, rounds = '3'] = process.argv
+  const [, self, program, traces, rounds = '3', file] = process.argv
   if (!traces) {
     console.error('usage: node ydoc_traces.mjs PROGRAM TRACES_DIR [rounds]')
     process.exit(2)
@@ -108,9 +111,11 @@ if (process.argv[2] === '--yjs') {
       const ours = median(runs.ydoc.map(run => run[name][key]))
       const theirs = runs.yjs[0][name][key] === undefined ? NaN : median(runs.yjs.map(run => run[name][key]))
       report[name][key] = { ydoc: ours, yjs: Number.isNaN(theirs) ? null : theirs }
-      console.log(`  ${key.padEnd(14)} ydoc ${ours.toFixed(2).padStart(12)}   yjs ${theirs.toFixed(2).padStart(12)}`)
+      const limit = name === names[0] && limits[key] !== undefined ? `   at most ${limits[key]}${ours > limits[key] ? ', exceeded' : ''}` : ''
+      console.log(`  ${key.padEnd(14)} ydoc ${ours.toFixed(2).padStart(12)}   yjs ${theirs.toFixed(2).padStart(12)}${limit}`)
     }
     report[name].right = [...runs.ydoc, ...runs.yjs].every(run => run[name].right)
   }
   console.log(JSON.stringify(report))
+  if (file) fs.writeFileSync(file, JSON.stringify(report, null, 2) + '\n')
 }

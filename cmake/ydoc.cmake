@@ -7,11 +7,19 @@ if(NOT SYNCLINE_SHARED_DIR)
   set(SYNCLINE_SHARED_DIR "${CMAKE_SOURCE_DIR}/../shared")
 endif()
 
-if(SYNCLINE_TESTS)
-  add_library(ydoc_test_support STATIC tests/ydoc/tagged.cc tests/ydoc/vector_case.cc)
+if(SYNCLINE_TESTS OR SYNCLINE_BENCH)
+  add_library(ydoc_test_support STATIC EXCLUDE_FROM_ALL tests/ydoc/tagged.cc tests/ydoc/vector_case.cc)
   target_include_directories(ydoc_test_support PUBLIC "${CMAKE_SOURCE_DIR}")
   target_link_libraries(ydoc_test_support PUBLIC syncline_core)
 
+  # The bench reads the allocator's own figures, which only glibc gives.
+  if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT SYNCLINE_SANITIZE)
+    add_executable(ydoc_traces EXCLUDE_FROM_ALL bench/ydoc_traces.cc)
+    target_link_libraries(ydoc_traces PRIVATE ydoc_test_support)
+  endif()
+endif()
+
+if(SYNCLINE_TESTS)
   add_executable(ydoc_vectors tests/ydoc/vectors_main.cc)
   target_link_libraries(ydoc_vectors PRIVATE ydoc_test_support)
   add_executable(ydoc_peer tests/ydoc/peer_main.cc)
@@ -43,10 +51,4 @@ if(SYNCLINE_TESTS)
                    -DCASES=300 -P "${CMAKE_SOURCE_DIR}/tests/yjs/run_differential.cmake")
   set_tests_properties(engine_differential PROPERTIES SKIP_REGULAR_EXPRESSION "skipped:"
                                                       TIMEOUT 300)
-
-  # The bench reads the allocator's own figures, which only glibc gives.
-  if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT SYNCLINE_SANITIZE)
-    add_executable(ydoc_traces EXCLUDE_FROM_ALL bench/ydoc_traces.cc)
-    target_link_libraries(ydoc_traces PRIVATE ydoc_test_support)
-  endif()
 endif()

@@ -1,5 +1,7 @@
 #include "server/rules.h"
 
+#include "model/cell_content.h"
+
 namespace syncline {
 
 Result<void> check_rules(const Rules& rules, const Rights& rights, const Change& change) {
@@ -14,6 +16,10 @@ Result<void> check_rules(const Rules& rules, const Rights& rights, const Change&
   for (const RowEdit& edit : change.edits) {
     if (rules.read_only_tables.count(edit.table) != 0) {
       return Error(ErrorCode::not_allowed, "table " + edit.table + " is read only");
+    }
+    // Replicas refuse the whole change for such a cell, and could never pass it in the log.
+    for (const CellEdit& cell : edit.cells) {
+      SL_TRY(check_cell(cell));
     }
   }
   return {};

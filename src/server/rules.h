@@ -15,7 +15,8 @@ struct Rules {
   std::size_t edits_max = 1'000'000;  // of one change
 };
 
-// Fails with `not_allowed` or `too_large`.
+// Fails with `not_allowed` or `too_large`, and with `malformed` when a counter's or document's edit
+// does not decode.
 Result<void> check_rules(const Rules& rules, const Rights& rights, const Change& change);
 
 }  // namespace syncline

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "model/cell_content.h"
 #include "server/retention.h"
 #include "server/server_world.h"
 
@@ -133,6 +134,29 @@ TEST_CASE("a change that the rules refuse is rejected once and for ever, and blo
     CHECK_FALSE(again.rejected.states.empty());
   }
   CHECK(team.admit(hello, change_of(1, 2, 501)).admission == Admission::admitted);
+}
+
+TEST_CASE("an edit that no replica could merge is rejected, and blocks nobody") {
+  Team team;
+  const Hello hello = team.welcomed(1);
+  SampleEdit set;
+  set.kind = EditKind::set;
+  std::uint64_t sequence = 1;
+  for (const CellForm form : {CellForm::counter, CellForm::json, CellForm::doc}) {
+    Change bad = change_of(1, sequence, 500 + sequence, set);
+    bad.edits[0].cells[0].form = form;
+    bad.edits[0].cells[0].value = Value::blob(as_bytes("?"));
+    const Admitted refused = team.admit(hello, bad);
+    CHECK(refused.admission == Admission::rejected);
+    CHECK(refused.rejected.code != "not_allowed");
+    ++sequence;
+  }
+  Change torn = change_of(1, sequence, 500 + sequence, set);
+  torn.edits[0].cells[0].form = CellForm::doc;
+  torn.edits[0].cells[0].value =
+      encode_doc_edit({DocKind::text, {sample_stamp(400, 1), 0}, "\x01\x01"});
+  CHECK(team.admit(hello, torn).rejected.code == "malformed");
+  CHECK(team.admit(hello, change_of(1, 5, 510)).admission == Admission::admitted);
 }
 
 TEST_CASE("who may only read, and a change of too many rows, are refused") {

@@ -62,8 +62,14 @@ Result<CheckedUpdate> check_update(Bytes update, const Limits& limits) {
     }
     left -= 1;
     out.structs += 1;
+    if (out.structs > limits.structs_max) {
+      return Error(ErrorCode::too_large, "update with too many structs");
+    }
   }
-  reader.read_deletes(out.deletes);
+  reader.read_deletes(out.deletes, limits.delete_ranges_max);
+  if (out.deletes.ranges().size() > limits.delete_ranges_max) {
+    return Error(ErrorCode::too_large, "update with too many deletions");
+  }
   if (!reader.ok()) {
     return Error(ErrorCode::malformed, "malformed update");
   }
@@ -456,6 +462,8 @@ Result<void> Store::apply(Bytes update, std::string_view origin, Locality locali
   Limits internal = limits;
   internal.update_bytes_max = SIZE_MAX;
   internal.clients_max = SIZE_MAX;
+  internal.structs_max = SIZE_MAX;
+  internal.delete_ranges_max = SIZE_MAX;
   SL_TRY(CheckedUpdate again, check_update(pending, internal));
   conflict_steps_left = limits.conflict_steps_max + pending.size() * 64;
   Applier second(*this, again);

@@ -91,7 +91,7 @@ bool DeleteSet::contains(Id id) const {
   return found->client == id.client && id.clock < found->clock + found->length;
 }
 
-void DeleteSet::read(Decoder& in) {
+void DeleteSet::read(Decoder& in, std::size_t ranges_max) {
   const std::uint64_t clients = in.var_uint();
   for (std::uint64_t i = 0; i < clients && in.ok(); ++i) {
     const ClientId client = in.var_uint();
@@ -104,6 +104,9 @@ void DeleteSet::read(Decoder& in) {
       }
       if (in.ok() && length > 0) {
         ranges_.push_back({client, clock, length});
+        if (ranges_.size() > ranges_max) {
+          in.fail();
+        }
       }
     }
   }

@@ -64,8 +64,9 @@ class DeleteSet {
   const std::vector<DeleteRange>& ranges() const { return ranges_; }
   std::vector<DeleteRange>& ranges() { return ranges_; }
 
-  // Reads and appends; fails the decoder on malformed bytes.
-  void read(Decoder& in);
+  // Reads and appends; fails the decoder on malformed bytes, and on the range behind `ranges_max`,
+  // which is the last one it keeps.
+  void read(Decoder& in, std::size_t ranges_max = SIZE_MAX);
   // Groups by client without changing the order of a client's ranges.
   void write(Encoder& out) const;
   // As write(), after bringing clients into order; for sets that must not be normalized.

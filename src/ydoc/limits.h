@@ -12,6 +12,8 @@ struct Limits {
   std::size_t update_bytes_max = std::size_t{64} << 20U;
   // Structs in one document: at about a hundred bytes each, this bounds its memory.
   std::size_t structs_max = std::size_t{8} << 20U;
+  // Ranges of deleted units in one update. Those of what has not come yet wait one by one.
+  std::size_t delete_ranges_max = std::size_t{4} << 20U;
   // Clients one document knows of; one named by structs and deletions alike counts twice when its
   // update is checked.
   std::size_t clients_max = std::size_t{1} << 20U;

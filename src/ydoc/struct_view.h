@@ -108,7 +108,9 @@ class StructReader {
     return true;
   }
   // After the last struct.
-  void read_deletes(DeleteSet& out) { out.read(in_); }
+  void read_deletes(DeleteSet& out, std::size_t ranges_max = SIZE_MAX) {
+    out.read(in_, ranges_max);
+  }
   bool ok() const { return in_.ok(); }
   bool at_end() const { return in_.at_end(); }
   Decoder& decoder() { return in_; }

@@ -107,7 +107,7 @@ const std::vector<Shape>& document_shapes() {
        {"x", "y"},
        {"a", "b"},
        false,
-       {MergeRule::text, MergeRule::counter}},
+       {MergeRule::text, MergeRule::lww}},
       {"titles",
        "CREATE TABLE titles(k INTEGER PRIMARY KEY, a TEXT UNIQUE, b TEXT NOT NULL DEFAULT 'x' "
        "CHECK(length(b) < 9))",
