@@ -4,13 +4,15 @@ foreach(folder base ydoc model wire session sqlite client bindings/wasm)
   folder_sources(found ${folder})
   list(APPEND wasm_sources ${found})
 endforeach()
+# Release is -O3 here; code that is loaded over networks is better smaller. Position independence is
+# for shared libraries, and costs a tenth of the module.
+set(CMAKE_CXX_FLAGS_RELEASE "-Oz -DNDEBUG")
+set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
 # What every browser has had since 2021, and what makes code smaller.
 add_compile_options(-mbulk-memory -msign-ext -mnontrapping-fptoint)
 add_library(syncline_wasm OBJECT ${wasm_sources})
 target_include_directories(syncline_wasm SYSTEM PRIVATE "${SYNCLINE_SQLITE_DIR}")
 target_link_libraries(syncline_wasm PRIVATE syncline_flags syncline_noexcept)
-# Release is -O3 here; code that is loaded over networks is better smaller.
-set(CMAKE_CXX_FLAGS_RELEASE "-Os -DNDEBUG")
 target_compile_options(syncline_wasm PRIVATE -fno-rtti
                        "-fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=")
 
@@ -28,5 +30,5 @@ target_compile_options(sqlite3_wasm PRIVATE -Oz -w)
 add_executable(syncline_module $<TARGET_OBJECTS:syncline_wasm> $<TARGET_OBJECTS:sqlite3_wasm>)
 set_target_properties(syncline_module PROPERTIES OUTPUT_NAME syncline SUFFIX ".wasm")
 target_link_options(syncline_module PRIVATE
-  -Os --no-entry -sSTANDALONE_WASM=1 -sALLOW_MEMORY_GROWTH=1 -sINITIAL_MEMORY=16MB
+  -Oz --no-entry -sSTANDALONE_WASM=1 -sALLOW_MEMORY_GROWTH=1 -sINITIAL_MEMORY=16MB
   -sTOTAL_STACK=1MB -sERROR_ON_UNDEFINED_SYMBOLS=0 -sWARN_ON_UNDEFINED_SYMBOLS=0)

@@ -73,6 +73,7 @@ class Device {
     this.tabs();
     this.chat();
     this.notes();
+    this.page();
     db.conflicts.subscribe((conflicts) => {
       const badge = pick(this.element, ".badge");
       badge.hidden = conflicts.length === 0;
@@ -184,6 +185,38 @@ class Device {
     });
   }
 
+  private page(): void {
+    const text = pick<HTMLTextAreaElement>(this.element, ".page textarea");
+    const begin = pick(this.element, ".begin");
+    const table = this.db.table<{ id: string; body: string }>("pages");
+    // What the database is known to hold: what is typed meanwhile is not taken away.
+    let known = "";
+    let writing = false;
+    const write = async (): Promise<void> => {
+      if (writing) return;
+      writing = true;
+      while (text.value !== known) {
+        const body = text.value;
+        known = body;
+        await table.update("shared", { body });
+      }
+      writing = false;
+    };
+    text.addEventListener("input", () => void write());
+    begin.addEventListener("click", () => void table.put({ id: "shared", body: "" }));
+    table.live({ where: { id: "shared" } }).subscribe(([row]) => {
+      text.hidden = row === undefined;
+      begin.hidden = row !== undefined;
+      if (!row || writing || text.value !== known) return;
+      const before = text.value;
+      known = row.body;
+      if (before === known) return;
+      const [start, end] = [text.selectionStart, text.selectionEnd].map((at) => moved(at, before, known));
+      text.value = known;
+      if (document.activeElement === text) text.setSelectionRange(start!, end!);
+    });
+  }
+
   private note(id: string): HTMLElement {
     const element = document.createElement("article");
     element.className = "note";
@@ -208,6 +241,17 @@ class Device {
     }
     pick(element, ".star span").textContent = String(note.stars);
   }
+}
+
+/** Where the cursor is after `before` became `after` around it. */
+function moved(cursor: number, before: string, after: string): number {
+  let same = 0;
+  while (same < before.length && same < after.length && before[same] === after[same]) same++;
+  if (cursor <= same) return cursor;
+  const change = after.length - before.length;
+  let end = 0;
+  while (end < before.length - same && end < after.length - same && before.at(-1 - end) === after.at(-1 - end)) end++;
+  return cursor >= before.length - end ? cursor + change : Math.min(cursor, after.length - end);
 }
 
 let schema: string | undefined;

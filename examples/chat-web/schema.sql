@@ -13,5 +13,10 @@ CREATE TABLE IF NOT EXISTS notes(
   body TEXT NOT NULL DEFAULT '',
   stars INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS pages(
+  id TEXT PRIMARY KEY NOT NULL,
+  body TEXT NOT NULL DEFAULT ''
+);
 SELECT syncline_track('messages');
 SELECT syncline_track('notes', 'manual', 'stars=counter');
+SELECT syncline_track('pages', 'body=text');

@@ -1,4 +1,4 @@
-export { Database, opened } from "./database.js";
+export { Database, onOpened, opened } from "./database.js";
 export type {
   Choice,
   Conflict,

@@ -71,6 +71,14 @@ export function opened(name: string): Database | undefined {
   return databases.get(name);
 }
 
+const openListeners = new Set<(db: Database) => void>();
+
+/** Told of each database that is opened from now on. */
+export function onOpened(told: (db: Database) => void): () => void {
+  openListeners.add(told);
+  return () => openListeners.delete(told);
+}
+
 /** A synced SQLite database. Made by `open()`. */
 export class Database implements Sql {
   readonly status = new Store<Status>(firstStatus);
@@ -103,6 +111,7 @@ export class Database implements Sql {
     this.auto = options.autoSync === false || !options.url ? null : new AutoSync(this, options.url, options.autoSync ?? {});
     databases.set(name, this);
     port.onNews = (news) => this.take(news);
+    for (const told of [...openListeners]) told(this);
   }
 
   // --- SQL ----------------------------------------------------------------------------------------

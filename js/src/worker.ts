@@ -188,6 +188,8 @@ class Tab {
   // --- The page -----------------------------------------------------------------------------------
 
   private tellPage(news: News): void {
+    // Should this tab lead one day, it stays as quiet as people asked for.
+    if (news.news === "status") this.config.paused = news.status.paused;
     if (!this.closed) scope.postMessage({ type: "news", news });
   }
 

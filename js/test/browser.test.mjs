@@ -127,6 +127,21 @@ test("tabs share one database, and another one takes over when the leader is clo
   await own.context.close();
 });
 
+test("a tab that the browser freezes lets another one lead", async () => {
+  const workspace = fresh();
+  const own = await launch();
+  const [first, second] = [await tab(workspace, { name: "frozen", context: own.context }), await tab(workspace, { name: "frozen", context: own.context })];
+  await exec(first, "INSERT INTO notes(id, likes) VALUES('1', 0)");
+  // What the browser tells a page just before; it cannot be made to freeze one that has a worker.
+  await first.evaluate(() => document.dispatchEvent(new Event("freeze")));
+  await exec(second, "UPDATE notes SET likes = likes + 1");
+  await until("the other leads", () => second.evaluate(() => window.db.isLeader.value));
+  await first.evaluate(() => document.dispatchEvent(new Event("resume")));
+  await exec(first, "UPDATE notes SET likes = likes + 1");
+  assert.equal((await query(first, "SELECT likes FROM notes"))[0].likes, 2);
+  await own.context.close();
+});
+
 test("a transaction of a tab that goes is rolled back, and nobody waits for it", async () => {
   const workspace = fresh();
   const [leader, guest] = [await tab(workspace, { name: "tx" }), await tab(workspace, { name: "tx" })];
@@ -277,6 +292,29 @@ test("without storage it works in memory, and says so", async () => {
   assert.equal((await status(page)).storage, "memory");
   await synced(page);
   await page.close();
+});
+
+test("the page of the documentation is a synced list in under twenty lines", async () => {
+  const text = fs.readFileSync(path.join(root, "docs/browser.md"), "utf8");
+  const html = /```html\n(.*?)```/s.exec(text)[1];
+  assert.ok(html.trim().split("\n").length < 20);
+  const folder = plainPage();
+  fs.writeFileSync(path.join(folder, "index.html"), html);
+  const own = await startServer({ flags: ["--demo", "--web", folder] });
+  const others = await launch();
+  const pages = [await browser.context.newPage(), await others.context.newPage()];
+  for (const page of pages) {
+    page.errors = complaints(page);
+    await page.goto(`${own.url}/`);
+    await page.locator("syncline-status .word").getByText("Synced").waitFor();
+  }
+  await pages[0].locator("input").fill("read the documentation");
+  await pages[0].locator("input").press("Enter");
+  await pages[1].locator("li").getByText("read the documentation").waitFor();
+  assert.deepEqual(pages.flatMap((page) => page.errors.filter((error) => !error.includes("favicon") && !error.includes("404"))), []);
+  await pages[0].close();
+  await others.context.close();
+  await own.stop();
 });
 
 test("everything a page loads fits into 450 KB with brotli, and starts within 300 ms when warm", async () => {

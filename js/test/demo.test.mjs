@@ -101,6 +101,26 @@ test("a conflict is resolved in the dialog and on the other device", async () =>
   }
 });
 
+test("two people type in one document at once", async () => {
+  const area = (name) => device(name).locator(".page textarea");
+  for (const name of ["Phone", "Laptop"]) await device(name).locator('[data-tab="page"]').click();
+  await device("Phone").locator(".begin").click();
+  await area("Phone").fill("milk and tea");
+  await until("the laptop has it", async () => (await area("Laptop").inputValue()) === "milk and tea");
+  for (const name of ["Phone", "Laptop"]) await offline(name, true);
+  await area("Phone").evaluate((text) => text.setSelectionRange(0, 0));
+  await area("Phone").pressSequentially("oat ");
+  await area("Laptop").evaluate((text) => text.setSelectionRange(9, 9));
+  await area("Laptop").pressSequentially("green ");
+  for (const name of ["Phone", "Laptop"]) await offline(name, false);
+  for (const name of ["Phone", "Laptop"]) {
+    await until("both have both", async () => (await area(name).inputValue()) === "oat milk and green tea");
+    await state(name, "synced");
+  }
+  await picture("document");
+  for (const name of ["Phone", "Laptop"]) await openChat(name);
+});
+
 test("a clone becomes a device of its own", async () => {
   await device("Phone").locator(".clone").click();
   const copy = "Phone copy 1";

@@ -1,7 +1,7 @@
 // What the elements share. Each works with the database given as its property `db`, or with the open
 // one whose name stands in its attribute `for`. The package itself is found at run time, so that a page
 // has one copy of it.
-import { opened, type Database } from "syncline";
+import { onOpened, opened, type Database } from "syncline";
 
 type Child = Node | string | null | undefined | false;
 type Attributes = Record<string, string | boolean | EventListener | undefined>;
@@ -82,7 +82,14 @@ export abstract class SynclineElement extends HTMLElement {
   private begin(): void {
     if (!this.given) this.attributeChangedCallback();
     this.unfollow();
-    if (this.given) this.stops = this.follow(this.given);
+    this.stops = this.given ? this.follow(this.given) : [this.await()];
+  }
+
+  /** The database that is named may be opened later. */
+  private await(): () => void {
+    return onOpened((db) => {
+      if (db.name === this.getAttribute("for")) this.db = db;
+    });
   }
 
   private unfollow(): void {
