@@ -33,5 +33,5 @@ if(SYNCLINE_TESTS AND TARGET syncline_cli)
     list(APPEND js_tests js_browser js_demo)
   endif()
   set_tests_properties(${js_tests} PROPERTIES FIXTURES_REQUIRED js TIMEOUT 400
-    ENVIRONMENT "SYNCLINE_PROGRAM=$<TARGET_FILE:syncline_cli>")
+    ENVIRONMENT "PROGRAM_UNDER_TEST=$<TARGET_FILE:syncline_cli>")
 endif()

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import { chromium } from "playwright-core";
 import { temporaryFolder } from "./server.mjs";
 
-export const chromiumPath = process.env.SYNCLINE_CHROMIUM ?? "/usr/bin/chromium";
+export const chromiumPath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 export async function launch(profile = temporaryFolder(), options = {}) {
   const context = await chromium.launchPersistentContext(profile, {

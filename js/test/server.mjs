@@ -6,7 +6,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import readline from "node:readline";
 
-export const program = process.env.SYNCLINE_PROGRAM ?? path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../build/dev/syncline");
+export const program = process.env.PROGRAM_UNDER_TEST ?? path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../build/dev/syncline");
 
 export function temporaryFolder() {
   return fs.mkdtempSync(path.join(os.tmpdir(), "syncline-js-"));
@@ -14,7 +14,7 @@ export function temporaryFolder() {
 
 export async function startServer({ data = temporaryFolder(), port = 0, flags = ["--demo"] } = {}) {
   const child = spawn(program, ["serve", "--data", data, "--listen", `127.0.0.1:${port}`, "--log-level", "warning", ...flags], {
-    stdio: ["ignore", "pipe", process.env.SYNCLINE_VERBOSE ? "inherit" : "ignore"],
+    stdio: ["ignore", "pipe", process.env.VERBOSE ? "inherit" : "ignore"],
   });
   process.once("exit", () => child.kill("SIGKILL"));
   const lines = readline.createInterface({ input: child.stdout });
