@@ -11,6 +11,14 @@ const flags = new Set(process.argv.slice(2));
 const dist = path.join(here, "dist");
 const module = path.join(here, "..", "build", "wasm", "syncline.wasm");
 
+// The linker lets what it does not find be an import, which would fail only in the browser.
+const known = new Set(["syncline", "wasi_snapshot_preview1"]);
+for (const { module: from, name } of WebAssembly.Module.imports(new WebAssembly.Module(fs.readFileSync(module)))) {
+  if (!known.has(from) && name !== "emscripten_notify_memory_growth") {
+    throw new Error(`${module} lacks ${name}: is a source missing in cmake/wasm.cmake?`);
+  }
+}
+
 if (!flags.has("--no-types")) {
   execFileSync(process.execPath, [path.join(here, "node_modules/typescript/bin/tsc")], {
     cwd: here,

@@ -5,8 +5,8 @@
 
 #include "base/json.h"
 #include "base/value_json.h"
-#include "bindings/sqlite/document_functions.h"
 #include "client/collections.h"
+#include "client/document_functions.h"
 #include "client/dump.h"
 #include "client/verify.h"
 #include "client/view_functions.h"

@@ -1,4 +1,4 @@
-#include "bindings/sqlite/document_functions.h"
+#include "client/document_functions.h"
 
 #include <string>
 
