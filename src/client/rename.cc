@@ -76,8 +76,13 @@ Result<CellState> renamed_cell(const Renaming& how, std::string_view table, Byte
   content.base_replaced = how.stamp(content.base_replaced);
   CounterEntries counts;
   for (CounterEntry entry : content.counts) {
-    const Stamp stamp = how.stamp(entry.stamp);
+    Stamp stamp = how.stamp(entry.stamp);
     const Stamp base = how.stamp(entry.base);
+    if (!(base < stamp)) {
+      // Somebody counted from a value of ours that has a later stamp now. The count stays; when it
+      // was made last is the server's to say.
+      stamp.time = base.time + 1;
+    }
     const bool moves = stamp.replica != entry.stamp.replica;
     if (moves && how.counted) {
       const auto before = how.counted(table, key, cell.column);

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "model/cell_content.h"
+#include "model/counter.h"
 #include "server/retention.h"
 #include "server/server_world.h"
 
@@ -75,6 +76,20 @@ TEST_CASE("a change is admitted once, whatever is sent again") {
   CHECK(team.admit(hello, change).admission == Admission::admitted);
   CHECK(team.admit(hello, change).admission == Admission::repeated);
   CHECK(team.workspace->head() == ServerVersion(1));
+}
+
+TEST_CASE("a count that is older than what it counts from is refused, and blocks nothing") {
+  Team team;
+  const Hello hello = team.welcomed(1);
+  Change forged = change_of(1, 1, 500);
+  forged.edits[0].cells = {{"body",
+                            CellForm::counter,
+                            encode_counter_edit({sample_stamp(900, 2), Value::integer(5)}),
+                            {}}};
+  const Admitted refused = team.admit(hello, forged);
+  CHECK(refused.admission == Admission::rejected);
+  CHECK(refused.rejected.code == "malformed");
+  CHECK(team.admit(hello, change_of(1, 2, 501)).admission == Admission::admitted);
 }
 
 TEST_CASE("other content under a known number is a copy's, and what is known is told") {
