@@ -37,7 +37,8 @@ struct House {
     hub = std::make_unique<Hub>(*store, clock, HubOptions{});
     auth.set_keys(std::move(*JwtKeys::read(secret)));
     service = std::make_unique<Service>(
-        Service::Parts{store.get(), hub.get(), &auth, nullptr, &clock, &random, [] { return 0; }},
+        Service::Parts{
+            store.get(), hub.get(), &auth, nullptr, &clock, &random, [] { return 0; }, {}},
         options);
   }
 

@@ -17,7 +17,8 @@ namespace {
 // How large the hostile updates are. By hand: SYNCLINE_HOSTILE_MIB=100 build/dev/ydoc_tests
 // -tc='*hostile*', with /usr/bin/time -v before it.
 std::size_t hostile_bytes() {
-  const char* mib = std::getenv("SYNCLINE_HOSTILE_MIB");
+  const char* mib =
+      std::getenv("SYNCLINE_HOSTILE_MIB");  // tidy-allow(banned-call): a person says how large
   return (mib == nullptr ? std::size_t{1} : std::strtoull(mib, nullptr, 10)) << 20U;
 }
 
