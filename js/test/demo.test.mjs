@@ -152,6 +152,8 @@ test("a rebuilt server gets everything back, unsent work first kept", async () =
 test("progress shows records not chunks", async () => {
   await page.locator("#many").click();
   await page.locator("#notice").getByText("5,000 notes").waitFor();
+  // They come by way of the server.
+  await device("Laptop").locator(".note").nth(40).waitFor({ state: "attached" });
   await state("Laptop", "synced");
   // A new device fills itself from a snapshot.
   const third = await browser.context.newPage();
