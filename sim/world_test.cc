@@ -111,7 +111,7 @@ TEST_CASE("an engine whose machine dies, whose disk fails and is full") {
   survives(storm, "real_died");
 }
 TEST_CASE("an engine whose file is copied, and put back old") {
-  Storm storm = with(&Storm::replica_old_copy, 60);
+  Storm storm = with(&Storm::replica_old_copy, 200);
   storm.real = 2;
   storm.replica_clone = 8;
   storm.steps = 6000;
