@@ -12,7 +12,7 @@ using namespace syncline::sim;
 namespace {
 
 // A deliberate bug, and the weather in which it is looked for.
-enum class Weather { any, fence, copies, restores, slowness };
+enum class Weather { any, fence, sleepers, copies, restores, slowness };
 struct Mutant {
   int number;
   const char* what;
@@ -27,7 +27,7 @@ constexpr Mutant mutants[] = {
     {3, "acknowledges the next change, too"},
     {4, "admits a change twice"},
     {5, "does not look for copies", Weather::copies},
-    {6, "drops the fence", Weather::fence},
+    {6, "drops the fence", Weather::sleepers},
     {7, "leaves new rows out of the digest"},
     {8, "forgets totals at a restart"},
     {9, "forgets deletions"},
@@ -50,10 +50,10 @@ constexpr Mutant mutants[] = {
     {26, "does not tell the epochs before"},
     {27, "admits what comes behind a refused change", Weather::restores},
     {28, "takes changes for a replica's without comparing them", Weather::copies},
-    {29, "lets an old put bring a deleted row back", Weather::fence, 150},
-    {30, "takes an old insert for a new one", Weather::fence, 80},
+    {29, "lets an old put bring a deleted row back", Weather::sleepers},
+    {30, "takes an old insert for a new one", Weather::sleepers},
     {32, "a copy does not compare its rows", Weather::copies, 50},
-    {33, "an old deletion leaves an old tombstone", Weather::fence, 150},
+    {33, "an old deletion leaves an old tombstone", Weather::sleepers},
 };
 
 // The first seed in which something is noticed; zero for none.
@@ -67,6 +67,13 @@ std::uint64_t hunt(const Mutant& mutant, std::uint64_t seeds, std::uint64_t step
       storm.long_sleep = 30;
       storm.server_retire = 60;
       storm.server_restore = seed % 2 == 0 ? 0 : 3;
+    } else if (weather == Weather::sleepers) {
+      storm.rows = 3 + storm.rows % 6;
+      // Some sleep long, the others go on, and the log behind them goes.
+      storm.long_sleep = 6;
+      storm.server_retire = 100;
+      storm.server_restore = 0;
+      storm.steps = 12'000;
     } else if (weather == Weather::copies) {
       storm.replica_old_copy = 40;
       storm.replica_clone = 10;

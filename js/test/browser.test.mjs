@@ -202,7 +202,7 @@ test("green turns off within the freshness bound when the server dies, and never
   assert.ok(seconds < 6.5, `${seconds} s`);
   await exec(page, "INSERT INTO notes(id) VALUES('1')");
   assert.notEqual((await status(page)).status, "synced");
-  assert.equal((await status(page)).pending, 1);
+  await until("it is pending", async () => (await status(page)).pending === 1);
   own.child.kill("SIGCONT");
   await synced(page);
   assert.equal((await status(page)).pending, 0);
