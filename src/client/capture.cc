@@ -1,5 +1,6 @@
 #include "client/capture.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/digest.h"
@@ -8,15 +9,15 @@
 namespace syncline {
 namespace {
 
-// Candidates whose statement was ignored are not told apart from those of a statement that goes on
-// after a trigger's; beyond this many the oldest are of the former kind.
-constexpr std::size_t candidates_max = 16;
-
 // A body is cut into parts of about this size, so that no blob grows with the transaction.
 constexpr std::size_t body_part_bytes = std::size_t{512} << 10U;
 
-std::size_t old_at(std::size_t index) { return tap_fixed_columns + 2 * index; }
-std::size_t new_at(std::size_t index) { return old_at(index) + 1; }
+Error null_in_key(const TrackedTable& table, std::size_t place) {
+  return Error(ErrorCode::constraint, "table '" + table.name + "': column '" +
+                                          (place < table.key.size() ? table.key[place] : "?") +
+                                          "' of the primary key is NULL, and a synced row needs a "
+                                          "key");
+}
 
 }  // namespace
 
@@ -26,6 +27,7 @@ class Capture::Sink final : public WriteSink {
  public:
   Sink(Capture& capture, TableId table) : capture_(capture), table_(table) {}
 
+  void on_prepare() override { capture_.replace_checks_ = 0; }
   Result<void> on_row(std::span<sqlite3_value* const> values) override {
     return capture_.on_row(table_, values);
   }
@@ -52,7 +54,7 @@ Result<std::unique_ptr<WriteSink>> Capture::connect(std::span<const std::string>
   }
   const TableId table = std::strtoll(arguments[0].c_str(), nullptr, 10);
   const long columns = std::strtol(arguments[1].c_str(), nullptr, 10);
-  if (table <= 0 || columns < tap_fixed_columns || columns > 2000) {
+  if (table < 0 || columns < tap_fixed_columns || columns > 2000) {
     return Error(ErrorCode::invalid_argument, "bad arguments for a capture table");
   }
   column_count = static_cast<int>(columns);
@@ -60,6 +62,7 @@ Result<std::unique_ptr<WriteSink>> Capture::connect(std::span<const std::string>
   catalog_.mark_stale();
   last_table_ = nullptr;
   all_columns_.clear();
+  replace_checks_ = 0;
   ++sinks_;
   return std::unique_ptr<WriteSink>(std::make_unique<Sink>(*this, table));
 }
@@ -77,23 +80,12 @@ void Capture::disconnected() {
 
 void Capture::release() {
   key_statements_.clear();
+  row_statements_.clear();
+  in_way_statements_.clear();
   rid_statements_.clear();
+  read_main_schema_.release();
+  read_temp_schema_.release();
   log_.release();
-}
-
-Result<bool> Capture::may_replace() {
-  if (schema_generation_ != catalog_.generation()) {
-    // Constraints (ON CONFLICT REPLACE) and the application's triggers may replace rows, too.
-    SL_TRY(
-        const auto found,
-        connection_.query_int("SELECT 1 FROM (SELECT name, sql FROM main.sqlite_schema UNION ALL "
-                              "SELECT name, sql FROM temp.sqlite_schema) WHERE sql LIKE "
-                              "'%replace%' AND name NOT LIKE 'syncline\\_%' ESCAPE '\\' LIMIT "
-                              "1"));
-    schema_replaces_ = found.has_value();
-    schema_generation_ = catalog_.generation();
-  }
-  return schema_replaces_ || connection_.running_sql_mentions("replace");
 }
 
 std::optional<RowId> Capture::expected_row() {
@@ -112,32 +104,24 @@ Result<void> Capture::on_row(TableId table_id, std::span<sqlite3_value* const> v
   }
   catalog_.settle();
   const Catalog::Hold hold(catalog_);
-  if (generation_ != catalog_.generation()) {
-    generation_ = catalog_.generation();
-    last_table_ = nullptr;
-    all_columns_.clear();
-    key_statements_.clear();
-  }
-  if (last_table_ == nullptr || last_table_->id != table_id) {
-    SL_TRY(last_table_, catalog_.table(table_id));
-    if (static_cast<std::size_t>(tap_column_count(*last_table_)) != values.size()) {
-      last_table_ = nullptr;
-      return Error(ErrorCode::schema_mismatch,
-                   "a tracked table's columns were changed without notice; run SELECT "
-                   "syncline_alter_commit() to adapt");
-    }
-  }
-  const TrackedTable& table = *last_table_;
+  drop_if_stale();
   const auto kind = static_cast<TapKind>(read_value(values[0]).integer);
-  if (expecting_ && kind == expected_kind_ && table_id == expected_table_) {
-    expecting_ = false;
-    expected_seen_ = true;
+  if (table_id == shared_tap) {
+    return on_shared_row(kind, values);
+  }
+  SL_TRY(const TrackedTable* known,
+         written_table(table_id, static_cast<std::int64_t>(values.size())));
+  const TrackedTable& table = *known;
+  if (is_expected(kind, table_id)) {
     SL_TRY(expected_row_, row_of(table, values, kind != TapKind::deleted));
+    expected_seen_ = true;
     return {};
   }
   switch (kind) {
-    case TapKind::inserted:
-      return on_inserted(table, values);
+    case TapKind::inserted: {
+      SL_TRY(const RowId row, row_of(table, values, true));
+      return on_inserted(table, row);
+    }
     case TapKind::updated:
       return on_updated(table, values);
     case TapKind::deleted:
@@ -146,6 +130,60 @@ Result<void> Capture::on_row(TableId table_id, std::span<sqlite3_value* const> v
       return on_may_vanish(table, values);
   }
   return Error(ErrorCode::invalid_argument, "capture tables are written by triggers only");
+}
+
+// What was kept about tables goes when the schema changed.
+void Capture::drop_if_stale() {
+  if (generation_ != catalog_.generation()) {
+    generation_ = catalog_.generation();
+    last_table_ = nullptr;
+    all_columns_.clear();
+    key_statements_.clear();
+    row_statements_.clear();
+    in_way_statements_.clear();
+  }
+}
+
+Result<void> Capture::on_shared_row(TapKind kind, std::span<sqlite3_value* const> values) {
+  SL_TRY(const TrackedTable* known,
+         written_table(read_value(values[1]).integer, read_value(values[2]).integer));
+  const TrackedTable& table = *known;
+  const RowId row = read_value(values[3]).integer;
+  const ValueView last = read_value(values[4]);
+  if (is_expected(kind, table.id)) {
+    expected_row_ = row;
+    expected_seen_ = true;
+    return {};
+  }
+  if (kind != TapKind::inserted) {
+    return Error(ErrorCode::invalid_argument, "capture tables are written by triggers only");
+  }
+  if (!last.is_null()) {
+    return null_in_key(table, static_cast<std::size_t>(last.integer));
+  }
+  return on_inserted(table, row);
+}
+
+bool Capture::is_expected(TapKind kind, TableId table) {
+  if (!expecting_ || kind != expected_kind_ || table != expected_table_) {
+    return false;
+  }
+  expecting_ = false;
+  return true;
+}
+
+// A tracked table that a trigger speaks of, which was made for so many columns of its tap.
+Result<const TrackedTable*> Capture::written_table(TableId id, std::int64_t columns) {
+  if (last_table_ == nullptr || last_table_->id != id) {
+    SL_TRY(last_table_, catalog_.table(id));
+    if (tap_column_count(*last_table_) != columns) {
+      last_table_ = nullptr;
+      return Error(ErrorCode::schema_mismatch,
+                   "a tracked table's columns were changed without notice; run SELECT "
+                   "syncline_alter_commit() to adapt");
+    }
+  }
+  return last_table_;
 }
 
 // A COMMIT may fail and leave its transaction open (the file was busy), and the application may
@@ -172,11 +210,9 @@ Result<void> Capture::encode_key(const TrackedTable& table, std::span<sqlite3_va
                                  bool is_new) {
   key_.clear();
   for (std::size_t i = 0; i < table.key.size(); ++i) {
-    const ValueView value = read_value(values[is_new ? new_at(i) : old_at(i)]);
+    const ValueView value = read_value(values[is_new ? tap_new_column(i) : tap_old_column(i)]);
     if (value.is_null()) {
-      return Error(ErrorCode::constraint, "table '" + table.name + "': column '" + table.key[i] +
-                                              "' of the primary key is NULL, and a synced row "
-                                              "needs a key");
+      return null_in_key(table, i);
     }
     write_value(key_, value);
   }
@@ -189,7 +225,8 @@ void Capture::encode_old(const TrackedTable& table, std::span<sqlite3_value* con
   for (const int position : table.positions) {
     if (position >= 0) {
       write_value(
-          old_, read_value(values[old_at(table.key.size() + static_cast<std::size_t>(position))]));
+          old_, read_value(
+                    values[tap_old_column(table.key.size() + static_cast<std::size_t>(position))]));
     }
   }
 }
@@ -203,23 +240,13 @@ Result<RowId> Capture::row_of(const TrackedTable& table, std::span<sqlite3_value
   return rowid_of_key(table, key_.bytes());
 }
 
-Result<void> Capture::on_inserted(const TrackedTable& table,
-                                  std::span<sqlite3_value* const> values) {
-  if (table.key_nullable && !table.without_rowid) {
-    for (std::size_t i = 0; i < table.key.size(); ++i) {
-      // An INTEGER PRIMARY KEY is never NULL once the row is there.
-      if (read_value(values[new_at(i)]).is_null()) {
-        return encode_key(table, values, true);
-      }
-    }
-  }
-  SL_TRY(const RowId row, row_of(table, values, true));
+Result<void> Capture::on_inserted(const TrackedTable& table, RowId row) {
   if (!candidates_.empty()) {
     SL_TRY(settle_candidates(table, row, std::nullopt));
   }
   if (watching_) {
-    SL_TRY(encode_key(table, values, true));
-    note_acted(table.id, key_.bytes());
+    SL_TRY(const ByteVector key, key_of_row(table, row));
+    note_acted(table.id, key);
   }
   buffer_.put(table, row);
   return {};
@@ -229,7 +256,8 @@ Result<void> Capture::on_updated(const TrackedTable& table,
                                  std::span<sqlite3_value* const> values) {
   bool key_changed = false;
   for (std::size_t i = 0; i < table.key.size() && !key_changed; ++i) {
-    key_changed = !same_value(read_value(values[old_at(i)]), read_value(values[new_at(i)]));
+    key_changed =
+        !same_value(read_value(values[tap_old_column(i)]), read_value(values[tap_new_column(i)]));
   }
   SL_TRY(const RowId old_row, row_of(table, values, false));
   SL_TRY(const RowId new_row, row_of(table, values, true));
@@ -257,9 +285,9 @@ Result<void> Capture::on_updated(const TrackedTable& table,
       continue;
     }
     const std::size_t index = table.key.size() + static_cast<std::size_t>(table.positions[id]);
-    const ValueView before = read_value(values[old_at(index)]);
+    const ValueView before = read_value(values[tap_old_column(index)]);
     const bool is_edited = table.id == edited_table_ && id == edited_column_;
-    if (is_edited || !same_value(before, read_value(values[new_at(index)]))) {
+    if (is_edited || !same_value(before, read_value(values[tap_new_column(index)]))) {
       changed_.insert(id);
       write_value(old_, before);
     }
@@ -292,70 +320,6 @@ Result<void> Capture::on_deleted(const TrackedTable& table,
     all = table.all_columns();
   }
   buffer_.erase(table, row, key_.bytes(), all, true, old_.bytes());
-  return {};
-}
-
-Result<void> Capture::on_may_vanish(const TrackedTable& table,
-                                    std::span<sqlite3_value* const> values) {
-  Candidate candidate;
-  candidate.table = table.id;
-  SL_TRY(candidate.row, row_of(table, values, false));
-  SL_TRY(encode_key(table, values, false));
-  encode_old(table, values);
-  candidate.key = to_vector(key_.bytes());
-  candidate.old_values = to_vector(old_.bytes());
-  Writer writer;
-  for (std::size_t i = 0; i < table.key.size(); ++i) {
-    const ValueView value = read_value(values[new_at(i)]);
-    // Before the insert an INTEGER PRIMARY KEY that SQLite will choose is told as -1.
-    if (value.is_null() ||
-        (table.key.size() == 1 && same_value(value, ValueView::of(std::int64_t{-1})))) {
-      writer.clear();
-      break;
-    }
-    write_value(writer, value);
-  }
-  candidate.writer = writer.take();
-  if (candidates_.size() >= candidates_max) {
-    candidates_.erase(candidates_.begin());
-  }
-  candidates_.push_back(std::move(candidate));
-  return {};
-}
-
-// Once a row was written it is known whether the rows in its way were removed for it. One that is
-// still there stays so: the statement was ignored or became an upsert, or the row was not in the
-// way in the end. A candidate of a statement that did nothing lies about for a while, which must do
-// no harm: it counts as removed only when its rowid is empty, and then its end is in the buffer
-// already or belongs there.
-Result<void> Capture::settle_candidates(const TrackedTable& table, RowId written,
-                                        std::optional<RowId> updated) {
-  SL_TRY(const ByteVector writer, key_of_row(table, written));
-  std::vector<Candidate> waiting;
-  std::vector<Candidate> settled;
-  for (Candidate& candidate : candidates_) {
-    const bool ours =
-        candidate.table == table.id && (candidate.writer.empty() || candidate.writer == writer);
-    (ours ? settled : waiting).push_back(std::move(candidate));
-  }
-  candidates_ = std::move(waiting);
-  for (Candidate& candidate : settled) {
-    if (updated == candidate.row) {
-      continue;  // the very row that was updated
-    }
-    bool gone = candidate.row == written;
-    if (!gone) {
-      SL_TRY(const ByteVector key, key_of_row(table, candidate.row));
-      gone = key.empty();
-    }
-    if (gone) {
-      note_acted(table.id, candidate.key);
-      buffer_.erase(table, candidate.row, candidate.key, table.all_columns(), true,
-                    candidate.old_values);
-    } else if (candidate.writer.empty()) {
-      candidates_.push_back(std::move(candidate));
-    }
-  }
   return {};
 }
 
@@ -571,6 +535,7 @@ void Capture::on_rollback() {
   candidates_.clear();
   flushed_.clear();
   body_.finish();
+  forget_schemas();
   expecting_ = false;
   expected_seen_ = false;
   engine_writing_ = false;
@@ -584,6 +549,7 @@ void Capture::on_rollback() {
 void Capture::on_rollback_to(int level) {
   buffer_.rollback_to_mark(level);
   candidates_.clear();
+  forget_schemas();
   // What a failed commit had written may be taken back with the savepoint: it is written again.
   synced_ = false;
   for (Flushed& change : flushed_) {

@@ -2,9 +2,11 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <unordered_set>
 #include <vector>
 
+#include "client/cached_statement.h"
 #include "client/capture_buffer.h"
 #include "client/catalog.h"
 #include "client/local_log.h"
@@ -92,7 +94,10 @@ class Capture final : public WriteSinkFactory {
   void set_listener(Listener* listener) { listener_ = listener; }
   void set_replica(const ReplicaId& replica) { replica_ = replica; }
 
+  // A row is about to be inserted that may replace others: in_way_function's arguments.
+  Result<void> look_in_way(std::span<const ValueView> values);
   // Whether the statements that run now may replace rows: their SQL or the schema's says REPLACE.
+  // Asked for every row that is inserted.
   Result<bool> may_replace();
 
   bool has_sinks() const { return sinks_ > 0; }
@@ -121,13 +126,25 @@ class Capture final : public WriteSinkFactory {
     ByteVector writer;
   };
 
+  void drop_if_stale();
+  Result<void> look_for_replace_in_schema();
+  // After a rollback SQLite gives a schema's number again to another schema.
+  void forget_schemas() {
+    schemas_.reset();
+    replace_checks_ = 0;
+  }
   Result<void> reopen();
   Result<void> drop_failed();
   Result<void> on_row(TableId table, std::span<sqlite3_value* const> values);
-  Result<void> on_inserted(const TrackedTable& table, std::span<sqlite3_value* const> values);
+  Result<const TrackedTable*> written_table(TableId id, std::int64_t columns);
+  Result<void> on_shared_row(TapKind kind, std::span<sqlite3_value* const> values);
+  bool is_expected(TapKind kind, TableId table);
+  Result<void> on_inserted(const TrackedTable& table, RowId row);
   Result<void> on_updated(const TrackedTable& table, std::span<sqlite3_value* const> values);
   Result<void> on_deleted(const TrackedTable& table, std::span<sqlite3_value* const> values);
   Result<void> on_may_vanish(const TrackedTable& table, std::span<sqlite3_value* const> values);
+  Result<bool> load_row(const TrackedTable& table, RowId row);
+  void add_candidate(const TrackedTable& table, RowId row, ByteVector writer);
   Result<void> settle_candidates(const TrackedTable& table, RowId written,
                                  std::optional<RowId> updated);
   Result<RowId> row_of(const TrackedTable& table, std::span<sqlite3_value* const> values,
@@ -157,8 +174,14 @@ class Capture final : public WriteSinkFactory {
   CaptureBuffer buffer_;
   std::vector<Candidate> candidates_;
   std::uint64_t generation_ = 0;
-  std::uint64_t schema_generation_ = UINT64_MAX;
+  // What may_replace() knows, until another statement is prepared.
+  int replace_checks_ = 0;  // since then
   bool schema_replaces_ = false;
+  bool statements_replace_ = false;
+  // The schemas that schema_replaces_ is about, by SQLite's numbers: main and temp.
+  std::optional<std::pair<std::int64_t, std::int64_t>> schemas_;
+  CachedStatement read_main_schema_{"PRAGMA main.schema_version"};
+  CachedStatement read_temp_schema_{"PRAGMA temp.schema_version"};
   const TrackedTable* last_table_ = nullptr;
   ColumnSet changed_;
   Writer key_;
@@ -196,6 +219,8 @@ class Capture final : public WriteSinkFactory {
   std::unordered_set<std::uint64_t> acted_;  // hashes of table and key
 
   std::map<TableId, Statement> key_statements_;
+  std::map<TableId, Statement> row_statements_;
+  std::map<TableId, Statement> in_way_statements_;
   std::map<TableId, Statement> rid_statements_;
 };
 

@@ -129,5 +129,96 @@ TEST_CASE("a key that changes its case only is another row, and the log says so"
   }
 }
 
+TEST_CASE("whatever replaces a row, its end is told") {
+  struct Way {
+    const char* schema;
+    const char* write;
+  };
+  const Way ways[] = {
+      {"CREATE TABLE t(id TEXT PRIMARY KEY, u UNIQUE)", "REPLACE INTO t VALUES('b', 1)"},
+      {"CREATE TABLE t(id TEXT PRIMARY KEY, u UNIQUE)",
+       "insert or /**/ replace into t values('b',1)"},
+      {"CREATE TABLE t(id TEXT PRIMARY KEY, u UNIQUE ON CONFLICT REPLACE)",
+       "INSERT INTO t VALUES('b', 1)"},
+      {"CREATE TABLE t(id TEXT PRIMARY KEY, u UNIQUE);"
+       "CREATE TABLE other(x);"
+       "CREATE TRIGGER mine AFTER INSERT ON other BEGIN REPLACE INTO t VALUES('b', new.x); END",
+       "INSERT INTO other VALUES(1)"},
+      {"CREATE TABLE t(id TEXT PRIMARY KEY, u UNIQUE);"
+       "CREATE TABLE other(x);"
+       "CREATE TEMP TRIGGER mine AFTER INSERT ON other BEGIN REPLACE INTO t VALUES('b', new.x); "
+       "END",
+       "INSERT INTO other VALUES(1)"},
+      {"CREATE TABLE t(id TEXT PRIMARY KEY, u UNIQUE);"
+       "CREATE TABLE other(x);"
+       "CREATE TRIGGER mine AFTER INSERT ON other BEGIN INSERT INTO t VALUES('b', new.x); END",
+       "INSERT OR REPLACE INTO other VALUES(1)"},
+      {"CREATE TABLE t(id TEXT PRIMARY KEY, u UNIQUE)",
+       "UPDATE OR REPLACE t SET u = 1 WHERE id = 'b'"},
+      {"CREATE TABLE t(id TEXT, part INTEGER, u UNIQUE, PRIMARY KEY(id, part)) WITHOUT ROWID",
+       "REPLACE INTO t VALUES('b', 1, 1)"},
+  };
+  for (const Way& way : ways) {
+    CAPTURE(way.schema);
+    CAPTURE(way.write);
+    const bool is_update = std::string(way.write).find("UPDATE") == 0;
+    const bool has_part = std::string(way.schema).find("part") != std::string::npos;
+    WorldReplica replica(1);
+    REQUIRE(replica.run(way.schema) == "");
+    REQUIRE(replica.track("t") == "");
+    REQUIRE(replica.run(has_part ? "INSERT INTO t VALUES('a', 1, 1)"
+                                 : "INSERT INTO t VALUES('a', 1)") == "");
+    if (is_update) {
+      REQUIRE(replica.run("INSERT INTO t VALUES('b', 2)") == "");
+    }
+    REQUIRE(replica.run(way.write) == "");
+    const std::string told = replica.last_change();
+    CHECK(told.find(has_part ? "erase t[text:61,1]" : "erase t[text:61]") != std::string::npos);
+    CHECK(told.find(has_part ? "t[text:62,1] u=1" : "t[text:62] u=1") != std::string::npos);
+  }
+}
+
+TEST_CASE("statements that are kept and run often tell what they replace, in any order") {
+  WorldReplica replica(1);
+  REQUIRE(replica.run("CREATE TABLE t(id TEXT PRIMARY KEY, u UNIQUE)") == "");
+  REQUIRE(replica.track("t") == "");
+  Connection connection = replica.connection();
+  auto insert = connection.prepare("INSERT INTO t VALUES(?1, ?2)");
+  auto replace = connection.prepare("INSERT OR REPLACE INTO t VALUES(?1, ?2)");
+  REQUIRE(insert);
+  REQUIRE(replace);
+  for (int i = 0; i < 40; ++i) {
+    const std::string id = std::string(1, static_cast<char>('A' + i % 20)) + std::to_string(i);
+    const bool replaces = i >= 10 && i % 3 == 0;
+    Statement& statement = replaces ? *replace : *insert;
+    // What is replaced is the row before.
+    statement.bind_text(1, id).bind(2, std::int64_t{replaces ? i - 1 : i});
+    REQUIRE(statement.run());
+    const std::string told = replica.last_change();
+    CHECK((told.find("erase") != std::string::npos) == replaces);
+  }
+  // The last that is left is known to be harmless; then one comes that is not.
+  replace = Statement();
+  for (int i = 100; i < 110; ++i) {
+    insert->bind_text(1, std::to_string(i)).bind(2, std::int64_t{i});
+    REQUIRE(insert->run());
+  }
+  REQUIRE(replica.run("REPLACE INTO t VALUES('last', 109)") == "");
+  CHECK(replica.last_change() == "erase t[text:313039]; put t[text:6c617374] u=109");
+}
+
+TEST_CASE("a schema that was rolled back is not taken for the one that got its number") {
+  WorldReplica replica(1);
+  REQUIRE(replica.run("CREATE TABLE t(id TEXT PRIMARY KEY, u UNIQUE); CREATE TABLE other(x)") ==
+          "");
+  REQUIRE(replica.track("t") == "");
+  REQUIRE(replica.run("INSERT INTO t VALUES('a', 1)") == "");
+  REQUIRE(replica.run("BEGIN; CREATE TRIGGER mine AFTER INSERT ON other BEGIN INSERT INTO t "
+                      "VALUES('b', new.x); END; INSERT INTO other VALUES(7); ROLLBACK") == "");
+  REQUIRE(replica.run("BEGIN; CREATE TRIGGER mine AFTER INSERT ON other BEGIN REPLACE INTO t "
+                      "VALUES('b', new.x); END; INSERT INTO other VALUES(1); COMMIT") == "");
+  CHECK(replica.last_change() == "erase t[text:61]; put t[text:62] u=1");
+}
+
 }  // namespace
 }  // namespace syncline

@@ -100,6 +100,11 @@ Result<std::unique_ptr<Engine>> Engine::attach(const Parts& parts) {
                              SL_TRY(const bool may, capture->may_replace());
                              return SqlValue(std::int64_t{may ? 1 : 0});
                            }));
+  SL_TRY(register_function(parts.connection, in_way_function, -1, Purity::observing,
+                           [capture](std::span<const ValueView> arguments) -> Result<SqlValue> {
+                             SL_TRY(capture->look_in_way(arguments));
+                             return SqlValue();
+                           }));
   return engine;
 }
 

@@ -1,9 +1,12 @@
 #include "client/triggers.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace syncline {
 namespace {
+
+constexpr const char* shared_tap_name = "syncline_inserts";
 
 std::string tap_name(TableId table) { return "syncline_tap_" + std::to_string(table); }
 
@@ -23,25 +26,22 @@ struct TapInsert {
   }
 };
 
-int old_column(std::size_t index) { return tap_fixed_columns + 2 * static_cast<int>(index); }
-int new_column(std::size_t index) { return old_column(index) + 1; }
-
 void add_old(TapInsert& tap, const TrackedTable& table, const std::string& source) {
   if (!table.without_rowid) {
     tap.add(1, source + table.rowid_name);
   }
   std::size_t index = 0;
   for (const std::string& column : table.key) {
-    tap.add(old_column(index++), source + quote_identifier(column));
+    tap.add(tap_old_column(index++), source + quote_identifier(column));
   }
   for (const TrackedColumn& column : table.columns) {
-    tap.add(old_column(index++), source + quote_identifier(column.name));
+    tap.add(tap_old_column(index++), source + quote_identifier(column.name));
   }
 }
 
 void add_new_key(TapInsert& tap, const TrackedTable& table) {
   for (std::size_t i = 0; i < table.key.size(); ++i) {
-    tap.add(new_column(i), "new." + quote_identifier(table.key[i]));
+    tap.add(tap_new_column(i), "new." + quote_identifier(table.key[i]));
   }
 }
 
@@ -49,12 +49,14 @@ std::string insert_into(const TrackedTable& table, const TapInsert& tap) {
   return "INSERT INTO " + tap_name(table.id) + "(" + tap.columns + ") ";
 }
 
-// Rows other than the one being written that share the key or a unique value with `new`.
-std::string clash(const TrackedTable& table, const std::string& alias) {
+// Rows other than the one being written that share the key or a unique value with `new`, whose
+// column's value is written as `value` says.
+std::string clash(const TrackedTable& table, const std::string& alias,
+                  const std::function<std::string(const std::string& column)>& value) {
   std::string out;
   for (std::size_t i = 0; i < table.key.size(); ++i) {
     const std::string column = quote_identifier(table.key[i]);
-    out += (i == 0 ? "" : " AND ") + alias + column + " = new." + column;
+    out += (i == 0 ? "" : " AND ") + alias + column + " = " + value(table.key[i]);
   }
   if (table.unique.empty()) {
     return out;
@@ -63,26 +65,69 @@ std::string clash(const TrackedTable& table, const std::string& alias) {
   for (const auto& index : table.unique) {
     std::string match;
     for (const TrackedTable::UniqueColumn& part : index) {
-      const std::string column = quote_identifier(part.name);
-      match += (match.empty() ? "" : " AND ") + alias + column + " = new." + column + " COLLATE " +
-               quote_identifier(part.collation);
+      match += (match.empty() ? "" : " AND ") + alias + quote_identifier(part.name) + " = " +
+               value(part.name) + " COLLATE " + quote_identifier(part.collation);
     }
     out += " OR (" + match + ")";
   }
   return "(" + out + ")";
 }
 
+std::string new_value(const std::string& column) { return "new." + quote_identifier(column); }
+
+// The columns by which a row can be in the way of another, each once, the key first.
+std::vector<std::string> clash_columns(const TrackedTable& table) {
+  std::vector<std::string> out = table.key;
+  for (const auto& index : table.unique) {
+    for (const TrackedTable::UniqueColumn& part : index) {
+      if (std::find(out.begin(), out.end(), part.name) == out.end()) {
+        out.push_back(part.name);
+      }
+    }
+  }
+  return out;
+}
+
+// The place of the first key column that is NULL.
+std::string null_in_key(const TrackedTable& table, const std::string& source) {
+  if (!table.key_nullable) {
+    return "NULL";
+  }
+  std::string out = "CASE";
+  for (std::size_t i = 0; i < table.key.size(); ++i) {
+    out +=
+        " WHEN " + source + quote_identifier(table.key[i]) + " IS NULL THEN " + std::to_string(i);
+  }
+  return out + " END";
+}
+
+// What tells the tap of a row that was inserted, without the row: `source` is "new." or an alias.
+struct TellInserted {
+  std::string into;
+  std::string values;
+
+  TellInserted(const TrackedTable& table, const std::string& source) {
+    TapInsert tap(TapKind::inserted);
+    if (table.without_rowid) {
+      for (std::size_t i = 0; i < table.key.size(); ++i) {
+        tap.add(tap_new_column(i), source + quote_identifier(table.key[i]));
+      }
+      into = insert_into(table, tap);
+    } else {
+      tap.add(1, std::to_string(table.id));
+      tap.add(2, std::to_string(tap_column_count(table)));
+      tap.add(3, source + table.rowid_name);
+      tap.add(4, null_in_key(table, source));
+      into = std::string("INSERT INTO ") + shared_tap_name + "(" + tap.columns + ") ";
+    }
+    values = tap.values;
+  }
+};
+
 std::string insert_trigger(const TrackedTable& table) {
-  TapInsert tap(TapKind::inserted);
-  if (!table.without_rowid) {
-    tap.add(2, "new." + table.rowid_name);
-  }
-  if (table.without_rowid || table.key_nullable) {
-    add_new_key(tap, table);
-  }
+  const TellInserted tell(table, "new.");
   return "CREATE TRIGGER " + trigger_name(table.id, "inserted") + " AFTER INSERT ON " +
-         quote_identifier(table.name) + " BEGIN " + insert_into(table, tap) + "VALUES(" +
-         tap.values + "); END;";
+         quote_identifier(table.name) + " BEGIN " + tell.into + "VALUES(" + tell.values + "); END;";
 }
 
 std::string update_trigger(const TrackedTable& table) {
@@ -93,7 +138,7 @@ std::string update_trigger(const TrackedTable& table) {
   }
   add_new_key(tap, table);
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
-    tap.add(new_column(table.key.size() + i), "new." + quote_identifier(table.columns[i].name));
+    tap.add(tap_new_column(table.key.size() + i), "new." + quote_identifier(table.columns[i].name));
   }
   return "CREATE TRIGGER " + trigger_name(table.id, "updated") + " AFTER UPDATE ON " +
          quote_identifier(table.name) + " BEGIN " + insert_into(table, tap) + "VALUES(" +
@@ -108,12 +153,8 @@ std::string delete_trigger(const TrackedTable& table) {
          tap.values + "); END;";
 }
 
-std::string vanish_body(const TrackedTable& table, const std::string& where) {
-  TapInsert tap(TapKind::may_vanish);
-  add_old(tap, table, "x.");
-  add_new_key(tap, table);
-  return " BEGIN " + insert_into(table, tap) + "SELECT " + tap.values + " FROM " +
-         quote_identifier(table.name) + " x WHERE " + where + "; END;";
+std::string from_rows(const TrackedTable& table, const std::string& where) {
+  return " FROM " + quote_identifier(table.name) + " x WHERE " + where + "; ";
 }
 
 std::string any_row(const TrackedTable& table, const std::string& where) {
@@ -124,16 +165,28 @@ std::string any_row(const TrackedTable& table, const std::string& where) {
 bool has_hidden_rowid(const TrackedTable& table) { return !table.without_rowid; }
 
 std::string before_insert_trigger(const TrackedTable& table) {
-  std::string when = any_row(table, clash(table, "x."));
-  std::string where = clash(table, "x.");
-  if (has_hidden_rowid(table)) {
-    // A rowid that the statement does not name is -1 here.
-    const std::string same_rowid = "x." + table.rowid_name + " = new." + table.rowid_name;
-    when += " OR (new." + table.rowid_name + " <> -1 AND " + any_row(table, same_rowid) + ")";
-    where += " OR " + same_rowid;
+  // Reading the tap, which is empty, tells capture of each statement that may bring us here.
+  std::string when = std::string(may_replace_function) + "()";
+  std::string body;
+  if (table.without_rowid) {
+    const std::string where = clash(table, "x.", new_value);
+    TapInsert values(TapKind::may_vanish);
+    add_old(values, table, "x.");
+    add_new_key(values, table);
+    when += " AND " + any_row(table, where);
+    body = insert_into(table, values) + "SELECT " + values.values + from_rows(table, where) +
+           "SELECT c0 FROM " + tap_name(table.id) + ";";
+  } else {
+    // A program without loops and with few registers: SQLite sets it up for every row.
+    body = std::string("SELECT ") + in_way_function + "(" + std::to_string(table.id) + ",new." +
+           table.rowid_name;
+    for (const std::string& column : clash_columns(table)) {
+      body += "," + new_value(column);
+    }
+    body += std::string("); SELECT c0 FROM ") + shared_tap_name + ";";
   }
   return "CREATE TRIGGER " + trigger_name(table.id, "replacing") + " BEFORE INSERT ON " +
-         quote_identifier(table.name) + " WHEN " + when + vanish_body(table, where);
+         quote_identifier(table.name) + " WHEN " + when + " BEGIN " + body + " END;";
 }
 
 std::string before_update_trigger(const TrackedTable& table) {
@@ -163,7 +216,7 @@ std::string before_update_trigger(const TrackedTable& table) {
     const std::string quoted = quote_identifier(column);
     other += (other.empty() ? "" : " OR ") + ("x." + quoted + " IS NOT old." + quoted);
   }
-  std::string where = "(" + other + ") AND " + clash(table, "x.");
+  std::string where = "(" + other + ") AND " + clash(table, "x.", new_value);
   std::string when = any_row(table, where);
   if (has_hidden_rowid(table)) {
     const std::string rowid = table.rowid_name;
@@ -172,9 +225,13 @@ std::string before_update_trigger(const TrackedTable& table) {
     when += " OR (" + moved + " AND " + any_row(table, same_rowid) + ")";
     where = "(" + where + ") OR (" + moved + " AND " + same_rowid + ")";
   }
+  TapInsert tap(TapKind::may_vanish);
+  add_old(tap, table, "x.");
+  add_new_key(tap, table);
   return "CREATE TRIGGER " + trigger_name(table.id, "overtaking") + " BEFORE UPDATE " +
          (of.empty() ? "" : "OF " + of) + " ON " + quote_identifier(table.name) + " WHEN " + when +
-         vanish_body(table, where);
+         " BEGIN " + insert_into(table, tap) + "SELECT " + tap.values + from_rows(table, where) +
+         "END;";
 }
 
 std::string where_new_row(const TrackedTable& table) {
@@ -233,9 +290,23 @@ std::string json_triggers(const TrackedTable& table) {
 
 }  // namespace
 
+std::string rows_in_way_sql(const TrackedTable& table) {
+  const std::vector<std::string> columns = clash_columns(table);
+  const auto parameter = [&](const std::string& column) {
+    const auto found = std::find(columns.begin(), columns.end(), column);
+    return "?" + std::to_string(2 + (found - columns.begin()));
+  };
+  return "SELECT t." + table.rowid_name + " FROM main." + quote_identifier(table.name) +
+         " t WHERE " + clash(table, "t.", parameter) + " OR t." + table.rowid_name + " = ?1";
+}
+
 std::string capture_triggers_sql(const TrackedTable& table) {
-  return "CREATE VIRTUAL TABLE " + tap_name(table.id) + " USING " + capture_module + "(" +
-         std::to_string(table.id) + "," + std::to_string(tap_column_count(table)) + ");" +
+  const auto make_tap = [](const std::string& name, TableId id, int columns) {
+    return "CREATE VIRTUAL TABLE IF NOT EXISTS " + name + " USING " + capture_module + "(" +
+           std::to_string(id) + "," + std::to_string(columns) + ");";
+  };
+  return make_tap(shared_tap_name, shared_tap, shared_tap_columns) +
+         make_tap(tap_name(table.id), table.id, tap_column_count(table)) +
          before_insert_trigger(table) + before_update_trigger(table) + insert_trigger(table) +
          update_trigger(table) + delete_trigger(table) + json_triggers(table) +
          document_triggers(table);
@@ -250,15 +321,8 @@ std::string drop_capture_sql(TableId table) {
 }
 
 std::string adopt_rows_sql(const TrackedTable& table) {
-  TapInsert tap(TapKind::inserted);
-  if (!table.without_rowid) {
-    tap.add(2, "t." + table.rowid_name);
-  }
-  for (std::size_t i = 0; i < table.key.size(); ++i) {
-    tap.add(new_column(i), "t." + quote_identifier(table.key[i]));
-  }
-  return insert_into(table, tap) + "SELECT " + tap.values + " FROM main." +
-         quote_identifier(table.name) + " t";
+  const TellInserted tell(table, "t.");
+  return tell.into + "SELECT " + tell.values + " FROM main." + quote_identifier(table.name) + " t";
 }
 
 std::string adopt_row_sql(const TrackedTable& table) {

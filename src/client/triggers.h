@@ -12,7 +12,12 @@ namespace syncline {
 //   c0  what happened (TapKind)     c1  old rowid     c2  new rowid
 //   then for each key column, and after these for each other column: old value, new value
 //
-// Triggers fill only the columns that their kind needs; the others arrive as NULL.
+// Triggers fill only the columns that their kind needs; the others arrive as NULL. Every column
+// costs at every row, so inserts into tables that have rowids go to a table that is shared and
+// narrow:
+//
+//   c0  what happened     c1  the tracked table's id     c2  how many columns its own tap has
+//   c3  the row's rowid   c4  the place of a key column that is NULL
 enum class TapKind : int {
   inserted = 1,
   updated = 2,
@@ -28,6 +33,18 @@ inline int tap_column_count(const TrackedTable& table) {
   return tap_fixed_columns + 2 * static_cast<int>(table.key.size() + table.columns.size());
 }
 
+inline constexpr int tap_old_column(std::size_t index) {
+  return tap_fixed_columns + 2 * static_cast<int>(index);
+}
+inline constexpr int tap_new_column(std::size_t index) { return tap_old_column(index) + 1; }
+
+inline constexpr int shared_tap_columns = 5;
+inline constexpr TableId shared_tap = 0;
+
+// Called before a row is inserted that may replace others: the table's id, the row's rowid (-1 when
+// SQLite still has to choose it) and what rows_in_way_sql() looks for.
+inline constexpr const char* in_way_function = "syncline_extension_in_way";
+
 // Brings JSON documents into the spelling that every replica stores, in the statement that writes
 // them.
 inline constexpr const char* canonical_json_function = "syncline_json";
@@ -40,6 +57,9 @@ inline constexpr const char* joined_document_function = "syncline_joined_doc";
 // which costs an insert a tenth of its time.
 inline constexpr const char* may_replace_function = "syncline_extension_sees_replace";
 
+// The rowids of the rows that share the rowid ?1, the key or a unique value with a row: ?2 and on,
+// as in_way_function gets them.
+std::string rows_in_way_sql(const TrackedTable& table);
 std::string capture_triggers_sql(const TrackedTable& table);
 std::string drop_capture_sql(TableId table);
 // Feeds the rows that a table has already to its tap, as if they were inserted now.

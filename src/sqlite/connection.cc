@@ -1,5 +1,6 @@
 #include "sqlite/connection.h"
 
+#include <cctype>
 #include <cstring>
 
 #include "sqlite/api.h"
@@ -178,26 +179,49 @@ std::string Connection::path() const {
   return path == nullptr ? "" : path;
 }
 
-bool Connection::running_sql_mentions(const char* word) const {
-  SL_CHECK(word[0] >= 'a' && word[0] <= 'z');
-  for (sqlite3_stmt* statement = sqlite3_next_stmt(handle_, nullptr); statement != nullptr;
-       statement = sqlite3_next_stmt(handle_, statement)) {
-    if (sqlite3_stmt_busy(statement) == 0 || sqlite3_stmt_readonly(statement) != 0) {
-      continue;
-    }
-    const char* sql = sqlite3_sql(statement);
-    if (sql == nullptr) {
+namespace {
+
+bool is_word_letter(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' ||
+         static_cast<unsigned char>(c) >= 0x80;
+}
+
+bool mentions(const char* sql, std::string_view word) {
+  for (const char* at = sql; *at != '\0'; ++at) {
+    // Almost every place is ruled out by its first letter.
+    if ((*at | 0x20) == word[0] && (at == sql || !is_word_letter(at[-1])) &&
+        sqlite3_strnicmp(at, word.data(), static_cast<int>(word.size())) == 0 &&
+        !is_word_letter(at[word.size()])) {
       return true;
-    }
-    const auto length = static_cast<int>(std::strlen(word));
-    for (; *sql != '\0'; ++sql) {
-      // Almost every place is ruled out by its first letter.
-      if ((*sql | 0x20) == word[0] && sqlite3_strnicmp(sql, word, length) == 0) {
-        return true;
-      }
     }
   }
   return false;
+}
+
+bool any_statement_mentions(sqlite3* handle, std::string_view word, bool only_running) {
+  SL_CHECK(!word.empty() && word[0] >= 'a' && word[0] <= 'z');
+  for (sqlite3_stmt* statement = sqlite3_next_stmt(handle, nullptr); statement != nullptr;
+       statement = sqlite3_next_stmt(handle, statement)) {
+    if ((only_running && sqlite3_stmt_busy(statement) == 0) ||
+        sqlite3_stmt_readonly(statement) != 0) {
+      continue;
+    }
+    const char* sql = sqlite3_sql(statement);
+    if (sql == nullptr || mentions(sql, word)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+bool Connection::running_sql_mentions(std::string_view word) const {
+  return any_statement_mentions(handle_, word, true);
+}
+
+bool Connection::prepared_sql_mentions(std::string_view word) const {
+  return any_statement_mentions(handle_, word, false);
 }
 
 namespace {

@@ -59,9 +59,11 @@ class Connection {
   Result<ByteVector> serialize() const;
   // Statements that take more of SQLite's steps than about so many fail as interrupted, each.
   void limit_steps(int steps) const;
-  // True when the SQL of a statement that is running and may write holds this word, in any case;
-  // also when some statement's SQL is not known.
-  bool running_sql_mentions(const char* word) const;
+  // True when the SQL of a statement that is running and may write holds this word (in small
+  // letters here, in any case there); also when such a statement's SQL is not known.
+  bool running_sql_mentions(std::string_view word) const;
+  // The same for all statements that are prepared and may write, running or not.
+  bool prepared_sql_mentions(std::string_view word) const;
   // Switches all triggers of the connection (not foreign key actions); returns what was before.
   // Prepared statements are prepared again at their next use.
   bool set_triggers(bool enabled) const;

@@ -89,7 +89,8 @@ int disconnect(sqlite3_vtab* base) {
   return SQLITE_OK;
 }
 
-int best_index(sqlite3_vtab* /*base*/, sqlite3_index_info* info) {
+int best_index(sqlite3_vtab* base, sqlite3_index_info* info) {
+  table_of(base)->sink->on_prepare();
   info->estimatedCost = 1;
   return SQLITE_OK;
 }

@@ -18,6 +18,9 @@ class WriteSink {
  public:
   virtual ~WriteSink() = default;
 
+  // A statement that reads the sink (which has no rows) is being prepared. Triggers read it to tell
+  // that a statement was prepared which fires them.
+  virtual void on_prepare() = 0;
   virtual Result<void> on_row(std::span<sqlite3_value* const> values) = 0;
   virtual Result<void> on_begin() = 0;
   virtual Result<void> on_sync() = 0;
