@@ -246,10 +246,16 @@ class Engine final : private Capture::Listener {
   Result<void> settle_held();
   // A cell of a counter: table, key, column.
   using CellName = std::tuple<std::string, ByteVector, std::string>;
+  // What was counted in it, and from which value.
+  struct CountedCell {
+    Stamp base;
+    Value total;
+  };
+  using Counted = std::map<CellName, CountedCell>;
   Result<ChangeSequence> common_with_original(const effect::Reidentify& how);
-  Result<std::map<CellName, Value>> counted_before(LocalVersion kept);
+  Result<Counted> counted_before(LocalVersion kept);
   Result<void> count_before(const RowEdit& edit, LocalVersion version, OldValues& values,
-                            std::map<CellName, Value>& out);
+                            Counted& out);
   Result<OriginId> hand_over_identity(const ReplicaId& drawn, ChangeSequence common);
   Result<void> forget_history(LocalVersion kept, OriginId other, ChangeSequence last);
   // Memory may hold what a rollback took back.

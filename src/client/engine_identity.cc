@@ -89,12 +89,31 @@ Result<void> rewrite(Connection connection, const FrozenChange& change, const Re
 // --- Restamp
 // --------------------------------------------------------------------------------------
 
-// The greatest time that anybody but the changes after `kept` made: new stamps lie above it.
+// The greatest time that anybody but the changes after `kept` made: new stamps lie above it. Not so
+// what a peer with a wrong clock told us and no server has taken: its author will stamp it anew,
+// and until then it must not keep us away (P9).
 Result<std::uint64_t> Engine::newest_time_before(LocalVersion kept,
                                                  const std::set<std::uint64_t>& moved) {
+  const std::uint64_t credible = static_cast<std::uint64_t>(clock_.now_ms() + skew_ms_max)
+                                 << Stamp::counter_bits;
+  std::set<std::uint64_t> incredible;
+  {
+    SL_TRY(Statement select,
+           parts_.connection.prepare("SELECT time FROM syncline_log WHERE origin > 1 AND form >= "
+                                     "2 AND time > ?1"));
+    select.bind(1, static_cast<std::int64_t>(credible));
+    for (;;) {
+      SL_TRY(const bool row, select.step());
+      if (!row) {
+        break;
+      }
+      incredible.insert(static_cast<std::uint64_t>(select.column_int(0)));
+    }
+  }
   std::uint64_t newest = 0;
   const auto see = [&](bool ours, std::uint64_t time) {
-    if (!ours || moved.count(time) == 0) {
+    const auto& passed_over = ours ? moved : incredible;
+    if (passed_over.count(time) == 0) {
       newest = std::max(newest, time);
     }
   };
@@ -108,11 +127,18 @@ Result<std::uint64_t> Engine::newest_time_before(LocalVersion kept,
     return stamp;
   };
   SL_TRY(rename_stored_states(look, parts_.connection));
-  SL_TRY(const auto logged, parts_.connection.query_int(
-                                "SELECT max(time) FROM syncline_log WHERE origin > 1 OR (origin = "
-                                "1 AND version <= " +
-                                text_of(kept) + ")"));
-  return std::max(newest, static_cast<std::uint64_t>(logged.value_or(0)));
+  SL_TRY(Statement logged,
+         parts_.connection.prepare("SELECT time FROM syncline_log WHERE origin > 1 OR (origin = 1 "
+                                   "AND version <= ?1)"));
+  logged.bind(1, static_cast<std::int64_t>(kept.get()));
+  for (;;) {
+    SL_TRY(const bool row, logged.step());
+    if (!row) {
+      return newest;
+    }
+    const auto time = static_cast<std::uint64_t>(logged.column_int(0));
+    newest = incredible.count(time) == 0 ? std::max(newest, time) : newest;
+  }
 }
 
 Result<void> Engine::restamp(ChangeSequence after) {
@@ -243,8 +269,8 @@ Result<ChangeSequence> Engine::common_with_original(const effect::Reidentify& ho
 
 // What this replica had counted, cell by cell, before the changes after `kept`: the total that the
 // first of them tells, without the step that it made.
-Result<std::map<Engine::CellName, Value>> Engine::counted_before(LocalVersion kept) {
-  std::map<CellName, Value> out;
+Result<Engine::Counted> Engine::counted_before(LocalVersion kept) {
+  Counted out;
   SL_TRY(const LogHead head, log_.head());
   OldValues values(parts_.connection, log_);
   SL_TRY(values.cover(kept, head.version));
@@ -269,7 +295,7 @@ Result<std::map<Engine::CellName, Value>> Engine::counted_before(LocalVersion ke
 }
 
 Result<void> Engine::count_before(const RowEdit& edit, LocalVersion version, OldValues& values,
-                                  std::map<CellName, Value>& out) {
+                                  Counted& out) {
   for (const CellEdit& cell : edit.cells) {
     const CellName name{edit.table, edit.key.bytes, cell.column};
     if (cell.form != CellForm::counter || out.count(name) != 0) {
@@ -305,7 +331,7 @@ Result<void> Engine::count_before(const RowEdit& edit, LocalVersion version, Old
     SL_TRY(const Value before, value_at(LocalVersion(version.get() - 1)));
     SL_TRY(const Value then, value_at(version));
     SL_TRY(const Value step, counter_step(before.view(), then.view()));
-    out.emplace(name, without(count.total.view(), step.view()));
+    out.emplace(name, CountedCell{count.base, without(count.total.view(), step.view())});
   }
   return {};
 }
@@ -317,7 +343,6 @@ Result<void> Engine::reidentify(const effect::Reidentify& how) {
     SL_TRY(clocks_.catch_up());
     SL_TRY(const ChangeSequence common, common_with_original(how));
     SL_TRY(const LocalVersion kept, version_of(common));
-    using Counted = std::map<CellName, Value>;
     SL_TRY(const Counted counted, counted_before(kept));
     SL_TRY(schema_change_.freeze_outbox());
     SL_TRY(clocks_.fold());
@@ -331,11 +356,14 @@ Result<void> Engine::reidentify(const effect::Reidentify& how) {
       const bool moves = stamp.replica == original && moved.count(stamp.time) != 0;
       return moves ? Stamp{stamp.time, drawn} : stamp;
     };
-    naming.counted = [&](std::string_view table, Bytes key,
-                         std::string_view column) -> std::optional<Value> {
+    naming.counted = [&](std::string_view table, Bytes key, std::string_view column,
+                         const Stamp& base) -> std::optional<Value> {
       const auto at =
           counted.find(CellName{std::string(table), to_vector(key), std::string(column)});
-      return at == counted.end() ? std::nullopt : std::optional<Value>(at->second);
+      // From a value that only this copy knows the original never counted.
+      const bool counts = at != counted.end() && at->second.base == base &&
+                          (base.replica != original || moved.count(base.time) == 0);
+      return counts ? std::optional<Value>(at->second.total) : std::nullopt;
     };
     for (const LocalVersion version : versions) {
       SL_TRY(const FrozenChange change, read_frozen(log_, version));

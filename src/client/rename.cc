@@ -12,13 +12,13 @@ namespace {
 
 Result<Value> renamed_count(const Renaming& how, const RowEdit& edit, const CellEdit& cell) {
   SL_TRY(CounterEdit count, decode_counter_edit(cell.value.view()));
-  count.base = how.stamp(count.base);
   if (how.counted) {
-    const auto before = how.counted(edit.table, edit.key.view(), cell.column);
+    const auto before = how.counted(edit.table, edit.key.view(), cell.column, count.base);
     if (before.has_value()) {
       count.total = without(count.total.view(), before->view());
     }
   }
+  count.base = how.stamp(count.base);
   return encode_counter_edit(count);
 }
 
@@ -85,7 +85,7 @@ Result<CellState> renamed_cell(const Renaming& how, std::string_view table, Byte
     }
     const bool moves = stamp.replica != entry.stamp.replica;
     if (moves && how.counted) {
-      const auto before = how.counted(table, key, cell.column);
+      const auto before = how.counted(table, key, cell.column, entry.base);
       if (before.has_value()) {
         // When exactly the original counted it last is the server's to say.
         join_counter(counts, {base, {base.time + 1, how.original}, *before});

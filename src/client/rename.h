@@ -16,8 +16,10 @@ namespace syncline {
 struct Renaming {
   std::function<Stamp(const Stamp& stamp)> stamp;
   // For a copy: what the original had counted before the changes that the copy keeps, since a
-  // counter's edit carries its replica's running total. Nothing where nothing was.
-  std::function<std::optional<Value>(std::string_view table, Bytes key, std::string_view column)>
+  // counter's edit carries its replica's running total on the value that it counts from, `base`.
+  // Nothing where nothing was.
+  std::function<std::optional<Value>(std::string_view table, Bytes key, std::string_view column,
+                                     const Stamp& base)>
       counted;
   ReplicaId original;
 };

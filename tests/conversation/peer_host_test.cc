@@ -232,6 +232,45 @@ TEST_CASE("what was learned from a peer reaches the server once, whoever meets i
   }
 }
 
+TEST_CASE("two replicas whose clocks were wrong together both reach the server") {
+  for (const bool author_first : {false, true}) {
+    CAPTURE(author_first);
+    ConversationWorld world(author_first ? "peer_ahead_author" : "peer_ahead_reader");
+    Device a(world, "a.db", 1);
+    Device b(world, "b.db", 2);
+    track(a);
+    track(b);
+    const std::int64_t month = std::int64_t{30} * 24 * 60 * 60 * 1000;
+    a.clock.offset = month;
+    b.clock.offset = month;
+    insert(a, 1, "a");
+    a.run("UPDATE notes SET stars = stars + 1");
+    {
+      Pair pair(world, a, b);
+      pair.check_equal();
+    }
+    insert(b, 2, "b");
+    b.run("UPDATE notes SET title = 'b saw it' WHERE id = 1");
+    Device& first = author_first ? a : b;
+    Device& second = author_first ? b : a;
+    first.start();
+    world.advance(20'000);
+    CHECK(status_name(first.status()) == "synced");
+    CHECK(first.engine->counts()->pending == 0);
+    second.start();
+    world.advance(60'000);
+    for (Device* device : {&a, &b}) {
+      CAPTURE(device->path);
+      CAPTURE(device->host->status(world.now).message);
+      CHECK(status_name(device->status()) == "synced");
+      CHECK(device->text("SELECT stars FROM notes WHERE id = 1") == "1");
+      CHECK(device->text("SELECT title FROM notes WHERE id = 2") == "b");
+      CHECK(device->text(all_notes) == a.text(all_notes));
+      CHECK(device->engine->counts()->pending == 0);
+    }
+  }
+}
+
 TEST_CASE("a relay that the rules forbid is dropped, and its author hears of it itself") {
   ConversationWorld world("peer_forbidden");
   world.close_server();

@@ -276,6 +276,29 @@ TEST_CASE("two copies that wrote in the same millisecond both keep what they wro
         "shared,in the first,in the copy");
 }
 
+TEST_CASE("a copy that counts from a new value does not lose what the original counted before") {
+  ConversationWorld world("host_clone_recount");
+  Device a(world, "a.db", 1);
+  track(a);
+  a.start();
+  insert(a, 1, "shared");
+  a.run("UPDATE notes SET stars = stars + 30 WHERE id = 1");
+  check_agreed(world, {&a});
+  a.close();
+  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
+  Device b(world, "b.db", 2);
+  a.open();
+  a.start();
+  insert(a, 2, "the original went on");
+  check_agreed(world, {&a});
+  b.run("UPDATE notes SET stars = stars + 4 WHERE id = 1");
+  b.run("INSERT OR REPLACE INTO notes(id, title, stars) VALUES(1, 'again', 100)");
+  b.run("UPDATE notes SET stars = stars + 5 WHERE id = 1");
+  b.start();
+  check_agreed(world, {&a, &b});
+  CHECK(a.text("SELECT title || stars FROM notes WHERE id = 1") == "again105");
+}
+
 TEST_CASE("an old copy that was put back loses nothing that it or the server had") {
   ConversationWorld world("host_old_copy");
   Device a(world, "a.db", 1);
