@@ -130,6 +130,18 @@ bool RealReplica::upgrade() {
   return true;
 }
 
+bool RealReplica::resync() {
+  if (!host_) {
+    return false;
+  }
+  const auto salvaged_file = engine_->resync();
+  if (!salvaged_file) {
+    last_error_ = salvaged_file.error().message();
+    return false;
+  }
+  return true;
+}
+
 bool RealReplica::resolve(std::uint64_t pick) {
   if (!host_) {
     return false;

@@ -37,6 +37,9 @@ class RealReplica final : public ReplicaLink {
   bool write(const std::vector<ModelReplica::Write>& writes);
   // The application's own DDL: one more column.
   bool upgrade();
+  // A person presses "resync": what came from the server goes, unsent work stays. False when the
+  // disk refused.
+  bool resync();
   // A person settles one of the open conflicts, if there are any.
   bool resolve(std::uint64_t pick);
   std::uint32_t upgrades() const { return upgrades_; }

@@ -111,7 +111,14 @@ void World::storm_real(std::size_t index) {
     disconnected(index);
   }
   if (real.is_open() && happens("resync", storm_.resync)) {
-    real.host().rescan_now(now());
+    if (random_.chance(1, 2)) {
+      real.host().rescan_now(now());
+    } else {
+      count(real.resync() ? "real_resync" : "real_resync_failed");
+      if (!real.is_dead()) {
+        real.on_wakeup(now());
+      }
+    }
     pump_client(index);
   }
   if (real.is_open() && random_.chance(1, 10) && real.resolve(random_.below(1000))) {

@@ -130,6 +130,16 @@ TEST_CASE("an engine whose clock jumps by years, and that sleeps past the fence"
   storm.steps = 6000;
   survives(storm, "real_clock_jump");
 }
+TEST_CASE("an engine whose user begins anew, on disks that fail in the middle of it") {
+  Storm storm = with(&Storm::resync, 120);
+  storm.real = 2;
+  storm.replica_disk = 30;
+  storm.replica_crash = 30;
+  storm.clock_jump = 8;
+  storm.replica_old_copy = 30;
+  storm.steps = 6000;
+  survives(storm, "real_resync");
+}
 TEST_CASE("everything at once") {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     const Outcome outcome = World(seed, Storm::draw(seed, 3000)).run();
