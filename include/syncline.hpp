@@ -320,7 +320,7 @@ class Database {
                  syncline_code (*call)(syncline_db*, const syncline_place*, char**),
                  std::string& out) {
     char* text = nullptr;
-    const Status done =
+    Status done =
         at(place, [&](const syncline_place& there) { return call(handle(), &there, &text); });
     out = text == nullptr ? "" : text;
     syncline_free(text);
@@ -330,7 +330,7 @@ class Database {
   Status bytes_at(const Place& place, Blob& out, const Call& call) {
     void* bytes = nullptr;
     std::size_t size = 0;
-    const Status done =
+    Status done =
         at(place, [&](const syncline_place& there) { return call(there, &bytes, &size); });
     if (done.ok()) {
       const auto* begin = static_cast<const unsigned char*>(bytes);
