@@ -21,6 +21,9 @@ class Maker {
   void fault(std::string code, std::string words) {
     reason_ = DeltaReason{std::move(code), std::move(words)};
   }
+  // What somebody replaced who had not seen the present content: something, we do not know what,
+  // that is older. A zero would mean that there was nothing, or that nobody says.
+  Stamp long_ago() const { return {1, row_.stamp.replica}; }
   Result<void> make_cells();
   void make_cell(const std::string& name, const Json& value);
   Result<Value> whole_value(const ColumnSchema* column, const Json& value);
@@ -233,7 +236,7 @@ Result<void> Maker::see_cells() {
       continue;
     }
     SL_TRY(const bool seen, row_.was_seen(present->stamp));
-    cell.replaced = seen ? present->stamp : Stamp();
+    cell.replaced = seen ? present->stamp : long_ago();
   }
   return {};
 }
@@ -243,7 +246,8 @@ Result<void> Maker::see_row() {
     return {};
   }
   SL_TRY(const bool knows_life, row_.was_seen(row_.state->life));
-  out_.edit.replaced = knows_life ? row_.state->life : Stamp();
+  const Stamp unseen = change_.kind == EditKind::erase ? long_ago() : Stamp();
+  out_.edit.replaced = knows_life ? row_.state->life : unseen;
   for (const CellState& cell : row_.state->cells) {
     SL_TRY(const bool seen, row_.was_seen(cell.stamp));
     if (seen) {

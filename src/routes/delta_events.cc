@@ -110,6 +110,8 @@ void DeltaDoor::serve(Instant now, RequestId id) {
         is_news = page.rows > 0 || page.is_gone;
         const DeltaAnswer answer{nullptr, &page, workspace.head(), lineage.hex(),
                                  parts_.clock->now_ms()};
+        // A page may hold nothing but what the reader wrote, and there is more behind it.
+        is_news = is_news || (!waiter.is_stream && page.has_more);
         if (!waiter.is_stream && (is_news || is_over)) {
           text = delta_answer(answer);
         } else if (waiter.is_stream && is_news) {

@@ -114,8 +114,12 @@ Result<DeltaPage> read_log(Workspace& workspace, const DeltaAsk& ask, const Sche
   SL_TRY(workspace.store().for_each_entry(
       workspace.id(), ask.known, workspace.head(), [&](LogEntry& entry) -> Result<bool> {
         through = entry.version;
+        // What is skipped was read, too.
+        for (const ByteVector& part : entry.parts) {
+          bytes += part.size();
+        }
         if (ask.own.count(entry.stamp.replica) != 0 || ask.own_versions.count(entry.version) != 0) {
-          return true;
+          return bytes < ask.bytes_max;
         }
         const std::vector<Bytes> parts(entry.parts.begin(), entry.parts.end());
         SL_TRY(const Change change, decode_parts(parts));
@@ -123,9 +127,6 @@ Result<DeltaPage> read_log(Workspace& workspace, const DeltaAsk& ask, const Sche
           if (!is_ours(edit.table)) {
             touch(rows, entry, edit);
           }
-        }
-        for (const ByteVector& part : entry.parts) {
-          bytes += part.size();
         }
         return rows.size() < ask.rows_max && bytes < ask.bytes_max;
       }));

@@ -40,10 +40,11 @@ Result<void> SqliteLogStore::save_named(WorkspaceId workspace, const std::string
 
 Result<void> SqliteLogStore::save_device(WorkspaceId workspace, const ReplicaId& replica,
                                          const NamedDevice& device) {
-  SL_TRY(Statement * row, prepared("INSERT OR IGNORE INTO named_devices(workspace, replica, user, "
+  SL_TRY(Statement * row, prepared("INSERT OR IGNORE INTO named_devices(workspace, device, user, "
                                    "name) VALUES(?1, ?2, ?3, ?4)"));
+  const std::string id = replica.hex();  // the statement borrows it
   row->bind(1, workspace.get())
-      .bind_blob(2, replica.view())
+      .bind_text(2, id)
       .bind_text(3, device.user)
       .bind_text(4, device.name);
   return row->run();
@@ -52,9 +53,10 @@ Result<void> SqliteLogStore::save_device(WorkspaceId workspace, const ReplicaId&
 Result<std::optional<NamedDevice>> SqliteLogStore::find_device(WorkspaceId workspace,
                                                                const ReplicaId& replica) {
   SL_TRY(Statement * row,
-         prepared("SELECT user, name FROM named_devices WHERE workspace = ?1 AND replica = ?2"));
+         prepared("SELECT user, name FROM named_devices WHERE workspace = ?1 AND device = ?2"));
   const ResetGuard guard(*row);
-  row->bind(1, workspace.get()).bind_blob(2, replica.view());
+  const std::string id = replica.hex();
+  row->bind(1, workspace.get()).bind_text(2, id);
   SL_TRY(const bool found, row->step());
   if (!found) {
     return std::optional<NamedDevice>();

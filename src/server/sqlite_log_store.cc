@@ -48,8 +48,8 @@ CREATE TABLE IF NOT EXISTS named_changes(
   version INTEGER NOT NULL, author_ms INTEGER NOT NULL, conflict TEXT NOT NULL,
   PRIMARY KEY(workspace, user, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS named_devices(
-  workspace INTEGER NOT NULL, replica BLOB NOT NULL, user TEXT NOT NULL, name TEXT NOT NULL,
-  PRIMARY KEY(workspace, replica)) WITHOUT ROWID;
+  workspace INTEGER NOT NULL, device TEXT NOT NULL, user TEXT NOT NULL, name TEXT NOT NULL,
+  PRIMARY KEY(workspace, device)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS audit_rows(
   id INTEGER PRIMARY KEY, workspace INTEGER NOT NULL, version INTEGER NOT NULL,
   device TEXT NOT NULL, user TEXT NOT NULL, type TEXT NOT NULL, entity_type TEXT NOT NULL,
@@ -57,8 +57,16 @@ CREATE TABLE IF NOT EXISTS audit_rows(
 CREATE INDEX IF NOT EXISTS audit_by_version ON audit_rows(workspace, version);
 CREATE VIEW IF NOT EXISTS audit AS
   SELECT w.name AS workspace, a.version AS change_id, a.device, a.user, a.type, a.entity_type,
-    a.entity_id, a.data, strftime('%Y-%m-%dT%H:%M:%fZ', a.at_ms / 1000.0, 'unixepoch') AS time
+    a.entity_id, a.data, strftime('%Y-%m-%dT%H:%M:%fZ', a.at_ms / 1000.0, 'unixepoch') AS time,
+    (SELECT n.name FROM named_devices n WHERE n.workspace = a.workspace AND n.device = a.device)
+      AS device_name
   FROM audit_rows a JOIN workspaces w ON w.id = a.workspace;
+CREATE VIEW IF NOT EXISTS audit_conflicts AS
+  SELECT w.name AS workspace, c.version AS change_id, c.user, c.id AS author_change_id,
+    c.conflict ->> 'entityType' AS entity_type, c.conflict ->> 'entityId' AS entity_id,
+    c.conflict ->> 'reason' AS reason, c.conflict ->> 'winner' AS winner,
+    c.conflict -> 'fields' AS fields
+  FROM named_changes c JOIN workspaces w ON w.id = c.workspace WHERE c.conflict <> '';
 )sql";
 
 // SQLite's integers are signed; times and hashes use all 64 bits.
