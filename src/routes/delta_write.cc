@@ -195,7 +195,8 @@ Result<std::optional<Stamp>> DeltaWriter::stamp_for(std::size_t index, const Del
   } else {
     // Invariant 4.
     const auto now = static_cast<std::uint64_t>(options_.now_ms) << Stamp::counter_bits;
-    time = std::max({time, now, row != nullptr ? row->newest().time + 1 : 0});
+    time = std::max(
+        {time, now, workspace_->fence_time() + 1, row != nullptr ? row->newest().time + 1 : 0});
   }
   return std::optional<Stamp>(Stamp{time, author.replica});
 }

@@ -37,7 +37,8 @@ struct DeltaWritten {
 // 2. A change that cannot be written is refused alone; the others land.
 // 3. Neighbours of one author that touch different rows share a change of the log, and so a version
 //    and a stamp, unless they bring stamps of their own.
-// 4. Without a stamp of its own a change is later than everything that its row has seen.
+// 4. Without a stamp of its own a change is later than everything that its row has seen,
+//    and than everything that was forgotten.
 class DeltaWriter {
  public:
   struct Options {

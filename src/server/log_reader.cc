@@ -144,10 +144,11 @@ Result<void> LogReader::audit(const AuditFilter& filter, const Line& line) const
   SL_TRY(find(filter.workspace));
   SL_TRY(Statement rows,
          database_->prepare(
-             std::string("SELECT change_id, device, user, type, entity_type, entity_id, data, time, "
-                         "device_name FROM audit WHERE workspace = ?1 AND change_id > ?2 AND (?3 = '' OR "
-                         "device = ?3) AND (?4 = '' OR entity_type = ?4) AND (?5 = '' OR "
-                         "entity_id = ?5) ORDER BY change_id ") +
+             std::string(
+                 "SELECT change_id, device, user, type, entity_type, entity_id, data, time, "
+                 "device_name FROM audit WHERE workspace = ?1 AND change_id > ?2 AND (?3 = '' OR "
+                 "device = ?3) AND (?4 = '' OR entity_type = ?4) AND (?5 = '' OR "
+                 "entity_id = ?5) ORDER BY change_id ") +
              (filter.newest_first ? "DESC" : "ASC") + " LIMIT ?6"));
   rows.bind_text(1, filter.workspace)
       .bind(2, filter.since)

@@ -91,6 +91,8 @@ class Workspace {
   const std::string& name() const { return name_; }
   ServerVersion head() const { return record_.head; }
   ServerVersion fence() const { return record_.fence; }
+  // No stamp above this time was forgotten.
+  std::uint64_t fence_time() const { return record_.fence_time; }
 
  private:
   Workspace(LogStore& store, const Rules& rules, std::string name)
