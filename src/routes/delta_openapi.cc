@@ -98,6 +98,7 @@ constexpr const char* components = R"json("components":{
   "changes":{"type":"array","maxItems":10000,"items":{"$ref":"#/components/schemas/Change"}},
   "deviceId":{"type":["string","null"],"maxLength":128},
   "lineage":{"type":["string","null"]},"cursor":{"type":["string","null"]},
+  "includeOwn":{"type":"boolean"},
   "limit":{"type":"integer","minimum":1,"maximum":5000},
   "wait":{"type":"integer","minimum":0,"maximum":60}}},
 "NewChange":{"type":"object","additionalProperties":false,

@@ -279,6 +279,8 @@ Result<DeltaRequest> read_delta_request(std::string_view body) {
   SL_TRY(const auto limit, count_member(json, "limit"));
   out.limit = std::clamp<std::size_t>(static_cast<std::size_t>(limit.value_or(delta_page_rows)), 1,
                                       delta_page_rows_max);
+  const Json* own = json.find("includeOwn");
+  out.wants_own = own != nullptr && own->boolean() != nullptr && *own->boolean();
   SL_TRY(read_changes(json, out));
   return out;
 }

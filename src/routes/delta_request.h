@@ -56,6 +56,8 @@ struct DeltaRequest {
   std::string cursor;
   std::int64_t wait_ms = 0;
   std::size_t limit = delta_page_rows;
+  // Its own changes, too: it has lost them.
+  bool wants_own = false;
   // With their places in the request.
   std::vector<std::pair<std::size_t, DeltaChange>> changes;
   std::vector<DeltaRefusal> refused;

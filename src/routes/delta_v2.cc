@@ -247,6 +247,9 @@ DeltaAsk DeltaDoor::ask_of(const Visit& visit, const LineageId& lineage) const {
     devices.insert(change.device);
   }
   devices.erase("");
+  if (visit.asked.wants_own || ask.known == ServerVersion(0)) {
+    devices.clear();  // who knows nothing does not know its own, either
+  }
   for (const std::string& device : devices) {
     for (const bool has_stamp : {false, true}) {
       ask.own.insert(delta_author(lineage, visit.visitor.rights.user, device, has_stamp));

@@ -172,6 +172,18 @@ TEST_CASE("a long poll ends with news of others, or with its time") {
   CHECK(porch.door.waiting() == 0);
 }
 
+TEST_CASE("a device's own changes come back to it only when it has lost them") {
+  Porch porch;
+  porch.put("a");
+  porch.put("b");
+  CHECK(entities(porch.send(R"({"lastKnownServerVersion":1,"deviceId":"writer"})")).empty());
+  CHECK(entities(porch.send(R"({"lastKnownServerVersion":0,"deviceId":"writer"})")) ==
+        Names{"a", "b"});
+  CHECK(entities(porch.send(
+            R"({"lastKnownServerVersion":1,"deviceId":"writer","includeOwn":true})")) ==
+        Names{"b"});
+}
+
 TEST_CASE("a stream tells what happens, shows that it lives, and forgets who left") {
   Porch porch;
   porch.put("a");
