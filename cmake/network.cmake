@@ -5,10 +5,19 @@ if(NOT OPENSSL_FOUND OR EMSCRIPTEN)
   message(STATUS "skipped: no server, there is no OpenSSL (tools/setup --server)")
   return()
 endif()
+# Packed request bodies.
+find_package(ZLIB)
+find_path(ZSTD_HEADERS zstd.h)
+find_library(ZSTD_LIBRARY zstd)
+if(NOT ZLIB_FOUND OR NOT ZSTD_HEADERS OR NOT ZSTD_LIBRARY)
+  message(STATUS "skipped: no server, there is no zlib or zstd (tools/setup)")
+  return()
+endif()
 folder_sources(routes_sources routes)
 add_library(syncline_routes STATIC ${routes_sources})
-target_link_libraries(syncline_routes PUBLIC syncline_server PRIVATE OpenSSL::Crypto
-                      syncline_noexcept)
+target_include_directories(syncline_routes SYSTEM PRIVATE "${ZSTD_HEADERS}")
+target_link_libraries(syncline_routes PUBLIC syncline_server PRIVATE OpenSSL::Crypto ZLIB::ZLIB
+                      "${ZSTD_LIBRARY}" syncline_noexcept)
 
 find_path(BOOST_HEADERS boost/beast/version.hpp)
 find_package(Threads REQUIRED)

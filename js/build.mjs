@@ -47,6 +47,13 @@ await build({
     svelte: path.join(here, "src/svelte.ts"),
   },
 });
+// One file for pages and Node alike: it is without the engine.
+await build({
+  ...common,
+  platform: "browser",
+  external: ["node:*"],
+  entryPoints: { delta: path.join(here, "src/delta_client.ts") },
+});
 await build({
   ...common,
   platform: "node",

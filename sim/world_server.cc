@@ -147,7 +147,8 @@ void World::pump_server() {
               Event commit;
               commit.kind = Kind::commit;
               schedule(static_cast<std::int64_t>(random_.below(5)), std::move(commit));
-            }},
+            },
+            [](HubDoorDone&) {}, [](HubHeadMoved&) {}},
         *next);
   }
 }

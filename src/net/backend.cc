@@ -68,6 +68,13 @@ void Backend::request(RequestId id, Request request) {
   post(std::move(task));
 }
 
+void Backend::request_gone(RequestId id) {
+  Task task;
+  task.kind = Task::Kind::gone;
+  task.request_id = id;
+  post(std::move(task));
+}
+
 void Backend::run(Work work) {
   Task task;
   task.work = std::move(work);
@@ -114,6 +121,9 @@ void Backend::handle(Task& task, Instant now, Delivery& delivery) {
       return;
     case Task::Kind::request:
       service_.on_request(now, task.request_id, task.request);
+      return;
+    case Task::Kind::gone:
+      service_.on_request_gone(task.request_id);
       return;
     case Task::Kind::work:
       task.work(service_, now);

@@ -38,6 +38,8 @@ class Backend {
   void socket_frame(SocketId socket, ByteVector frame);
   void socket_closed(SocketId socket);
   void request(RequestId id, Request request);
+  // Whoever asked is gone.
+  void request_gone(RequestId id);
   // Runs between the others, in order.
   void run(Work work);
   // Says goodbye to everybody; nothing is taken after it.
@@ -45,7 +47,7 @@ class Backend {
 
  private:
   struct Task {
-    enum class Kind { open, frame, closed, request, work, stop } kind = Kind::work;
+    enum class Kind { open, frame, closed, request, gone, work, stop } kind = Kind::work;
     SocketId socket;
     ByteVector frame;
     std::string address;

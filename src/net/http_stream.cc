@@ -1,6 +1,8 @@
 #include "net/http_stream.h"
 
+#include <array>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
@@ -87,6 +89,29 @@ class Stream final : public HttpStream {
                       });
   }
 
+  void begin_stream(Reply reply, std::function<void(Result<void>)> done) override {
+    std::string head = "HTTP/1.1 " + std::to_string(reply.status) +
+                       " OK\r\nServer: syncline\r\nContent-Type: " + reply.content_type +
+                       "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+                       "X-Accel-Buffering: no\r\nConnection: close\r\n"
+                       "Transfer-Encoding: chunked\r\n";
+    for (const Header& header : reply.headers) {
+      head += header.name + ": " + header.value + "\r\n";
+    }
+    head += "\r\n";
+    write_raw(head + chunk_of(reply.body), std::move(done));
+  }
+
+  void write_piece(std::string piece, bool last, std::function<void(Result<void>)> done) override {
+    write_raw(chunk_of(piece) + (last ? "0\r\n\r\n" : ""), std::move(done));
+  }
+
+  void watch(std::function<void()> gone) override {
+    stream_.async_read_some(
+        boost::asio::buffer(watched_),
+        [self = self(), gone = std::move(gone)](error_code, std::size_t) { gone(); });
+  }
+
   void exchange(const Request& request, const std::string& host,
                 std::function<void(Result<Reply>)> done) override {
     replied_ = std::move(done);
@@ -125,6 +150,30 @@ class Stream final : public HttpStream {
  private:
   std::shared_ptr<Stream> self() { return std::static_pointer_cast<Stream>(shared_from_this()); }
 
+  // One piece of a chunked body; nothing for nothing, which would end it.
+  static std::string chunk_of(const std::string& text) {
+    if (text.empty()) {
+      return "";
+    }
+    constexpr const char* digits = "0123456789abcdef";
+    std::string size;
+    for (std::size_t left = text.size(); left != 0; left >>= 4U) {
+      size.insert(size.begin(), digits[left & 15U]);
+    }
+    return size + "\r\n" + text + "\r\n";
+  }
+
+  void write_raw(std::string bytes, std::function<void(Result<void>)> done) {
+    raw_ = std::move(bytes);
+    arm(limits_.body);
+    boost::asio::async_write(
+        stream_, boost::asio::buffer(raw_),
+        [self = self(), done = std::move(done)](error_code error, std::size_t) {
+          self->timer_.cancel();
+          done(error ? Result<void>(stream_error(error, "writing a stream")) : Result<void>());
+        });
+  }
+
   void arm(Duration time) {
     timer_.expires_after(std::chrono::milliseconds(time.ms));
     timer_.async_wait([weak = std::weak_ptr<Stream>(self())](error_code error) {
@@ -157,6 +206,7 @@ class Stream final : public HttpStream {
     const auto& message = parser_->get();
     if (limits_.body_bytes_of) {
       Request head;
+      (void)split_target(copied(message.target()), head);  // deliver() judges it
       for (const auto& field : message) {
         head.headers.push_back({copied(field.name_string()), copied(field.value())});
       }
@@ -273,6 +323,8 @@ class Stream final : public HttpStream {
   HttpLimits limits_;
   boost::asio::steady_timer timer_;
   boost::beast::flat_buffer buffer_;
+  std::string raw_;
+  std::array<char, 512> watched_{};
   bool first_ = true;
   // What it would be called if time ran out now; null when nobody is to blame.
   const char* slowness_ = nullptr;

@@ -52,6 +52,14 @@ class HttpStream : public std::enable_shared_from_this<HttpStream> {
   virtual void read_request(std::function<void(Result<Incoming>)> done) = 0;
   virtual void write_reply(Reply reply, bool keep_alive, bool head_only,
                            std::function<void(Result<void>)> done) = 0;
+  // Begins a reply that streams; its body is the first piece.
+  virtual void begin_stream(Reply reply, std::function<void(Result<void>)> done) = 0;
+  // One more piece, when the one before is written; with `last`, the end of the reply. `done` is
+  // not called any more once `gone` was.
+  virtual void write_piece(std::string piece, bool last,
+                           std::function<void(Result<void>)> done) = 0;
+  // Tells when the other end leaves, or sends anything more, which nobody does here.
+  virtual void watch(std::function<void()> gone) = 0;
   // The client's end: one request, one reply.
   virtual void exchange(const Request& request, const std::string& host,
                         std::function<void(Result<Reply>)> done) = 0;

@@ -1,6 +1,7 @@
 #include "net/served_connection.h"
 
 #include <chrono>
+#include <utility>
 
 #include "wire/limits.h"
 
@@ -13,6 +14,11 @@ constexpr Duration handshake_time{10'000};
 constexpr std::uint8_t welcome_frame = 2;  // its place in wire/message.h's variant
 // What a request may bring that belongs to no conversation: a hello with its schema, a short order.
 constexpr std::size_t first_body_bytes_max = std::size_t{1} << 20U;
+// What a client of the JSON door may send at once. It counts against its address until it is
+// answered, whoever it is.
+constexpr const char* door_path = "/api/sync/";
+// Of a stream whose reader is slow: then it is cut, and comes again.
+constexpr std::size_t stream_bytes_max = std::size_t{8} << 20U;
 constexpr const char* session_header = "Syncline-Session";
 
 }  // namespace
@@ -52,7 +58,9 @@ void ServedConnection::begin(std::unique_ptr<ByteStream> stream) {
 
 void ServedConnection::next_request() {
   http_->read_request([self = shared_from_this()](Result<HttpStream::Incoming> incoming) {
-    self->share_->give_back();
+    if (!incoming || incoming->request.path.rfind(door_path, 0) != 0) {
+      self->share_->give_back();
+    }
     if (!incoming) {
       if (const char* what = self->http_->refusal()) {
         self->hall_.refused(what);
@@ -66,6 +74,9 @@ void ServedConnection::next_request() {
 
 // Before anybody knows whose request it is, the server reads little.
 std::size_t ServedConnection::body_bytes_max(const Request& head) {
+  if (head.path.rfind(door_path, 0) == 0) {
+    return hall_.options.http.body_bytes_max;
+  }
   const std::string_view session = head.header(session_header);
   return !session.empty() && hall_.is_trusted(session) ? hall_.options.http.body_bytes_max
                                                        : first_body_bytes_max;
@@ -95,6 +106,11 @@ void ServedConnection::answer(Reply reply) {
     return;
   }
   waits_for_answer_ = false;
+  share_->give_back();
+  if (reply.streams) {
+    begin_stream(std::move(reply));
+    return;
+  }
   if (!reply.welcomed_session.empty()) {
     hall_.trust(reply.welcomed_session);
   }
@@ -102,6 +118,55 @@ void ServedConnection::answer(Reply reply) {
                      [self = shared_from_this()](const Result<void>& done) {
                        if (done && self->keep_alive_ && !self->hall_.is_draining()) {
                          self->next_request();
+                       } else {
+                         self->end();
+                       }
+                     });
+}
+
+void ServedConnection::begin_stream(Reply reply) {
+  is_streaming_ = true;
+  is_writing_ = true;
+  http_->begin_stream(std::move(reply), [self = shared_from_this()](const Result<void>& done) {
+    self->is_writing_ = false;
+    if (done) {
+      self->write_chunks();
+    } else {
+      self->end();
+    }
+  });
+  http_->watch([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) {
+      self->end();
+    }
+  });
+}
+
+void ServedConnection::chunk(std::string text, bool last) {
+  if (!is_streaming_ || ended_) {
+    return;
+  }
+  chunks_ += text;
+  is_last_ = is_last_ || last;
+  if (chunks_.size() > stream_bytes_max) {
+    hall_.refused("slow_stream");
+    end();
+    return;
+  }
+  write_chunks();
+}
+
+void ServedConnection::write_chunks() {
+  if (ended_ || is_writing_ || (chunks_.empty() && !is_last_)) {
+    return;
+  }
+  is_writing_ = true;
+  const bool last = is_last_;
+  http_->write_piece(std::exchange(chunks_, {}), last,
+                     [self = shared_from_this(), last](const Result<void>& done) {
+                       self->is_writing_ = false;
+                       if (done && !last) {
+                         self->write_chunks();
                        } else {
                          self->end();
                        }
@@ -164,7 +229,7 @@ void ServedConnection::resume() {
 }
 
 void ServedConnection::drain() {
-  if (socket_ || waits_for_answer_) {
+  if (socket_ || waits_for_answer_ || is_streaming_) {
     return;  // they are told by the backend
   }
   if (http_) {
@@ -179,6 +244,9 @@ void ServedConnection::end() {
     return;
   }
   ended_ = true;
+  if (is_streaming_ || waits_for_answer_) {
+    hall_.backend.request_gone(RequestId(number_));
+  }
   if (http_) {
     http_->close();
   }

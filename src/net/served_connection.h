@@ -55,6 +55,8 @@ class ServedConnection : public std::enable_shared_from_this<ServedConnection> {
 
   void begin(std::unique_ptr<ByteStream> stream);
   void answer(Reply reply);
+  // Goes on with an answer that streams.
+  void chunk(std::string text, bool last);
   void send(ByteVector frame);
   void close(const std::string& reason);
   void consumed(std::size_t bytes);
@@ -69,6 +71,8 @@ class ServedConnection : public std::enable_shared_from_this<ServedConnection> {
   void take(HttpStream::Incoming incoming);
   std::size_t body_bytes_max(const Request& head);
   void upgrade(HttpUpgrade request);
+  void begin_stream(Reply reply);
+  void write_chunks();
   void end();
 
   ServerHall& hall_;
@@ -84,6 +88,11 @@ class ServedConnection : public std::enable_shared_from_this<ServedConnection> {
   bool waits_for_answer_ = false;
   bool ended_ = false;
   std::size_t unread_ = 0;
+  // Of a stream: what waits to be written.
+  bool is_streaming_ = false;
+  bool is_writing_ = false;
+  bool is_last_ = false;
+  std::string chunks_;
 };
 
 }  // namespace syncline

@@ -253,6 +253,10 @@ void Server::deliver(Backend::Delivery delivery) {
       if (const auto connection = find(answer->request.get())) {
         connection->answer(std::move(answer->reply));
       }
+    } else if (auto* chunk = std::get_if<service_effect::Chunk>(&effect)) {
+      if (const auto connection = find(chunk->request.get())) {
+        connection->chunk(std::move(chunk->text), chunk->last);
+      }
     }
   }
   for (const auto& [socket, bytes] : delivery.consumed) {

@@ -125,6 +125,26 @@ Result<Identity> Auth::identify(std::string_view token, std::int64_t now_ms) con
                   rights != nullptr && has(letters_of(rights), 'a')};
 }
 
+Result<std::string> Auth::only_workspace(std::string_view token, std::int64_t now_ms) const {
+  const Error several(ErrorCode::not_found, "the token does not name one workspace");
+  if (options_.open) {
+    return several;
+  }
+  SL_TRY(const JwtClaims claims, check(token, now_ms));
+  const Json* spaces = claims.all.find("workspaces");
+  if (spaces == nullptr) {
+    return several;
+  }
+  std::string out;
+  if (spaces->object() != nullptr && spaces->object()->size() == 1) {
+    out = spaces->object()->front().name;
+  } else if (spaces->array() != nullptr && spaces->array()->size() == 1 &&
+             spaces->array()->front().string() != nullptr) {
+    out = *spaces->array()->front().string();
+  }
+  return out.empty() || out == "*" ? Result<std::string>(several) : Result<std::string>(out);
+}
+
 void Auth::revoke(const std::string& subject, std::int64_t now_ms) {
   revoked_[subject] = now_ms / 1000;
 }

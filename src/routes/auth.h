@@ -43,6 +43,9 @@ class Auth {
   // Fails with `not_allowed` or `malformed`.
   Result<Identity> identify(std::string_view token, std::int64_t now_ms) const;
 
+  // The workspace of a token that names exactly one, and not by "*". Fails with `not_found`.
+  Result<std::string> only_workspace(std::string_view token, std::int64_t now_ms) const;
+
   void revoke(const std::string& subject, std::int64_t now_ms);
   bool is_open() const { return options_.open; }
 

@@ -39,6 +39,8 @@ struct Reply {
   // Of a conversation by POST whose welcome this answer carries: for the sockets, which do not read
   // frames.
   std::string welcomed_session{};
+  // The body is only its beginning: more follows by service_effect::Chunk.
+  bool streams = false;
 };
 
 using RequestId = Strong<std::uint64_t, struct RequestIdTag>;

@@ -50,7 +50,22 @@ Service::Service(Parts parts, ServiceOptions options)
     : parts_(std::move(parts)),
       options_(std::move(options)),
       per_address_(options_.per_address),
-      per_identity_(options_.per_identity) {}
+      per_identity_(options_.per_identity),
+      delta_(door_parts(), options_.delta) {}
+
+DeltaDoor::Parts Service::door_parts() {
+  DeltaDoor::Parts out;
+  out.hub = parts_.hub;
+  out.auth = parts_.auth;
+  out.clock = parts_.clock;
+  out.per_identity = &per_identity_;
+  out.metrics = &metrics_;
+  out.answer = [this](RequestId id, Reply reply) { answer(id, std::move(reply)); };
+  out.chunk = [this](RequestId id, std::string text, bool last) {
+    effects_.emplace_back(service_effect::Chunk{id, std::move(text), last});
+  };
+  return out;
+}
 
 std::optional<ServiceEffect> Service::next_effect() {
   if (effects_.empty()) {
@@ -68,6 +83,9 @@ std::optional<Instant> Service::next_wake() const {
   }
   for (const auto& [id, session] : waiting_) {
     out = out ? std::min(*out, session->answer_at) : session->answer_at;
+  }
+  if (const auto door = delta_.next_wake()) {
+    out = out ? std::min(*out, *door) : door;
   }
   return out;
 }
@@ -195,6 +213,8 @@ void Service::perform(Instant now, HubEffect&& effect) {
                      effects_.emplace_back(service_effect::CommitWanted{});
                    }
                  },
+                 [&](HubDoorDone&& e) { delta_.on_door_done(now, e.ticket, e.is_durable); },
+                 [&](HubHeadMoved&& e) { delta_.on_head_moved(now, e.workspace); },
              },
              std::move(effect));
 }
@@ -274,6 +294,7 @@ void Service::commit(Instant now) {
 
 void Service::drain(Instant now) {
   commit(now);
+  delta_.hang_up(now, "");
   parts_.hub->hang_up(now, "", Farewell::draining, "the server stops; it will be back");
   pump(now);
   commit(now);
@@ -281,6 +302,7 @@ void Service::drain(Instant now) {
 }
 
 void Service::hang_up_revoked(Instant now, const std::string& subject) {
+  delta_.hang_up(now, subject);
   parts_.hub->hang_up(now, subject, Farewell::expired, "the token was revoked");
   pump(now);
 }
@@ -302,6 +324,7 @@ void Service::on_time(Instant now) {
   for (Session* session : due) {
     answer_session(now, *session, true);
   }
+  delta_.on_time(now);
   if (next_sweep_ <= now) {
     next_sweep_ = now + sweep_every;
     std::vector<std::string> silent;
@@ -473,6 +496,7 @@ void Service::sync_request(Instant now, RequestId id, const Request& request) {
 }
 
 void Service::on_request_gone(RequestId id) {
+  delta_.on_request_gone(id);
   const auto at = waiting_.find(id);
   if (at != waiting_.end()) {
     at->second->waiting.reset();
@@ -498,6 +522,11 @@ void Service::on_request(Instant now, RequestId id, const Request& request) {
   }
   if (request.path == sync_path) {
     sync_request(now, id, request);
+    return;
+  }
+  if (delta_.takes(request.path)) {
+    delta_.on_request(now, id, request);
+    pump(now);
     return;
   }
   answer(id, page(now, request));

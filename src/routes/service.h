@@ -10,6 +10,7 @@
 
 #include "base/random.h"
 #include "routes/auth.h"
+#include "routes/delta_v2.h"
 #include "routes/http.h"
 #include "routes/metrics.h"
 #include "routes/rate_limit.h"
@@ -36,6 +37,12 @@ struct Answer {
   RequestId request;
   Reply reply;
 };
+// Goes on with an answer that streams.
+struct Chunk {
+  RequestId request;
+  std::string text;
+  bool last = false;
+};
 // commit() is to be called once everything that waits has been read.
 struct CommitWanted {};
 // The list of revocations changed and must be kept.
@@ -44,9 +51,9 @@ struct SaveRevocations {
 };
 }  // namespace service_effect
 
-using ServiceEffect =
-    std::variant<service_effect::SendFrame, service_effect::CloseSocket, service_effect::Answer,
-                 service_effect::CommitWanted, service_effect::SaveRevocations>;
+using ServiceEffect = std::variant<service_effect::SendFrame, service_effect::CloseSocket,
+                                   service_effect::Answer, service_effect::CommitWanted,
+                                   service_effect::SaveRevocations, service_effect::Chunk>;
 
 struct ServiceOptions {
   SyncOptions sync;
@@ -60,6 +67,7 @@ struct ServiceOptions {
   // Frames kept for a replica that comes by POST and has not fetched them.
   std::size_t http_bytes_max = std::size_t{16} << 20U;
   std::size_t http_body_bytes_max = std::size_t{8} << 20U;
+  DeltaOptions delta;
 };
 
 // Everything the server does behind its sockets: WebSocket frames, the same frames by POST, and
@@ -130,6 +138,7 @@ class Service {
   void take_frame(Instant now, ConnectionId connection, Bytes frame);
   void count_out(const ByteVector& frame);
   void answer(RequestId id, Reply reply);
+  DeltaDoor::Parts door_parts();
 
   void sync_request(Instant now, RequestId id, const Request& request);
   Session* session_of(Instant now, RequestId id, const Request& request);
@@ -148,6 +157,7 @@ class Service {
   RateLimit per_address_;
   RateLimit per_identity_;
   Metrics metrics_;
+  DeltaDoor delta_;
   std::map<SocketId, ConnectionId> sockets_;
   std::map<ConnectionId, Route> routes_;
   std::map<std::string, std::unique_ptr<Session>> sessions_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -53,7 +54,18 @@ struct HubWakeAt {
 };
 // Changes wait for commit(); the host calls it when it has read what there was to read.
 struct HubCommitWanted {};
-using HubEffect = std::variant<HubSend, HubHangUp, HubAuthorise, HubWakeAt, HubCommitWanted>;
+// A door's visit (Hub::enter) is over: what it wrote is durable, or was taken back.
+using DoorTicket = Strong<std::uint64_t, struct DoorTicketTag>;
+struct HubDoorDone {
+  DoorTicket ticket;
+  bool is_durable = false;
+};
+// There are new changes to read.
+struct HubHeadMoved {
+  std::string workspace;
+};
+using HubEffect = std::variant<HubSend, HubHangUp, HubAuthorise, HubWakeAt, HubCommitWanted,
+                               HubDoorDone, HubHeadMoved>;
 
 // Owns workspaces and sessions and performs the sessions' effects on the store. One thread.
 //
@@ -76,6 +88,18 @@ class Hub {
   void on_closed(Instant now, ConnectionId connection);
   void on_wakeup(Instant now, ConnectionId connection);
   void on_authorised(Instant now, ConnectionId connection, Rights rights);
+  // For doors whose callers are no replicas. Runs `work` on a workspace inside the transaction that
+  // the next commit ends; what it wrote is told to everybody after that, and HubDoorDone says how
+  // it went. An error of the work takes the workspace's waiting changes back, as any change that
+  // cannot be admitted does; then nothing follows.
+  using DoorWork = std::function<Result<std::vector<Workspace::Written>>(Workspace& workspace)>;
+  Result<void> enter(Instant now, DoorTicket ticket, const std::string& workspace,
+                     const DoorWork& work);
+  // Whether something waits for the next commit.
+  bool is_writing() const { return in_transaction_; }
+  // Looks at what is committed, and nothing else.
+  using DoorLook = std::function<Result<void>(Workspace& workspace)>;
+  Result<void> look(Instant now, const std::string& workspace, const DoorLook& look);
   // Makes every waiting change durable with one sync, then acknowledges and fans out.
   // False when the store failed.
   bool commit(Instant now);
@@ -148,6 +172,7 @@ class Hub {
   void read_log(Instant now, Peer& peer, const effect::ReadLog& ask);
   void read_snapshot(Instant now, Peer& peer, const effect::ReadSnapshot& ask);
   void broadcast(Instant now, Peer& peer, const Presence& presence);
+  void end_visits(bool is_durable);
   void leave(Instant now, ConnectionId id, Peer& peer);
 
   LogStore* store_;
@@ -161,6 +186,7 @@ class Hub {
   std::deque<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
   std::deque<Greeted> greeted_;
+  std::vector<DoorTicket> visits_;
   std::size_t unfinished_bytes_ = 0;
   std::map<std::pair<Room*, ReplicaId>, ServerVersion> cursors_;
   std::uint64_t commits_ = 0;

@@ -21,6 +21,7 @@ void Hub::fail(Instant now, const Error& error, Room* culprit) {
   waiting_bytes_ = 0;
   std::deque<Greeted> unheard = std::move(greeted_);
   greeted_.clear();
+  end_visits(false);
   std::set<ConnectionId> gone;
   std::deque<Waiting> again;
   std::deque<ConnectionId> greet_again;
@@ -137,7 +138,9 @@ bool Hub::commit(Instant now) {
     touched.insert(one.connection);
     welcome(now, std::move(one));
   }
+  end_visits(true);
   for (Room* room : moved) {
+    effects_.emplace_back(HubHeadMoved{room->workspace.name()});
     for (const ConnectionId id : room->members) {
       peers_.at(id)->session.on_head_moved(now, room->committed);
       touched.insert(id);

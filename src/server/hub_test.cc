@@ -17,6 +17,8 @@ struct Office {
   std::map<ConnectionId, std::vector<SharedBytes>> sent;
   std::map<ConnectionId, std::string> hung_up;
   bool commit_wanted = false;
+  std::map<DoorTicket, bool> done;
+  std::vector<std::string> moved;
 
   explicit Office(const HubOptions& options = {}) : hub(store, clock, options) {}
 
@@ -31,6 +33,10 @@ struct Office {
         hub.on_closed(now, bye->connection);
       } else if (std::holds_alternative<HubCommitWanted>(*effect)) {
         commit_wanted = true;
+      } else if (auto* visit = std::get_if<HubDoorDone>(&*effect)) {
+        done[visit->ticket] = visit->is_durable;
+      } else if (auto* head = std::get_if<HubHeadMoved>(&*effect)) {
+        moved.push_back(head->workspace);
       }
     }
   }
@@ -57,6 +63,21 @@ struct Office {
     return id;
   }
   void push(ConnectionId id, const Change& change) { say(id, PushPart{encode_change(change)}); }
+  // What a door would write for a device of its own.
+  Result<void> enter(std::uint64_t ticket, std::uint64_t ms, const std::string& name = "team") {
+    auto entered = hub.enter(now, DoorTicket(ticket), name, [&](Workspace& workspace) {
+      const auto run = [&]() -> Result<std::vector<Workspace::Written>> {
+        std::vector<Workspace::Written> out;
+        SL_TRY(Workspace::Written one,
+               workspace.write(change_of(9, 0, ms), {true, true, "ann", 0, ""}, clock.ms));
+        out.push_back(std::move(one));
+        return out;
+      };
+      return run();
+    });
+    pump();
+    return entered;
+  }
   template <typename M>
   std::size_t count(ConnectionId id) {
     std::size_t found = 0;
@@ -340,4 +361,55 @@ TEST_CASE("a connection too many is not opened") {
   Office office(options);
   CHECK(office.hub.open(office.now).has_value());
   CHECK_FALSE(office.hub.open(office.now).has_value());
+}
+
+TEST_CASE("what a door writes is told after its commit, and shares it with replicas") {
+  Office office;
+  const ConnectionId reader = office.follow(2);
+  const ConnectionId writer = office.follow(1);
+  const std::uint64_t before = office.store.commits;
+  REQUIRE(office.enter(1, 500).has_value());
+  REQUIRE(office.enter(2, 501).has_value());
+  office.push(writer, change_of(1, 1, 502));
+  CHECK(office.done.empty());
+  CHECK(office.count<PullPart>(reader) == 0);
+  office.moved.clear();
+  office.commit();
+  CHECK(office.store.commits == before + 1);
+  CHECK(office.done == std::map<DoorTicket, bool>{{DoorTicket(1), true}, {DoorTicket(2), true}});
+  CHECK(office.count<PullPart>(reader) == 3);
+  CHECK(office.count<PullPart>(writer) == 2);
+  CHECK(office.moved == std::vector<std::string>{"team"});
+  const auto looked = office.hub.look(office.now, "team", [](Workspace& workspace) -> Result<void> {
+    CHECK(workspace.head() == ServerVersion(3));
+    return {};
+  });
+  CHECK(looked.has_value());
+}
+
+TEST_CASE("a door hears when what it wrote was taken back") {
+  Office office;
+  const ConnectionId reader = office.follow(2);
+  REQUIRE(office.enter(1, 500).has_value());
+  office.store.commits_fail = true;
+  office.commit();
+  CHECK(office.done == std::map<DoorTicket, bool>{{DoorTicket(1), false}});
+  CHECK(office.count<PullPart>(reader) == 0);
+  office.store.commits_fail = false;
+  REQUIRE(office.enter(2, 500).has_value());
+  office.commit();
+  CHECK(office.done.at(DoorTicket(2)));
+  CHECK((*office.store.find_workspace("team"))->head == ServerVersion(1));
+}
+
+TEST_CASE("a door whose work fails takes only its own workspace's changes back") {
+  Office office;
+  const ConnectionId other = office.follow(1, "other");
+  (void)office.follow(2);
+  office.push(other, change_of(1, 1, 500));
+  office.store.broken = (*office.store.find_workspace("team"))->id;
+  CHECK_FALSE(office.enter(1, 500).has_value());
+  CHECK(office.done.empty());
+  office.commit();
+  CHECK(office.count<Ack>(other) == 1);
 }

@@ -144,10 +144,11 @@ Result<void> LogReader::audit(const AuditFilter& filter, const Line& line) const
   SL_TRY(find(filter.workspace));
   SL_TRY(Statement rows,
          database_->prepare(
-             std::string("SELECT change_id, device, user, type, entity_type, entity_id, data, time "
-                         "FROM audit WHERE workspace = ?1 AND change_id > ?2 AND (?3 = '' OR "
-                         "device = ?3) AND (?4 = '' OR entity_type = ?4) AND (?5 = '' OR "
-                         "entity_id = ?5) ORDER BY change_id ") +
+             std::string(
+                 "SELECT change_id, device, user, type, entity_type, entity_id, data, time, "
+                 "device_name FROM audit WHERE workspace = ?1 AND change_id > ?2 AND (?3 = '' OR "
+                 "device = ?3) AND (?4 = '' OR entity_type = ?4) AND (?5 = '' OR "
+                 "entity_id = ?5) ORDER BY change_id ") +
              (filter.newest_first ? "DESC" : "ASC") + " LIMIT ?6"));
   rows.bind_text(1, filter.workspace)
       .bind(2, filter.since)
@@ -167,7 +168,12 @@ Result<void> LogReader::audit(const AuditFilter& filter, const Line& line) const
       append_json_string(out, rows.column_text(i + 1));
     }
     out += ",\"data\":" + std::string(rows.column_text(6)) + ",\"time\":\"" +
-           std::string(rows.column_text(7)) + "\"}";
+           std::string(rows.column_text(7)) + "\"";
+    if (!rows.column(8).is_null()) {
+      out += ",\"device_name\":";
+      append_json_string(out, rows.column_text(8));
+    }
+    out += "}";
     SL_TRY(line(out));
   }
 }

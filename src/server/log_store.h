@@ -72,6 +72,8 @@ struct ServerRow {
   RowKey key;
   RowState state;
   std::uint64_t bytes = 0;
+  // The last version that touched it; zero where the store does not say.
+  ServerVersion version;
 };
 
 // One edit for the audit, readable by plain SQL.
@@ -80,6 +82,23 @@ struct AuditRow {
   std::string table;
   std::string entity;  // the key as text
   std::string data;    // JSON
+};
+
+// A change that came through a door whose callers name their changes themselves.
+struct NamedChange {
+  // Of its content: a repetition has the same.
+  std::uint64_t hash = 0;
+  ServerVersion version;
+  // The time its author gave it, which decides nothing.
+  std::int64_t author_ms = 0;
+  // What its author was told of a conflict, as JSON; empty without one.
+  std::string conflict;
+};
+
+// A device that is no replica: the name it gave itself.
+struct NamedDevice {
+  std::string user;
+  std::string name;
 };
 
 // Where the server keeps workspaces: the one abstraction over storage. It stores and finds; what to
@@ -151,6 +170,36 @@ class LogStore {
   // Forgets the log up to `through`, and dead rows that no later version touched. Identities of
   // changes that their replica has not confirmed stay.
   virtual Result<void> trim(WorkspaceId workspace, ServerVersion through) = 0;
+
+  // Changes by the names that their authors gave them, kept for ever; names count within a
+  // workspace and user. A store without them may refuse with `unsupported`.
+  virtual Result<std::optional<NamedChange>> find_named(WorkspaceId workspace,
+                                                        const std::string& user,
+                                                        const std::string& id) {
+    (void)workspace, (void)user, (void)id;
+    return Error(ErrorCode::unsupported, "this store keeps no names of changes");
+  }
+  virtual Result<void> save_named(WorkspaceId workspace, const std::string& user,
+                                  const std::string& id, const NamedChange& change) {
+    (void)workspace, (void)user, (void)id, (void)change;
+    return Error(ErrorCode::unsupported, "this store keeps no names of changes");
+  }
+  virtual Result<void> save_device(WorkspaceId workspace, const ReplicaId& replica,
+                                   const NamedDevice& device) {
+    (void)workspace, (void)replica, (void)device;
+    return {};
+  }
+  virtual Result<std::optional<NamedDevice>> find_device(WorkspaceId workspace,
+                                                         const ReplicaId& replica) {
+    (void)workspace, (void)replica;
+    return std::optional<NamedDevice>();
+  }
+  // The version of the change that has this stamp; nothing when the log does not hold it.
+  virtual Result<std::optional<ServerVersion>> version_of(WorkspaceId workspace,
+                                                          const Stamp& stamp) {
+    (void)workspace, (void)stamp;
+    return std::optional<ServerVersion>();
+  }
 
   // A copy of everything committed, while the store stays in use. Only a backup that was reported
   // done is one; whoever opens it begins a new lineage.

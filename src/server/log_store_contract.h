@@ -280,11 +280,52 @@ inline void identities_after_trim(LogStore& store) {
   CHECK(store.commit().has_value());
 }
 
+inline void names(LogStore& store) {
+  REQUIRE(store.begin().has_value());
+  const WorkspaceId a = store.create_workspace("a")->id;
+  const WorkspaceId b = store.create_workspace("b")->id;
+  CHECK(store.save_named(a, "ann", "id", {~std::uint64_t{0}, ServerVersion(7), -5, "{}"})
+            .has_value());
+  // The same name again is an error, never a second change.
+  CHECK_FALSE(store.save_named(a, "ann", "id", {1, ServerVersion(8), 0, ""}).has_value());
+  const auto found = store.find_named(a, "ann", "id");
+  REQUIRE((found.has_value() && found->has_value()));
+  CHECK((*found)->hash == ~std::uint64_t{0});
+  CHECK((*found)->version == ServerVersion(7));
+  CHECK((*found)->author_ms == -5);
+  CHECK((*found)->conflict == "{}");
+  CHECK_FALSE(store.find_named(a, "ben", "id")->has_value());
+  CHECK_FALSE(store.find_named(b, "ann", "id")->has_value());
+  CHECK(store.save_device(a, replica(3), {"ann", "phone"}).has_value());
+  CHECK(store.save_device(a, replica(3), {"ann", "phone"}).has_value());
+  CHECK((*store.find_device(a, replica(3)))->name == "phone");
+  CHECK_FALSE(store.find_device(a, replica(4))->has_value());
+  // Versions by stamps, also where sequences have gaps.
+  for (const std::uint64_t version : {1, 2, 4, 9}) {
+    CHECK(store.append(a, entry(version, 1, version), {}).has_value());
+  }
+  CHECK(store.append(a, entry(3, 2, 1), {}).has_value());
+  for (const std::uint64_t version : {1, 2, 4, 9}) {
+    const Stamp stamp{version << Stamp::counter_bits, replica(1)};
+    CHECK(*store.version_of(a, stamp) == std::optional<ServerVersion>(ServerVersion(version)));
+  }
+  for (const std::uint64_t time : {0, 3, 5, 10}) {
+    CHECK_FALSE(store.version_of(a, {time << Stamp::counter_bits, replica(1)})->has_value());
+  }
+  CHECK_FALSE(store.version_of(a, {1U << Stamp::counter_bits, replica(9)})->has_value());
+  // What was trimmed keeps its name.
+  CHECK(store.trim(a, ServerVersion(9)).has_value());
+  CHECK(store.find_named(a, "ann", "id")->has_value());
+  CHECK_FALSE(store.version_of(a, {4U << Stamp::counter_bits, replica(1)})->has_value());
+  CHECK(store.commit().has_value());
+}
+
 // Each check gets a store of its own from `make`.
 template <typename Make>
 void log_store_contract(const Make& make) {
-  for (void (*check)(LogStore&) : {workspaces, log_order, identity, rollback, rows, trimming,
-                                   replicas, lineages, many_workspaces, identities_after_trim}) {
+  for (void (*check)(LogStore&) :
+       {workspaces, log_order, identity, rollback, rows, trimming, replicas, lineages,
+        many_workspaces, identities_after_trim, names}) {
     const auto store = make();
     check(*store);
   }

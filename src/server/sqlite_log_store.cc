@@ -43,6 +43,13 @@ CREATE TABLE IF NOT EXISTS replicas(
   workspace INTEGER NOT NULL, replica BLOB NOT NULL, epoch BLOB NOT NULL,
   last_sequence INTEGER NOT NULL, last_time INTEGER NOT NULL, confirmed INTEGER NOT NULL,
   cursor INTEGER NOT NULL, seen_ms INTEGER NOT NULL, user TEXT NOT NULL, PRIMARY KEY(workspace, replica)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS named_changes(
+  workspace INTEGER NOT NULL, user TEXT NOT NULL, id TEXT NOT NULL, hash INTEGER NOT NULL,
+  version INTEGER NOT NULL, author_ms INTEGER NOT NULL, conflict TEXT NOT NULL,
+  PRIMARY KEY(workspace, user, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS named_devices(
+  workspace INTEGER NOT NULL, device TEXT NOT NULL, user TEXT NOT NULL, name TEXT NOT NULL,
+  PRIMARY KEY(workspace, device)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS audit_rows(
   id INTEGER PRIMARY KEY, workspace INTEGER NOT NULL, version INTEGER NOT NULL,
   device TEXT NOT NULL, user TEXT NOT NULL, type TEXT NOT NULL, entity_type TEXT NOT NULL,
@@ -50,8 +57,16 @@ CREATE TABLE IF NOT EXISTS audit_rows(
 CREATE INDEX IF NOT EXISTS audit_by_version ON audit_rows(workspace, version);
 CREATE VIEW IF NOT EXISTS audit AS
   SELECT w.name AS workspace, a.version AS change_id, a.device, a.user, a.type, a.entity_type,
-    a.entity_id, a.data, strftime('%Y-%m-%dT%H:%M:%fZ', a.at_ms / 1000.0, 'unixepoch') AS time
+    a.entity_id, a.data, strftime('%Y-%m-%dT%H:%M:%fZ', a.at_ms / 1000.0, 'unixepoch') AS time,
+    (SELECT n.name FROM named_devices n WHERE n.workspace = a.workspace AND n.device = a.device)
+      AS device_name
   FROM audit_rows a JOIN workspaces w ON w.id = a.workspace;
+CREATE VIEW IF NOT EXISTS audit_conflicts AS
+  SELECT w.name AS workspace, c.version AS change_id, c.user, c.id AS author_change_id,
+    c.conflict ->> 'entityType' AS entity_type, c.conflict ->> 'entityId' AS entity_id,
+    c.conflict ->> 'reason' AS reason, c.conflict ->> 'winner' AS winner,
+    c.conflict -> 'fields' AS fields
+  FROM named_changes c JOIN workspaces w ON w.id = c.workspace WHERE c.conflict <> '';
 )sql";
 
 // SQLite's integers are signed; times and hashes use all 64 bits.
@@ -222,7 +237,8 @@ Result<void> SqliteLogStore::save_totals(WorkspaceId workspace, const std::strin
 Result<std::optional<ServerRow>> SqliteLogStore::find_row(WorkspaceId workspace,
                                                           const std::string& table, Bytes key) {
   SL_TRY(Statement * row,
-         prepared("SELECT state FROM state_rows WHERE workspace = ?1 AND tbl = ?2 AND key = ?3"));
+         prepared("SELECT state, version FROM state_rows WHERE workspace = ?1 AND tbl = ?2 AND "
+                  "key = ?3"));
   const ResetGuard guard(*row);
   row->bind(1, workspace.get()).bind_text(2, table).bind_blob(3, key);
   SL_TRY(const bool found, row->step());
@@ -230,6 +246,7 @@ Result<std::optional<ServerRow>> SqliteLogStore::find_row(WorkspaceId workspace,
     return std::optional<ServerRow>();
   }
   SL_TRY(ServerRow stored, read_row(table, key, row->column_blob(0)));
+  stored.version = ServerVersion(from_sql(row->column_int(1)));
   return std::optional<ServerRow>(std::move(stored));
 }
 
@@ -542,8 +559,9 @@ Result<void> SqliteLogStore::begin_lineage(const LineageId& lineage) {
 
 Result<void> SqliteLogStore::forget_workspace(WorkspaceId workspace) {
   const std::string id = std::to_string(workspace.get());
-  for (const char* table : {"totals", "state_rows", "log", "log_parts", "rejected", "identities",
-                            "replicas", "audit_rows", "lineage_ends"}) {
+  for (const char* table :
+       {"totals", "state_rows", "log", "log_parts", "rejected", "identities", "replicas",
+        "audit_rows", "lineage_ends", "named_changes", "named_devices"}) {
     SL_TRY(database_->execute(std::string("DELETE FROM ") + table + " WHERE workspace = " + id));
   }
   return database_->execute("DELETE FROM workspaces WHERE id = " + id);

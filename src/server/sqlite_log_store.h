@@ -63,6 +63,16 @@ class SqliteLogStore final : public LogStore {
   Result<void> forget_identities(WorkspaceId workspace, const ReplicaId& replica,
                                  ChangeSequence through) override;
   Result<void> trim(WorkspaceId workspace, ServerVersion through) override;
+  Result<std::optional<NamedChange>> find_named(WorkspaceId workspace, const std::string& user,
+                                                const std::string& id) override;
+  Result<void> save_named(WorkspaceId workspace, const std::string& user, const std::string& id,
+                          const NamedChange& change) override;
+  Result<void> save_device(WorkspaceId workspace, const ReplicaId& replica,
+                           const NamedDevice& device) override;
+  Result<std::optional<NamedDevice>> find_device(WorkspaceId workspace,
+                                                 const ReplicaId& replica) override;
+  Result<std::optional<ServerVersion>> version_of(WorkspaceId workspace,
+                                                  const Stamp& stamp) override;
   Result<void> backup(const std::string& path) override;
   Result<void> begin_lineage(const LineageId& lineage) override;
   Result<void> forget_workspace(WorkspaceId workspace) override;

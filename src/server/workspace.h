@@ -64,6 +64,26 @@ class Workspace {
   Result<RangeRows> range_rows(const Hello& hello, const RangeRequest& request);
   Digest digest(const std::vector<std::string>& tables) const;
 
+  // --- For doors whose callers are no replicas (server/workspace_door.cc) ---
+  // What a door wrote in one change, for those who follow the log.
+  struct Written {
+    ServerVersion version;
+    ReplicaId author;
+    std::vector<ByteVector> parts;
+  };
+  // Everything that replicas or doors have said of the tables so far.
+  Result<Schema> schema() const;
+  // Adds tables and columns. Fails with `schema_mismatch`. Writes.
+  Result<void> widen_schema(const Schema& wider);
+  // Whether rules and fence allow it. Fails with what its author is to be told, or `storage`.
+  Result<void> may_write(const Rights& rights, const Change& change);
+  // The time that an author's next change must exceed, whoever stamps it.
+  Result<std::uint64_t> last_time(const ReplicaId& author);
+  // Logs a change that a door made for its author, of an author that only the door speaks for. Its
+  // stamp is later than the author's last; its sequence is given here. Writes.
+  Result<Written> write(Change change, const Rights& rights, std::int64_t now_ms);
+  LogStore& store() const { return *store_; }
+
   // Moves the fence up to `through` and forgets what lies behind it. Writes.
   Result<void> trim(ServerVersion through, std::uint64_t fence_time);
 
@@ -71,6 +91,8 @@ class Workspace {
   const std::string& name() const { return name_; }
   ServerVersion head() const { return record_.head; }
   ServerVersion fence() const { return record_.fence; }
+  // No stamp above this time was forgotten.
+  std::uint64_t fence_time() const { return record_.fence_time; }
 
  private:
   Workspace(LogStore& store, const Rules& rules, std::string name)

@@ -62,6 +62,8 @@ const std::vector<Flag>& serve_flags() {
       {"rate-per-identity", "N", "frames a second of one subject (50000)", false, false},
       {"retain", "TIME", "how long the log is kept for replicas that stay away (30d)", false,
        false},
+      {"legacy-sync", "", "also serve the old POST /api/sync/push and /api/sync/pull", false,
+       false},
       {"no-deflate", "", "never compress WebSocket messages", false, false},
       {"log-level", "LEVEL", "debug, info, warning or error (info)", false, false},
   };

@@ -108,6 +108,7 @@ Result<Settings> read_settings(const Config& config) {
   SL_TRY(out.service.per_identity.per_second, config.integer("rate-per-identity", 50'000));
   out.service.per_identity.burst = out.service.per_identity.per_second * 4;
   SL_TRY(out.hub.retention.keep_ms, parse_duration_ms(config.get("retain", "30d")));
+  out.service.delta.legacy = config.is_on("legacy-sync");
   out.net.web_socket.deflate = !config.is_on("no-deflate");
   SL_TRY(out.level, level_from_name(config.get("log-level", "info")));
   return out;
