@@ -256,6 +256,23 @@ Result<ApplyReport> Engine::applying(std::size_t bytes_expected,
   return report;
 }
 
+Result<ApplyReport> Engine::applying_again(
+    std::size_t bytes_expected, const std::function<Result<void>(ApplyReport& report)>& work) {
+  SL_TRY(const LogHead before, log_.head());
+  SL_TRY(UnsyncedCommits unsynced, UnsyncedCommits::begin(parts_.connection));
+  auto report = applying(bytes_expected, work);
+  SL_TRY(const bool was_unsynced, unsynced.end());
+  if (report && was_unsynced) {
+    SL_TRY(const LogHead after, log_.head());
+    if (after.own_sequence != before.own_sequence) {
+      // This commit is synced, and with it all before it.
+      SL_TRY(meta_.set(meta_name::synced_version,
+                       ValueView::of(static_cast<std::int64_t>(after.version.get()))));
+    }
+  }
+  return report;
+}
+
 Result<ApplyReport> Engine::apply_file(Bytes file) {
   return applying(file.size(), [&](ApplyReport& report) {
     return read_change_file(file,
@@ -268,7 +285,7 @@ Result<ApplyReport> Engine::apply_remote(std::span<const Bytes> parts, ServerVer
   for (const Bytes part : parts) {
     bytes += part.size();
   }
-  return applying(bytes, [&](ApplyReport& report) -> Result<void> {
+  return applying_again(bytes, [&](ApplyReport& report) -> Result<void> {
     SL_TRY(check_not_resynced());
     for (const Bytes part : parts) {
       SL_TRY(apply_.part(part, report));

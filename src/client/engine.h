@@ -221,6 +221,10 @@ class Engine final : private Capture::Listener {
   // begun and finished around it.
   Result<ApplyReport> applying(std::size_t bytes_expected,
                                const std::function<Result<void>(ApplyReport& report)>& work);
+  // The same for what a server sends: it can be had again, and its commit does not wait for the
+  // disk. What the application's triggers or a conflict wrote in it cannot, and does.
+  Result<ApplyReport> applying_again(std::size_t bytes_expected,
+                                     const std::function<Result<void>(ApplyReport& report)>& work);
   void tell(const ApplyReport& report);
   Result<void> import_change(std::span<const Bytes> parts, ApplyReport& report);
   Result<void> place_waiting_cells(ApplyReport& report);

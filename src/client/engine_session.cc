@@ -224,7 +224,7 @@ Result<void> Engine::correct_clock(std::int64_t offset_ms) {
 }
 
 Result<ApplyReport> Engine::apply_page(const SnapshotPage& page) {
-  return applying(page.states.size(), [&](ApplyReport& report) -> Result<void> {
+  return applying_again(page.states.size(), [&](ApplyReport& report) -> Result<void> {
     SL_TRY(check_not_resynced());
     SL_TRY(apply_.part(page.states, report));
     return meta_.set(meta_name::snapshot_token, ValueView::blob(page.token));

@@ -62,6 +62,8 @@ inline constexpr std::string_view wants_rescan = "wants_rescan";
 // Unsent changes as they were before something that could have cost them, and what that was.
 inline constexpr std::string_view salvage = "salvage";
 inline constexpr std::string_view salvage_reason = "salvage_reason";
+// The last version that had to be on the disk though it came in a commit that was not synced.
+inline constexpr std::string_view synced_version = "synced_version";
 // How often everything was dropped to begin anew.
 inline constexpr std::string_view resyncs = "resyncs";
 inline constexpr std::string_view clock_offset_ms = "clock_offset_ms";

@@ -9,6 +9,10 @@ namespace {
 // Timers are looked at this often even when nothing is due.
 constexpr std::int64_t idle_ms_max = 1000;
 
+// Waiting for more writers costs at most this part of a commit, and so many milliseconds.
+constexpr int gather_share = 4;
+constexpr std::int64_t gather_ms_max = 2;
+
 }  // namespace
 
 Backend::Backend(Service& service, JsonLog& log) : service_(service), log_(log) {}
@@ -135,41 +139,74 @@ void Backend::handle(Task& task, Instant now, Delivery& delivery) {
   }
 }
 
-void Backend::loop() {
+void Backend::wait_for_tasks() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (!inbox_.empty()) {
+    return;
+  }
+  const auto wake = service_.next_wake();
+  const std::int64_t wait =
+      wake ? std::clamp<std::int64_t>((*wake - instant_now()).ms, 0, idle_ms_max) : idle_ms_max;
+  wake_.wait_for(lock, std::chrono::milliseconds(wait), [this] { return !inbox_.empty(); });
+}
+
+bool Backend::take_in() {
   std::vector<Task> tasks;
-  while (!stopped_) {
-    tasks.clear();
+  {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    tasks.swap(inbox_);
+  }
+  const Instant now = instant_now();
+  Delivery delivery;
+  bool commit_wanted = false;
+  for (Task& task : tasks) {
+    handle(task, now, delivery);
+    commit_wanted = collect(delivery) || commit_wanted;
+  }
+  service_.on_time(now);
+  commit_wanted = collect(delivery) || commit_wanted;
+  if (!delivery.effects.empty() || !delivery.consumed.empty()) {
+    deliver_(std::move(delivery));
+  }
+  return commit_wanted;
+}
+
+void Backend::gather() {
+  const auto patience = std::min<std::chrono::steady_clock::duration>(
+      last_commit_ / gather_share, std::chrono::milliseconds(gather_ms_max));
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (service_.writers() < last_writers_ && !stopped_) {
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      if (inbox_.empty()) {
-        const auto wake = service_.next_wake();
-        const std::int64_t wait =
-            wake ? std::clamp<std::int64_t>((*wake - instant_now()).ms, 0, idle_ms_max)
-                 : idle_ms_max;
-        wake_.wait_for(lock, std::chrono::milliseconds(wait), [this] { return !inbox_.empty(); });
+      if (!wake_.wait_until(lock, until, [this] { return !inbox_.empty(); })) {
+        return;
       }
-      tasks.swap(inbox_);
     }
-    const Instant now = instant_now();
-    Delivery delivery;
-    bool commit_wanted = false;
-    for (Task& task : tasks) {
-      handle(task, now, delivery);
-      commit_wanted = collect(delivery) || commit_wanted;
-    }
-    service_.on_time(now);
-    commit_wanted = collect(delivery) || commit_wanted;
-    // What needs no commit need not wait for it.
-    if (!delivery.effects.empty() || !delivery.consumed.empty()) {
-      deliver_(std::move(delivery));
-      delivery = {};
-    }
-    while (commit_wanted) {
-      service_.commit(instant_now());
-      commit_wanted = collect(delivery);
-    }
-    if (!delivery.effects.empty()) {
-      deliver_(std::move(delivery));
+    take_in();
+  }
+}
+
+void Backend::commit() {
+  const auto start = std::chrono::steady_clock::now();
+  last_writers_ = service_.writers();
+  Delivery delivery;
+  bool wanted = true;
+  while (wanted) {
+    service_.commit(instant_now());
+    wanted = collect(delivery);
+  }
+  last_commit_ = std::chrono::steady_clock::now() - start;
+  if (!delivery.effects.empty()) {
+    deliver_(std::move(delivery));
+  }
+}
+
+void Backend::loop() {
+  while (!stopped_) {
+    wait_for_tasks();
+    if (take_in()) {
+      gather();
+      commit();
     }
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -57,6 +58,13 @@ class Backend {
   };
   void post(Task task);
   void loop();
+  void wait_for_tasks();
+  // Handles what waits in the inbox and hands over what needs no commit. True when one is wanted.
+  bool take_in();
+  // Who had to wait for the last commit writes again as soon as it is told: a commit that began
+  // with the first of them would leave all others to the next one.
+  void gather();
+  void commit();
   void handle(Task& task, Instant now, Delivery& delivery);
   // True when a commit is wanted.
   bool collect(Delivery& delivery);
@@ -70,6 +78,8 @@ class Backend {
   std::vector<Task> inbox_;
   bool stopping_ = false;
   bool stopped_ = false;
+  std::size_t last_writers_ = 0;
+  std::chrono::steady_clock::duration last_commit_{};
   std::thread thread_;
 };
 

@@ -108,6 +108,8 @@ class Service {
 
   // When on_time() is to be called next, if ever.
   std::optional<Instant> next_wake() const;
+  // How many wait for the next commit.
+  std::size_t writers() const { return parts_.hub->writers(); }
   std::optional<ServiceEffect> next_effect();
   Metrics& metrics() { return metrics_; }
 

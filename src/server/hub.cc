@@ -335,11 +335,25 @@ Result<void> Hub::admit(ConnectionId id, Peer& peer, std::vector<ByteVector> par
   waiting_.push_back(
       {id, peer.room, std::move(admitted), std::move(kept), workspace.head(), author});
   waiting_bytes_ += bytes;
+  writers_.insert(id);
   return {};
+}
+
+// Whether another connection of the same replica waits for its welcome: what it will be told was
+// judged before what this one sends.
+bool Hub::is_greeted_anew(ConnectionId id, const Peer& peer) const {
+  return std::any_of(greeted_.begin(), greeted_.end(), [&](const Greeted& one) {
+    const auto at = peers_.find(one.connection);
+    return one.connection != id && one.room == peer.room && at != peers_.end() &&
+           at->second->session.hello().replica == peer.session.hello().replica;
+  });
 }
 
 void Hub::append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts,
                  bool relayed) {
+  if (peer.room != nullptr && is_greeted_anew(id, peer)) {
+    commit(now);  // which ends this connection, unless the newer one is refused
+  }
   if (peer.room == nullptr || (peer.is_refused && !SL_MUTANT(27))) {
     return;  // what was on its way behind a refused change is sent again after it
   }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_set>
 #include <variant>
 
 #include "server/fan_out.h"
@@ -116,6 +117,8 @@ class Hub {
 
   std::optional<HubEffect> next_effect();
   std::size_t connections() const { return peers_.size(); }
+  // How many wait for the next commit.
+  std::size_t writers() const { return writers_.size() + visits_.size(); }
   std::uint64_t commits() const { return commits_; }
 
  private:
@@ -166,6 +169,7 @@ class Hub {
   void welcome(Instant now, Greeted&& greeted);
   void join(Instant now, ConnectionId id, Peer& peer);
   void count_unfinished(Instant now, Peer& peer);
+  bool is_greeted_anew(ConnectionId id, const Peer& peer) const;
   void append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts,
               bool relayed);
   Result<void> admit(ConnectionId id, Peer& peer, std::vector<ByteVector> parts, bool relayed);
@@ -185,6 +189,7 @@ class Hub {
   bool in_transaction_ = false;
   std::deque<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
+  std::unordered_set<ConnectionId> writers_;  // of what waits
   std::deque<Greeted> greeted_;
   std::vector<DoorTicket> visits_;
   std::size_t unfinished_bytes_ = 0;

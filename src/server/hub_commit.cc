@@ -19,6 +19,7 @@ void Hub::fail(Instant now, const Error& error, Room* culprit) {
   std::deque<Waiting> lost = std::move(waiting_);
   waiting_.clear();
   waiting_bytes_ = 0;
+  writers_.clear();
   std::deque<Greeted> unheard = std::move(greeted_);
   greeted_.clear();
   end_visits(false);
@@ -116,6 +117,7 @@ bool Hub::commit(Instant now) {
   std::deque<Waiting> done = std::move(waiting_);
   waiting_.clear();
   waiting_bytes_ = 0;
+  writers_.clear();
   std::deque<Greeted> greeted = std::move(greeted_);
   greeted_.clear();
   std::set<Room*> moved;

@@ -306,6 +306,22 @@ TEST_CASE("a newer connection of a replica takes over") {
   CHECK(office.is_up(second));
 }
 
+TEST_CASE("what a replica sends behind a newer greeting of it does not get in beside it") {
+  Office office;
+  const ConnectionId older = office.follow(1);
+  // A copy of its file says hello, and is judged by what the server knows now.
+  const ConnectionId newer = *office.hub.open(office.now);
+  office.say(newer, sample_hello(1));
+  office.push(older, change_of(1, 1, 500));
+  office.commit();
+  CHECK(office.count<Welcome>(newer) == 1);
+  CHECK_FALSE(office.is_up(older));
+  CHECK(office.count<Ack>(older) == 0);
+  office.push(newer, change_of(1, 1, 600));
+  office.commit();
+  CHECK(office.count<Ack>(newer) == 1);
+}
+
 TEST_CASE("all readers of a change get the same frame, encoded once") {
   Office office;
   const ConnectionId writer = office.follow(1);

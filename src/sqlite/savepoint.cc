@@ -1,5 +1,7 @@
 #include "sqlite/savepoint.h"
 
+#include <string>
+
 namespace syncline {
 
 Result<Savepoint> Savepoint::open(Connection connection) {
@@ -49,6 +51,35 @@ void Transaction::rollback() {
     open_ = false;
     (void)connection_.execute("ROLLBACK");
   }
+}
+
+Result<UnsyncedCommits> UnsyncedCommits::begin(Connection connection) {
+  constexpr std::int64_t full = 2;
+  if (!connection.autocommit()) {
+    return UnsyncedCommits(connection, 0);
+  }
+  SL_TRY(const auto level, connection.query_int("PRAGMA main.synchronous"));
+  if (level.value_or(0) < full) {
+    return UnsyncedCommits(connection, 0);
+  }
+  SL_TRY(Statement journal, connection.prepare("PRAGMA main.journal_mode"));
+  SL_TRY(const bool row, journal.step());
+  const bool is_wal = row && journal.column_text(0) == "wal";
+  journal = Statement();
+  if (!is_wal) {
+    return UnsyncedCommits(connection, 0);
+  }
+  SL_TRY(connection.execute("PRAGMA main.synchronous = normal"));
+  return UnsyncedCommits(connection, *level);
+}
+
+Result<bool> UnsyncedCommits::end() {
+  if (level_ == 0) {
+    return false;
+  }
+  SL_TRY(connection_.execute("PRAGMA main.synchronous = " + std::to_string(level_)));
+  level_ = 0;
+  return true;
 }
 
 }  // namespace syncline

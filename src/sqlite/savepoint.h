@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <utility>
+
 #include "sqlite/connection.h"
 
 namespace syncline {
@@ -46,6 +49,30 @@ class Transaction {
   explicit Transaction(Connection connection) : connection_(connection), open_(true) {}
   Connection connection_;
   bool open_ = false;
+};
+
+// While it lives, commits do not wait until the disk has them. A power cut may take the newest of
+// them back, whole and in order, and leaves the file as good as ever: for what can be had again.
+// Does nothing inside a transaction, or where a commit that is not synced could damage the file
+// (any journal but WAL).
+class UnsyncedCommits {
+ public:
+  static Result<UnsyncedCommits> begin(Connection connection);
+  UnsyncedCommits(UnsyncedCommits&& other) noexcept
+      : connection_(other.connection_), level_(std::exchange(other.level_, 0)) {}
+  UnsyncedCommits& operator=(UnsyncedCommits&&) = delete;
+  UnsyncedCommits(const UnsyncedCommits&) = delete;
+  UnsyncedCommits& operator=(const UnsyncedCommits&) = delete;
+  ~UnsyncedCommits() { (void)end(); }
+
+  // Back to what was before; true when anything was different.
+  Result<bool> end();
+
+ private:
+  UnsyncedCommits(Connection connection, std::int64_t level)
+      : connection_(connection), level_(level) {}
+  Connection connection_;
+  std::int64_t level_ = 0;  // of PRAGMA synchronous before; 0 when nothing was changed
 };
 
 }  // namespace syncline
