@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <variant>
 
+#include "base/digest.h"
 #include "base/text.h"
 #include "sqlite/savepoint.h"
 #include "ydoc/merge.h"
@@ -107,6 +108,14 @@ ydoc::Any any_of(const ydoc::Content& content) {
   }
   return ydoc::Any::object({{"guid", ydoc::Any::string(std::get<ydoc::SubdocView>(content).guid)}});
 }
+
+std::string hex_of(std::uint64_t value) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+std::string name_of(const DocBase& base) { return to_text(base.stamp) + "/" + hex_of(base.hash); }
 
 // Makes the document show that value; false when it cannot.
 Result<bool> become(DocRecorder& recorder, DocKind kind, const Value& after) {
@@ -354,11 +363,19 @@ Result<ByteVector> Documents::diff(const Place& place, Bytes state_vector) {
 }
 
 Result<std::string> Documents::name(const Place& place) {
-  SL_TRY(const Opened opened, open(place));
-  char hash[17];
-  std::snprintf(hash, sizeof hash, "%016llx",
-                static_cast<unsigned long long>(opened.document.base.hash));
-  return to_text(opened.document.base.stamp) + "/" + hash;
+  SL_TRY(Opened opened, open(place));
+  std::string name = name_of(opened.document.base);
+  keep(opened);
+  return name;
+}
+
+Result<std::string> Documents::mark(const Place& place) {
+  SL_TRY(Opened opened, open(place));
+  const DocumentCache::Key key = opened.document.key(opened.staged);
+  const std::uint64_t settled = hash64(as_bytes(key.settled), hash64(as_bytes(key.staged)));
+  std::string mark = name_of(key.base) + "/" + hex_of(settled);
+  keep(opened);
+  return mark;
 }
 
 Result<std::optional<Documents::Described>> Documents::describe(const Done& done) {

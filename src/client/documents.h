@@ -66,6 +66,8 @@ class Documents {
   // Names the document while edits join it: another name means that it was begun anew, and that
   // whoever holds a copy must drop it.
   Result<std::string> name(const Place& place);
+  // Another one whenever the document, or its name, is another. Says nothing else.
+  Result<std::string> mark(const Place& place);
 
   // What a commit did to a cell of a row.
   struct Done {

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "client/document_functions.h"
 #include "client/test_replica.h"
 #include "client/verify.h"
 
@@ -441,6 +442,29 @@ TEST_CASE("edit after edit of one document builds it once, and writes down what 
   REQUIRE(two.pull(one));
   CHECK(two.loads() <= other_loads + 2);
   meet(one, two);
+}
+
+TEST_CASE("a document's mark is another one whenever the document is") {
+  Replica one(1);
+  Replica two(2);
+  const char* mark = "SELECT coalesce(syncline_doc_mark('notes', 1, 'body'), 'none')";
+  REQUIRE(register_document_functions(*one.engine));
+  CHECK(one.text(mark) == "none");
+  REQUIRE(one.execute("INSERT INTO notes(id, body) VALUES(1, 'ab')"));
+  const std::string begun = one.text(mark);
+  REQUIRE(one.execute("UPDATE notes SET n = 7"));
+  CHECK(one.text(mark) == begun);
+  REQUIRE(one.format(0, 1, R"({"b":true})"));
+  const std::string formatted = one.text(mark);
+  CHECK(formatted != begun);
+  meet(one, two);
+  CHECK(one.text(mark) == formatted);
+  REQUIRE(two.remove(0, 1));
+  meet(one, two);
+  CHECK(one.text(mark) != formatted);
+  // Begun anew, with the same text.
+  REQUIRE(one.execute("DELETE FROM notes; INSERT INTO notes(id, body) VALUES(1, 'ab')"));
+  CHECK(one.text(mark) != begun);
 }
 
 TEST_CASE("what a rollback took back is not in the document that stays open") {
