@@ -21,19 +21,22 @@ add_custom_target(js
 if(SYNCLINE_TESTS AND TARGET syncline_cli)
   add_test(NAME js_build COMMAND "${CMAKE_SOURCE_DIR}/tools/build-js")
   add_test(NAME js_node COMMAND "${NODE}" --test "${js_dir}/test/node.test.mjs")
+  add_test(NAME js_doc COMMAND "${NODE}" --test "${js_dir}/test/doc.test.mjs")
   set_tests_properties(js_build PROPERTIES FIXTURES_SETUP js TIMEOUT 1800 COST 1000)
   add_test(NAME js_delta COMMAND "${NODE}" --test "${js_dir}/test/delta.test.mjs")
-  set(js_tests js_node js_delta)
+  set(js_tests js_node js_doc js_delta)
   find_program(CHROMIUM chromium)
   if(CHROMIUM)
     add_test(NAME js_browser COMMAND "${NODE}" --test --test-concurrency=1
              "${js_dir}/test/browser.test.mjs")
     add_test(NAME js_demo COMMAND "${NODE}" --test "${js_dir}/test/demo.test.mjs")
+    add_test(NAME js_editor COMMAND "${NODE}" --test "${js_dir}/test/editor.test.mjs")
     add_test(NAME js_delta_browser COMMAND "${NODE}" --test
              "${js_dir}/test/delta.browser.test.mjs")
+    set(js_browser_tests js_browser js_demo js_editor js_delta_browser)
     # What they wait for has limits of seconds.
-    set_tests_properties(js_browser js_demo js_delta_browser PROPERTIES RUN_SERIAL ON)
-    list(APPEND js_tests js_browser js_demo js_delta_browser)
+    set_tests_properties(${js_browser_tests} PROPERTIES RUN_SERIAL ON)
+    list(APPEND js_tests ${js_browser_tests})
   endif()
   set_tests_properties(${js_tests} PROPERTIES FIXTURES_REQUIRED js TIMEOUT 400
     ENVIRONMENT "PROGRAM_UNDER_TEST=$<TARGET_FILE:syncline_cli>")

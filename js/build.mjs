@@ -38,7 +38,7 @@ const common = {
 await build({
   ...common,
   platform: "browser",
-  external: ["syncline"],
+  external: ["syncline", "yjs"],
   entryPoints: {
     syncline: path.join(here, "src/index.ts"),
     worker: path.join(here, "src/worker.ts"),
@@ -58,6 +58,7 @@ await build({
   ...common,
   platform: "node",
   minify: false,
+  external: ["yjs"],
   entryPoints: { node: path.join(here, "src/node.ts") },
 });
 fs.copyFileSync(module, path.join(dist, "syncline.wasm"));

@@ -20,6 +20,8 @@ await build({
   minify: true,
   legalComments: "none",
   logLevel: "warning",
+  // Only pages with live documents load it.
+  external: ["yjs"],
   alias: {
     syncline: path.join(here, "src/index.ts"),
     "syncline/elements": path.join(here, "src/elements/index.ts"),

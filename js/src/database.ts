@@ -1,4 +1,5 @@
 import { AutoSync, type AutoSyncOptions } from "./auto_sync.js";
+import { LiveDoc, type DocOptions } from "./doc.js";
 import { LiveQuery } from "./live.js";
 import type { Port } from "./port.js";
 import { Store } from "./store.js";
@@ -97,6 +98,7 @@ export class Database implements Sql {
   private readonly salvagedListeners = new Set<(reason: string, file: Uint8Array) => void>();
   private readonly outcomes = new Map<string, ((outcome: RequestOutcome) => void)[]>();
   private readonly presences = new Map<string, PresenceEntry>();
+  private readonly docs = new Set<LiveDoc>();
   private nextLive = 1;
   private isClosed = false;
 
@@ -208,6 +210,17 @@ export class Database implements Sql {
       if (inUse) this.live_.set(id, query as unknown as LiveQuery<never>);
       else this.live_.delete(id);
     }, shape);
+  }
+
+  /**
+   * A cell of a column tracked as `text` or `doc` as a live `Y.Doc`, for editors to bind to. `key` is
+   * the row's key, or the values of a key of several columns. Needs the package `yjs`.
+   */
+  async doc(table: string, key: SqlInput | readonly SqlInput[], column: string, options?: DocOptions): Promise<LiveDoc> {
+    const live = await LiveDoc.open(this, { table, key, column }, options);
+    this.docs.add(live);
+    void live.over.then(() => this.docs.delete(live));
+    return live;
   }
 
   // --- Syncing ------------------------------------------------------------------------------------
@@ -409,6 +422,7 @@ export class Database implements Sql {
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
+    await Promise.all([...this.docs].map((live) => live.close()));
     if (databases.get(this.name) === this) databases.delete(this.name);
     this.auto?.stop();
     await this.port.close();

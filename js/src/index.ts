@@ -1,5 +1,6 @@
 // The package in a browser.
 import { Database } from "./database.js";
+import { takeLeftEdits } from "./doc.js";
 import type { OpenOptions } from "./open.js";
 import { OpfsStorage } from "./storage_opfs.js";
 import { SynclineError } from "./values.js";
@@ -32,6 +33,7 @@ export async function open(options: OpenOptions): Promise<Database> {
   const db = new Database(name, port, { token, url, autoSync });
   // The tab that leads may have been opened by an older version of the page.
   if (options.schema) await db.useSchema(options.schema);
+  await takeLeftEdits(db);
   return db;
 }
 

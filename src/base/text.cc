@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include "base/decimal.h"
 
@@ -123,6 +124,21 @@ std::int64_t exponent_value(std::string_view text) {
 
 }  // namespace
 
+std::size_t ascii_prefix(std::string_view text) {
+  std::size_t i = 0;
+  for (; i + 8 <= text.size(); i += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + i, 8);
+    if ((word & 0x8080808080808080ULL) != 0) {
+      break;
+    }
+  }
+  while (i < text.size() && byte_at(text, i) < 0x80) {
+    ++i;
+  }
+  return i;
+}
+
 CodePoint code_point_at(std::string_view text, std::size_t at) {
   const CodePoint meaningless{replacement, 1, false};
   const std::uint8_t first = byte_at(text, at);
@@ -148,20 +164,13 @@ CodePoint code_point_at(std::string_view text, std::size_t at) {
   return {value, size, true};
 }
 
-bool is_ascii(std::string_view text) {
-  for (const char c : text) {
-    if (static_cast<std::uint8_t>(c) >= 0x80) {
-      return false;
-    }
-  }
-  return true;
-}
+bool is_ascii(std::string_view text) { return ascii_prefix(text) == text.size(); }
 
 bool is_utf8(std::string_view text) {
   std::size_t at = 0;
   while (at < text.size()) {
     if (byte_at(text, at) < 0x80) {
-      ++at;
+      at += ascii_prefix(text.substr(at));
       continue;
     }
     const CodePoint point = code_point_at(text, at);
@@ -221,6 +230,13 @@ Result<std::u16string> utf8_to_utf16(std::string_view text) {
   bool after_high = false;
   std::size_t at = 0;
   while (at < text.size()) {
+    if (byte_at(text, at) < 0x80) {
+      const std::string_view plain = text.substr(at, ascii_prefix(text.substr(at)));
+      out.append(plain.begin(), plain.end());
+      at += plain.size();
+      after_high = false;
+      continue;
+    }
     const CodePoint point = code_point_at(text, at);
     if (!point.is_valid || (after_high && is_low_surrogate(point.value))) {
       return Error(ErrorCode::malformed, "text is not valid UTF-8 at byte " + std::to_string(at));
@@ -257,6 +273,12 @@ std::size_t utf16_length(std::string_view text) {
   std::size_t units = 0;
   std::size_t at = 0;
   while (at < text.size()) {
+    if (byte_at(text, at) < 0x80) {
+      const std::size_t plain = ascii_prefix(text.substr(at));
+      units += plain;
+      at += plain;
+      continue;
+    }
     const CodePoint point = code_point_at(text, at);
     units += point.value >= 0x10000 ? 2 : 1;
     at += point.size;

@@ -20,6 +20,8 @@ namespace syncline {
 //   bytes   anything else; such text travels as a blob, never as a string.
 bool is_utf8(std::string_view text);
 bool is_wtf8(std::string_view text);
+// How many bytes at the beginning need no more than seven bits.
+std::size_t ascii_prefix(std::string_view text);
 // True when no byte needs more than seven bits.
 bool is_ascii(std::string_view text);
 

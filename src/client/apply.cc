@@ -564,7 +564,7 @@ Result<void> Apply::merge_row(Incoming& incoming, RowReader& reader, ApplyReport
     for (const CellEdit& cell : edit.cells) {
       SL_TRY(check_cell(cell));
     }
-    effect = merge_edit(after, edit, stamp_);
+    effect = merge_edit(after, edit, stamp_, &parts_.rows.documents());
     if (incoming.access != nullptr) {
       SL_TRY(
           note_conflicts(incoming.access->table(), key, effect.concurrent, before, after, report));

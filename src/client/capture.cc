@@ -489,10 +489,10 @@ Result<void> Capture::write_table(const TrackedTable& table, const Stamp& stamp)
           body_.begin_table(table.id);
           begun = true;
         }
-        body_.run(run);
         if (rich && listener_ != nullptr) {
-          SL_TRY(listener_->describe_rich(table, run, stamp, body_));
+          return listener_->describe_rich(table, run, stamp, body_);
         }
+        body_.run(run);
         return {};
       });
 }

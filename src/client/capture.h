@@ -80,8 +80,8 @@ class Capture final : public WriteSinkFactory {
     virtual void on_rolled_back() = 0;
     // A savepoint took back some of what was captured.
     virtual void on_rolled_back_to() = 0;
-    // A column with a rule of its own (counter, json, text, doc) changed in this run of the change
-    // that is being written: adds what others must know.
+    // Writes a run of a table that has columns with rules of their own (counter, json, text, doc),
+    // and what others must know of those that it changed.
     virtual Result<void> describe_rich(const TrackedTable& table, const LogRun& run,
                                        const Stamp& stamp, LogBodyWriter& out) = 0;
     // The commit that this was described for failed, and it will be described again.

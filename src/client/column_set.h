@@ -42,6 +42,12 @@ class ColumnSet {
     }
   }
 
+  bool contains_all(const ColumnSet& other) const {
+    bool all = true;
+    other.for_each([&](std::size_t column) { all = all && contains(column); });
+    return all;
+  }
+
   // Calls visit(column) in rising order.
   template <typename Visit>
   void for_each(Visit&& visit) const {

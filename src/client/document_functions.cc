@@ -160,6 +160,15 @@ Answer doc_name(Documents& documents, const Documents::Place& place, Arguments /
   return given(documents.name(place));
 }
 
+// Null where no such row is: live queries ask this, and rows come and go.
+Answer doc_mark(Documents& documents, const Documents::Place& place, Arguments /*rest*/) {
+  Result<std::string> mark = documents.mark(place);
+  if (!mark && mark.error().code() == ErrorCode::not_found) {
+    return SqlValue();
+  }
+  return given(std::move(mark));
+}
+
 struct Entry {
   const char* name;
   int argument_count;
@@ -177,6 +186,7 @@ constexpr Entry entries[] = {
     {"syncline_doc_diff", 4, doc_diff},
     {"syncline_doc_update", 3, doc_update},
     {"syncline_doc_name", 3, doc_name},
+    {"syncline_doc_mark", 3, doc_mark},
 };
 
 }  // namespace

@@ -4,8 +4,10 @@
 #include <cstdio>
 #include <variant>
 
+#include "base/digest.h"
 #include "base/text.h"
 #include "sqlite/savepoint.h"
+#include "ydoc/merge.h"
 #include "ydoc/utf.h"
 
 namespace syncline {
@@ -22,42 +24,62 @@ bool is_ground(DocKind kind, const ValueView& value) {
 
 DocKind kind_of(MergeRule rule) { return rule == MergeRule::text ? DocKind::text : DocKind::doc; }
 
-// Units of a text for its first `characters`; nothing beyond its end. Surrogate pairs are one.
-std::optional<std::uint64_t> units_of(const ydoc::Text& text, std::uint64_t characters) {
-  std::uint64_t units = 0;
-  if (characters == 0) {
-    return units;
+// Where in a text's units a character begins. Surrogate pairs are one character, embeds are one.
+class Ruler {
+ public:
+  explicit Ruler(const ydoc::Text& text) {
+    std::u16string all = text.to_utf16();
+    if (all.size() == text.length()) {
+      parts_.push_back({std::move(all), 0});
+      return;
+    }
+    for (ydoc::DeltaOut& part : text.to_delta()) {
+      parts_.push_back({std::move(part.text), part.values.size()});
+    }
   }
-  for (const ydoc::DeltaOut& part : text.to_delta()) {
-    for (std::size_t i = 0; i < part.text.size(); ++i) {
-      if (i == 0 || !ydoc::is_low_surrogate(part.text[i]) ||
-          !ydoc::is_high_surrogate(part.text[i - 1])) {
+  // Units before the character of that index; nothing beyond the end.
+  std::optional<std::uint64_t> units_before(std::uint64_t characters) const {
+    std::uint64_t units = 0;
+    for (const Part& part : parts_) {
+      for (std::size_t i = 0; i < part.text.size(); ++i) {
+        if (is_second_half(part.text, i)) {
+          continue;
+        }
         if (characters == 0) {
           return units + i;
         }
         --characters;
       }
-    }
-    units += part.text.size();
-    for (std::size_t i = 0; i < part.values.size(); ++i) {
-      if (characters == 0) {
-        return units;
+      units += part.text.size();
+      if (characters < part.embeds) {
+        return units + characters;
       }
-      --characters;
-      ++units;
+      characters -= part.embeds;
+      units += part.embeds;
     }
+    return characters == 0 ? std::optional(units) : std::nullopt;
   }
-  return characters == 0 ? std::optional(units) : std::nullopt;
-}
+
+ private:
+  struct Part {
+    std::u16string text;
+    std::uint64_t embeds = 0;
+  };
+  static bool is_second_half(const std::u16string& text, std::size_t i) {
+    return i > 0 && ydoc::is_low_surrogate(text[i]) && ydoc::is_high_surrogate(text[i - 1]);
+  }
+  std::vector<Part> parts_;
+};
 
 struct Range {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
 };
 Result<Range> range_of(const ydoc::Text& text, std::uint64_t index, std::uint64_t count) {
-  const auto begin = units_of(text, index);
+  const Ruler ruler(text);
+  const auto begin = ruler.units_before(index);
   const bool fits = count <= UINT64_MAX - index;
-  const auto end = fits ? units_of(text, index + count) : std::nullopt;
+  const auto end = count == 0 ? begin : fits ? ruler.units_before(index + count) : std::nullopt;
   if (!begin.has_value() || !end.has_value()) {
     return Error(ErrorCode::invalid_argument, "the text has no " + std::to_string(count) +
                                                   " characters behind position " +
@@ -85,6 +107,33 @@ ydoc::Any any_of(const ydoc::Content& content) {
     return plain ? std::move(*plain) : ydoc::Any::null();
   }
   return ydoc::Any::object({{"guid", ydoc::Any::string(std::get<ydoc::SubdocView>(content).guid)}});
+}
+
+std::string hex_of(std::uint64_t value) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+std::string name_of(const DocBase& base) { return to_text(base.stamp) + "/" + hex_of(base.hash); }
+
+// Makes the document show that value; false when it cannot.
+Result<bool> become(DocRecorder& recorder, DocKind kind, const Value& after) {
+  if (kind == DocKind::text) {
+    SL_TRY(recorder.become(after.view().text()));
+  } else if (!(document_value(kind, recorder.doc()) == after) &&
+             !recorder.apply(after.view().data)) {
+    return false;
+  }
+  return document_value(kind, recorder.doc()) == after;
+}
+
+Result<ByteVector> joined(Bytes first, const ByteVector& second) {
+  if (second.empty()) {
+    return to_vector(first);
+  }
+  const Bytes both[] = {first, second};
+  return ydoc::merge_updates(both);
 }
 
 ydoc::Any delta_of(const ydoc::Text& text) {
@@ -116,6 +165,8 @@ struct Documents::Opened {
   RowId row = 0;
   Value present;  // in the table
   OpenDocument document;
+  Value shown;  // what the document would show there
+  std::vector<Bytes> staged;
 };
 
 ydoc::ClientId Documents::client() {
@@ -168,11 +219,35 @@ Result<Documents::Opened> Documents::open(const Place& place) {
     const auto before = buffer.value_before(table->id, out.row, out.column->id);
     cell->value = before.has_value() ? *before : cell->value;
   }
-  SL_TRY(out.document, open_document(cell, row.state.life, kind, client()));
-  for (const Bytes update : buffer.staged(table->id, out.row, out.column->id)) {
-    SL_TRY(out.document.doc->apply_update(update));
-  }
+  SL_TRY(out.document, describe_document(cell, row.state.life, kind));
+  out.staged = buffer.staged(table->id, out.row, out.column->id);
+  SL_TRY(load(out.document, out.staged, out.shown));
   return out;
+}
+
+// Makes the document, or finds it as it was left.
+Result<void> Documents::load(OpenDocument& document, const std::vector<Bytes>& staged,
+                             Value& shown) {
+  auto found = parts_.rows.documents().take(document.key(staged));
+  if (found.has_value()) {
+    document.doc = std::move(found->doc);
+    document.doc->set_client_id(client());
+    shown = std::move(found->shown);
+    return {};
+  }
+  parts_.rows.documents().note_load();
+  SL_TRY(document.doc, open_document(document.content.document, document.ground(), client()));
+  for (const Bytes update : staged) {
+    SL_TRY(document.doc->apply_update(update));
+  }
+  shown = document_value(document.kind, *document.doc);
+  return {};
+}
+
+// What was only read is as it was.
+void Documents::keep(Opened& opened) {
+  parts_.rows.documents().put({opened.document.key(opened.staged), std::move(opened.document.doc),
+                               std::move(opened.shown)});
 }
 
 Result<void> Documents::edit(const Place& place, DocKind kind,
@@ -185,24 +260,24 @@ Result<void> Documents::edit(const Place& place, DocKind kind,
   }
   DocRecorder recorder(*opened.document.doc);
   // What SQL wrote since is an edit, too.
-  if (opened.document.kind == DocKind::text && !opened.present.is_null()) {
-    SL_TRY(recorder.become(opened.present.view().text()));
-  } else if (!opened.present.is_null() &&
-             !(document_value(DocKind::doc, *opened.document.doc) == opened.present)) {
-    SL_TRY(recorder.apply(opened.present.view().data));
+  if (!opened.present.is_null() && !(opened.shown == opened.present)) {
+    SL_TRY(opened.document.kind == DocKind::text ? recorder.become(opened.present.view().text())
+                                                 : recorder.apply(opened.present.view().data));
   }
   SL_TRY(work(recorder));
   SL_TRY(const ByteVector update, recorder.finish());
   if (!update.empty()) {
+    opened.shown = document_value(opened.document.kind, *opened.document.doc);
     SL_TRY(write(opened, update));
+    opened.staged.emplace_back(update);
   }
+  keep(opened);
   return savepoint.release();
 }
 
 Result<void> Documents::write(Opened& opened, Bytes update) {
   const TrackedTable& table = opened.access->table();
-  const Value shown = document_value(opened.document.kind, *opened.document.doc);
-  const ValueView value = shown.view();
+  const ValueView value = opened.shown.view();
   ColumnSet columns;
   columns.insert(opened.column->id);
   parts_.capture.expect_edit(table, opened.column->id);
@@ -246,8 +321,13 @@ Result<void> Documents::apply(const Place& place, Bytes update) {
 }
 
 Result<std::string> Documents::text_delta(const Place& place) {
-  SL_TRY(const Opened opened, open(place));
-  return ydoc::to_json(delta_of(opened.document.doc->text(text_root)));
+  SL_TRY(Opened opened, open(place));
+  const ydoc::Any delta = delta_of(opened.document.doc->text(text_root));
+  // Asking for a root settles its type: a document of other roots is not kept.
+  if (opened.document.kind == DocKind::text) {
+    keep(opened);
+  }
+  return ydoc::to_json(delta);
 }
 
 Result<std::string> Documents::json(const Place& place) {
@@ -265,8 +345,10 @@ Result<std::string> Documents::json(const Place& place) {
 }
 
 Result<ByteVector> Documents::state_vector(const Place& place) {
-  SL_TRY(const Opened opened, open(place));
-  return opened.document.doc->state_vector().encode();
+  SL_TRY(Opened opened, open(place));
+  ByteVector state = opened.document.doc->state_vector().encode();
+  keep(opened);
+  return state;
 }
 
 Result<ByteVector> Documents::diff(const Place& place, Bytes state_vector) {
@@ -274,44 +356,65 @@ Result<ByteVector> Documents::diff(const Place& place, Bytes state_vector) {
   if (!state_vector.empty()) {
     SL_TRY(known, ydoc::StateVector::decode(state_vector));
   }
-  SL_TRY(const Opened opened, open(place));
-  return opened.document.doc->encode_settled(known);
+  SL_TRY(Opened opened, open(place));
+  ByteVector update = opened.document.doc->encode_settled(known);
+  keep(opened);
+  return update;
 }
 
 Result<std::string> Documents::name(const Place& place) {
-  SL_TRY(const Opened opened, open(place));
-  char hash[17];
-  std::snprintf(hash, sizeof hash, "%016llx",
-                static_cast<unsigned long long>(opened.document.base.hash));
-  return to_text(opened.document.base.stamp) + "/" + hash;
+  SL_TRY(Opened opened, open(place));
+  std::string name = name_of(opened.document.base);
+  keep(opened);
+  return name;
 }
 
-Result<std::optional<CellEdit>> Documents::describe(const CellState* cell, const Stamp& life,
-                                                    const TrackedColumn& column,
-                                                    const std::vector<Bytes>& staged,
-                                                    const Value& after) {
-  const DocKind kind = kind_of(column.rule);
+Result<std::string> Documents::mark(const Place& place) {
+  SL_TRY(Opened opened, open(place));
+  const DocumentCache::Key key = opened.document.key(opened.staged);
+  const std::uint64_t settled = hash64(as_bytes(key.settled), hash64(as_bytes(key.staged)));
+  std::string mark = name_of(key.base) + "/" + hex_of(settled);
+  keep(opened);
+  return mark;
+}
+
+Result<std::optional<Documents::Described>> Documents::describe(const Done& done) {
+  const DocKind kind = kind_of(done.column.rule);
+  const CellState* cell = done.row.find(done.column.name);
   const bool is_plain = cell == nullptr || cell->form == CellForm::plain;
   const ValueView before = cell == nullptr ? ValueView() : cell->value.view();
-  if (after.is_null() || !is_ground(kind, after.view()) || (is_plain && !is_ground(kind, before))) {
-    return std::optional<CellEdit>();
+  if (done.after.is_null() || !is_ground(kind, done.after.view()) ||
+      (is_plain && !is_ground(kind, before))) {
+    return std::optional<Described>();
   }
-  SL_TRY(OpenDocument document, open_document(cell, life, kind, client()));
+  SL_TRY(OpenDocument document, describe_document(cell, done.row.life, kind));
+  // What a transaction did in several steps is told as one: then its beginning is needed.
+  const bool is_step = done.staged.size() <= 1;
+  Value shown;
+  SL_TRY(load(document, is_step ? done.staged : std::vector<Bytes>(), shown));
   DocRecorder recorder(*document.doc);
-  for (const Bytes update : staged) {
-    SL_TRY(recorder.apply(update));
+  for (std::size_t i = 0; !is_step && i < done.staged.size(); ++i) {
+    SL_TRY(recorder.apply(done.staged[i]));
   }
-  if (kind == DocKind::text) {
-    SL_TRY(recorder.become(after.view().text()));
-  } else if (!(document_value(kind, *document.doc) == after) &&
-             !recorder.apply(after.view().data)) {
-    return std::optional<CellEdit>();
+  if (!is_step || !(shown == done.after)) {
+    SL_TRY(const bool is_reached, become(recorder, kind, done.after));
+    if (!is_reached) {
+      return std::optional<Described>();
+    }
   }
-  SL_TRY(const ByteVector update, recorder.finish());
-  if (update.empty() || !(document_value(kind, *document.doc) == after)) {
-    return std::optional<CellEdit>();
+  SL_TRY(ByteVector update, recorder.finish());
+  if (is_step && !done.staged.empty()) {
+    SL_TRY(update, joined(done.staged[0], update));
   }
-  return std::optional<CellEdit>(edit_of_document(document, column.name, update));
+  if (update.empty()) {
+    return std::optional<Described>();
+  }
+  Described out{edit_of_document(document, done.column.name, update), std::nullopt};
+  out.cell = edited_cell(document, done.column.name, done.row, done.stamp);
+  if (out.cell.has_value()) {
+    parts_.rows.documents().put({document.key({}), std::move(document.doc), done.after});
+  }
+  return std::optional<Described>(std::move(out));
 }
 
 Value joined_document(const ValueView& before, const ValueView& after) {

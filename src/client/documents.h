@@ -66,12 +66,28 @@ class Documents {
   // Names the document while edits join it: another name means that it was begun anew, and that
   // whoever holds a copy must drop it.
   Result<std::string> name(const Place& place);
+  // Another one whenever the document, or its name, is another. Says nothing else.
+  Result<std::string> mark(const Place& place);
 
+  // What a commit did to a cell of a row.
+  struct Done {
+    const RowState& row;  // before it
+    const TrackedColumn& column;
+    const std::vector<Bytes>& staged;
+    const Value& after;  // what stands in the table
+    Stamp stamp;
+  };
+  struct Described {
+    CellEdit edit;
+    // The cell with that edit, where it could be told without a merge.
+    std::optional<CellState> cell;
+  };
   // The edit that turns a cell's document into what stands in the table, by way of what the running
   // transaction staged. Nothing when the value is no document: then it is set whole.
-  Result<std::optional<CellEdit>> describe(const CellState* cell, const Stamp& life,
-                                           const TrackedColumn& column,
-                                           const std::vector<Bytes>& staged, const Value& after);
+  Result<std::optional<Described>> describe(const Done& done);
+
+  // How often a document was made of its bytes, rather than found as it was left.
+  std::uint64_t loads() const { return parts_.rows.documents().loads(); }
 
   // What was written under the client id so far may be taken back: the next edit draws another.
   void end_session() { client_ = 0; }
@@ -82,6 +98,8 @@ class Documents {
   Result<void> edit(const Place& place, DocKind kind,
                     const std::function<Result<void>(DocRecorder& recorder)>& work);
   Result<void> write(Opened& opened, Bytes update);
+  Result<void> load(OpenDocument& document, const std::vector<Bytes>& staged, Value& shown);
+  void keep(Opened& opened);
   ydoc::ClientId client();
 
   Parts parts_;

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "client/document_functions.h"
 #include "client/test_replica.h"
 #include "client/verify.h"
 
@@ -67,6 +68,16 @@ struct Replica : TestReplica {
     const auto out =
         engine->with_documents([&](Documents& documents) { return documents.name(body()); });
     return out ? *out : out.error().message();
+  }
+  std::uint64_t loads() {
+    return *engine->with_documents(
+        [](Documents& documents) { return Result<std::uint64_t>(documents.loads()); });
+  }
+  // What lies beside the table, byte for byte.
+  std::string cells() {
+    return text(
+        "SELECT group_concat(hex(body), '/') FROM (SELECT body FROM syncline_cells "
+        "ORDER BY tbl, key, col)");
   }
   void check_sound() {
     const auto problems = verify(*engine);
@@ -407,6 +418,135 @@ TEST_CASE("documents of rows in a table without rowids merge too") {
   meet(one, two);
   CHECK(one.text("SELECT t FROM bare") == "yyx");
   CHECK(two.text("SELECT t FROM bare") == "yyx");
+}
+
+TEST_CASE("edit after edit of one document builds it once, and writes down what was typed") {
+  Replica one(1);
+  Replica two(2);
+  REQUIRE(
+      one.execute("INSERT INTO notes(id, body) VALUES(1, '" + std::string(100'000, 'x') + "')"));
+  REQUIRE(two.pull(one));
+  const std::uint64_t loads = one.loads();
+  for (std::uint64_t i = 0; i < 50; ++i) {
+    const std::string at = std::to_string(i * 1'000 + 1);
+    REQUIRE(one.insert(i * 700, "call"));
+    REQUIRE(one.execute("UPDATE notes SET body = substr(body, 1, " + at + ") || 'sql' || substr(" +
+                        "body, " + at + " + 1)"));
+    CHECK_FALSE(one.diff(body()).empty());
+  }
+  CHECK(one.loads() == loads + 1);
+  // The text was kept once, when it was a plain value that nobody had sent; never since.
+  CHECK(one.text("SELECT max(version) > 100 FROM syncline_log") == "1");
+  CHECK(one.text("SELECT count(*) FROM syncline_log WHERE length(body) > 1000") == "1");
+  const std::uint64_t other_loads = two.loads();
+  REQUIRE(two.pull(one));
+  CHECK(two.loads() <= other_loads + 2);
+  meet(one, two);
+}
+
+TEST_CASE("a document's mark is another one whenever the document is") {
+  Replica one(1);
+  Replica two(2);
+  const char* mark = "SELECT coalesce(syncline_doc_mark('notes', 1, 'body'), 'none')";
+  REQUIRE(register_document_functions(*one.engine));
+  CHECK(one.text(mark) == "none");
+  REQUIRE(one.execute("INSERT INTO notes(id, body) VALUES(1, 'ab')"));
+  const std::string begun = one.text(mark);
+  REQUIRE(one.execute("UPDATE notes SET n = 7"));
+  CHECK(one.text(mark) == begun);
+  REQUIRE(one.format(0, 1, R"({"b":true})"));
+  const std::string formatted = one.text(mark);
+  CHECK(formatted != begun);
+  meet(one, two);
+  CHECK(one.text(mark) == formatted);
+  REQUIRE(two.remove(0, 1));
+  meet(one, two);
+  CHECK(one.text(mark) != formatted);
+  // Begun anew, with the same text.
+  REQUIRE(one.execute("DELETE FROM notes; INSERT INTO notes(id, body) VALUES(1, 'ab')"));
+  CHECK(one.text(mark) != begun);
+}
+
+TEST_CASE("what a rollback took back is not in the document that stays open") {
+  Replica one(1);
+  Replica two(2);
+  REQUIRE(one.execute("INSERT INTO notes(id, body) VALUES(1, 'a')"));
+  REQUIRE(one.insert(1, "b"));
+  REQUIRE(one.execute("BEGIN"));
+  REQUIRE(one.insert(2, "gone"));
+  REQUIRE(one.execute("SAVEPOINT s"));
+  REQUIRE(one.insert(0, "too"));
+  REQUIRE(one.execute("ROLLBACK TO s"));
+  CHECK(one.delta() == R"([{"insert":"abgone"}])");
+  REQUIRE(one.insert(6, "!"));
+  CHECK(one.body_text() == "abgone!");
+  REQUIRE(one.execute("ROLLBACK"));
+  CHECK(one.delta() == R"([{"insert":"ab"}])");
+  REQUIRE(one.insert(2, "c"));
+  CHECK(one.body_text() == "abc");
+  // A statement that fails takes its own edit back only.
+  REQUIRE(
+      one.execute("CREATE TRIGGER stop BEFORE UPDATE ON notes WHEN new.body LIKE '%bad%' "
+                  "BEGIN SELECT RAISE(ABORT, 'no'); END"));
+  CHECK_FALSE(one.insert(0, "bad"));
+  REQUIRE(one.insert(3, "d"));
+  CHECK(one.body_text() == "abcd");
+  meet(one, two);
+}
+
+TEST_CASE("whoever writes a document keeps the bytes that whoever merges it keeps") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    SeededRandom random(seed);
+    Replica writer(seed * 2);
+    Replica merger(seed * 2 + 1);
+    const bool has_base = seed % 2 == 0;
+    REQUIRE(writer.execute(has_base
+                               ? "INSERT INTO notes(id, body) VALUES(1, 'gr\xC3\xBC\xC3\x9F dich')"
+                               : "INSERT INTO notes(id) VALUES(1)"));
+    REQUIRE(merger.pull(writer));
+    for (int step = 0; step < 60; ++step) {
+      const bool many = random.next() % 8 == 0;
+      REQUIRE(writer.execute(many ? "BEGIN" : "SELECT 1"));
+      for (int i = many ? 3 : 1; i > 0; --i) {
+        const auto length = static_cast<std::uint64_t>(
+            std::stoll("0" + writer.text("SELECT length(coalesce(body, '')) FROM notes")));
+        const std::uint64_t at = random.next() % (length + 1);
+        switch (random.next() % 6) {
+          case 0:
+          case 1:
+            REQUIRE(writer.insert(at, "ab\xF0\x9F\x98\x80"));
+            break;
+          case 2:
+            if (at < length) {
+              REQUIRE(writer.remove(at, 1));
+            }
+            break;
+          case 3:
+            if (at < length) {
+              REQUIRE(writer.format(at, 1, R"({"b":true})"));
+            }
+            break;
+          case 4:
+            REQUIRE(writer.execute("UPDATE notes SET body = coalesce(body, '') || 'z', n = n + 1"));
+            break;
+          case 5:
+            REQUIRE(writer.execute("UPDATE notes SET body = replace(body, 'a', '')"));
+            break;
+        }
+      }
+      REQUIRE(writer.execute(many ? (random.next() % 4 == 0 ? "ROLLBACK" : "COMMIT") : "SELECT 1"));
+      if (random.next() % 10 == 0) {
+        REQUIRE(merger.insert(0, "m"));
+        REQUIRE(writer.pull(merger));
+      }
+    }
+    meet(writer, merger);
+    CHECK(writer.cells() == merger.cells());
+    // And neither lacks anything that a replica which sees it all at once has.
+    Replica late(seed * 2 + 1'000);
+    REQUIRE(late.pull(writer));
+    CHECK(late.cells() == writer.cells());
+  }
 }
 
 }  // namespace

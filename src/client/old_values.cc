@@ -33,6 +33,7 @@ const ByteVector* OldValues::Past::find(std::uint16_t column) const {
 void OldValues::forget() {
   loaded_ = false;
   refs_.clear();
+  column_sets_.clear();
   cache_.clear();
 }
 
@@ -78,16 +79,26 @@ Result<void> OldValues::add_run(LocalVersion version, std::uint32_t part, Bytes 
   const std::size_t columns = run.has_old ? run.columns.size() : 0;
   const std::uint64_t rows = run.kind == OpKind::set ? run.count : 1;
   Reader values(run.old_values);
+  const std::uint32_t set = column_set_index(run.has_old ? run.columns : ColumnSet());
   for (std::uint64_t i = 0; i < rows; ++i) {
     const RowId row = run.kind == OpKind::over ? run.old_rowid : plus(run.first, i);
     refs_[RowName{body.table(), row}].push_back(
         {version, part, static_cast<std::uint32_t>(body.position()),
-         static_cast<std::uint32_t>(base + values.position())});
+         static_cast<std::uint32_t>(base + values.position()), set, names_key(run)});
     for (std::size_t column = 0; column < columns; ++column) {
       SL_TRY(skip_value(values));
     }
   }
   return {};
+}
+
+std::uint32_t OldValues::column_set_index(const ColumnSet& columns) {
+  const auto found = std::find(column_sets_.begin(), column_sets_.end(), columns);
+  if (found != column_sets_.end()) {
+    return static_cast<std::uint32_t>(found - column_sets_.begin());
+  }
+  column_sets_.push_back(columns);
+  return static_cast<std::uint32_t>(column_sets_.size() - 1);
 }
 
 Result<const OldValues::Cached*> OldValues::parts_of(LocalVersion version) {
@@ -115,6 +126,7 @@ Result<const OldValues::Cached*> OldValues::parts_of(LocalVersion version) {
 }
 
 Result<void> OldValues::add_ref(const Ref& ref, Past& past) {
+  ++lookups_;
   SL_TRY(const Cached* cached, parts_of(ref.version));
   if (ref.part >= cached->parts.size()) {
     return Error(ErrorCode::corrupt, "a part of the replica's log has vanished");
@@ -148,11 +160,18 @@ Result<OldValues::Past> OldValues::past(TableId table, RowId row, LocalVersion v
   if (found == refs_.end()) {
     return past;
   }
-  for (const Ref& ref : found->second) {
-    if (ref.version <= version) {
+  const std::vector<Ref>& refs = found->second;  // in the log's order
+  auto ref = std::upper_bound(refs.begin(), refs.end(), version,
+                              [](const LocalVersion& v, const Ref& at) { return v < at.version; });
+  ColumnSet known;
+  for (; ref != refs.end(); ++ref) {
+    // A row that is written again and again: only the first of its later changes tells anything.
+    const ColumnSet& columns = column_sets_[ref->columns];
+    if (!ref->names_key && known.contains_all(columns)) {
       continue;
     }
-    SL_TRY(add_ref(ref, past));
+    SL_TRY(add_ref(*ref, past));
+    known.insert_all(columns);
     if (past.complete) {
       break;
     }

@@ -30,6 +30,8 @@ class OldValues {
     const ByteVector* find(std::uint16_t column) const;
   };
   Result<Past> past(TableId table, RowId row, LocalVersion version);
+  // How many log rows were looked into for that.
+  std::uint64_t lookups() const { return lookups_; }
 
  private:
   struct Ref {
@@ -38,6 +40,9 @@ class OldValues {
     // Offsets in the part: of the run, and of the row's own old values.
     std::uint32_t run_at = 0;
     std::uint32_t values_at = 0;
+    // What the run can tell: which columns, and whether it tells the key.
+    std::uint32_t columns = 0;  // index into column_sets_
+    bool names_key = false;
   };
   struct RowName {
     TableId table = 0;
@@ -59,6 +64,7 @@ class OldValues {
                        const LogBodyReader& body, const LogRun& run);
   Result<const Cached*> parts_of(LocalVersion version);
   Result<void> add_ref(const Ref& ref, Past& past);
+  std::uint32_t column_set_index(const ColumnSet& columns);
 
   Connection connection_;
   LocalLog& log_;
@@ -66,7 +72,9 @@ class OldValues {
   LocalVersion after_;
   LocalVersion through_;
   std::unordered_map<RowName, std::vector<Ref>, Hash> refs_;
+  std::vector<ColumnSet> column_sets_;
   std::vector<Cached> cache_;
+  std::uint64_t lookups_ = 0;
 };
 
 }  // namespace syncline

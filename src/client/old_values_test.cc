@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "client/replica_world.h"
+#include "client/test_replica.h"
 
 namespace syncline {
 namespace {
@@ -48,6 +49,25 @@ TEST_CASE("an unsent change is told as it was made, whatever was written over it
     two.hear("INSERT OR REPLACE INTO t VALUES('x', 8, 9)");
     CHECK(two.ours.all_changes().compare(0, made.size(), made) == 0);
   }
+}
+
+TEST_CASE(
+    "a row that is written again and again is told without looking at all of that each time") {
+  TestReplica replica(1);
+  REQUIRE(replica.execute("CREATE TABLE t(id INTEGER PRIMARY KEY NOT NULL, a, b)"));
+  REQUIRE(replica.engine->track("t", TrackOptions()));
+  REQUIRE(replica.execute("INSERT INTO t VALUES(1, 0, 0)"));
+  const LocalVersion born = replica.engine->log().head()->version;
+  for (int i = 1; i <= 100; ++i) {
+    REQUIRE(replica.execute("UPDATE t SET a = " + std::to_string(i)));
+  }
+  REQUIRE(replica.execute("UPDATE t SET a = -1, b = -1"));
+  OldValues values(replica.database.connection(), replica.engine->log());
+  REQUIRE(values.cover(born, replica.engine->log().head()->version));
+  const auto past = values.past((*replica.engine->catalog().find("t"))->id, 1, born);
+  REQUIRE(past);
+  CHECK(past->values.size() == 2);
+  CHECK(values.lookups() == 2);
 }
 
 TEST_CASE("an unsent row of nothing but its key is told after others ended it") {

@@ -15,11 +15,10 @@ LogRun run_of(RowId row, std::uint16_t column, const CellEdit& edit) {
   return rich;
 }
 
-void tell(RowId row, std::uint16_t column, const CellEdit& edit, LogBodyWriter& out) {
+void tell(LogRun rich, const CellEdit& edit, LogBodyWriter& out) {
   if (edit.form == CellForm::plain) {
     return;  // the value in the table says it all
   }
-  LogRun rich = run_of(row, column, edit);
   const ValueView value = edit.value.view();
   rich.edit = value.data;
   out.run(rich);
@@ -34,6 +33,9 @@ Result<void> Rich::describe(const TrackedTable& table, const LogRun& run, const 
   for (const TrackedColumn& column : table.columns) {
     has_sets = has_sets || (is_rich(column.rule) && run.kind == OpKind::set && run.has_old &&
                             run.columns.contains(column.id));
+  }
+  if (!has_sets) {
+    out.run(run);
   }
   if (!has_puts && !has_sets) {
     return {};
@@ -54,76 +56,90 @@ Result<void> Rich::describe(const TrackedTable& table, const LogRun& run, const 
 Result<void> Rich::describe_sets(TableAccess& access, const LogRun& run, const Stamp& stamp,
                                  LogBodyWriter& out) {
   Reader old_values(run.old_values);
+  Told told;
   for (std::uint64_t i = 0; i < run.count; ++i) {
     const auto row = static_cast<RowId>(static_cast<std::uint64_t>(run.first) + i);
-    SL_TRY(describe_row(access, row, run.columns, old_values, stamp, out));
+    SL_TRY(describe_row(access, row, run.columns, old_values, stamp, told));
+  }
+  LogRun kept = run;
+  kept.old_values = told.old_values.bytes();
+  out.run(kept);
+  for (const auto& [rich, edit] : told.edits) {
+    tell(rich, edit, out);
   }
   return {};
 }
 
 // The edit of one cell; plain when the change cannot be told as a step, as fields or as typing.
-Result<CellEdit> Rich::edit_of(const LoadedRow& loaded, RowId row, const TrackedTable& table,
-                               const TrackedColumn& column, const Stamp& stamp,
-                               const ValueView& before, const Value& after) {
+Result<Rich::Made> Rich::edit_of(const LoadedRow& loaded, RowId row, const TrackedTable& table,
+                                 const TrackedColumn& column, const Stamp& stamp,
+                                 const ValueView& before, const Value& after) {
   const CellState* cell = loaded.state.find(column.name);
   if (column.rule == MergeRule::json) {
-    return edit_document(cell, column.name, before, after.view());
+    return Made{edit_document(cell, column.name, before, after.view()), std::nullopt};
   }
   CellEdit plain;
   plain.column = column.name;
   plain.value = after;
   if (is_document(column.rule)) {
     const auto staged = capture_.buffer().staged(table.id, row, column.id);
-    SL_TRY(auto edit, documents_.describe(cell, loaded.state.life, column, staged, after));
-    return edit.has_value() ? std::move(*edit) : std::move(plain);
+    SL_TRY(auto done, documents_.describe({loaded.state, column, staged, after, stamp}));
+    return done.has_value() ? Made{std::move(done->edit), std::move(done->cell)}
+                            : Made{std::move(plain), std::nullopt};
   }
   auto step = counter_step(before, after.view());
   if (!step) {
-    return plain;
+    return Made{std::move(plain), std::nullopt};
   }
-  return increment(loaded.state, column.name, stamp, *step);
+  SL_TRY(CellEdit edit, increment(loaded.state, column.name, stamp, *step));
+  return Made{std::move(edit), std::nullopt};
 }
 
 Result<void> Rich::describe_row(TableAccess& access, RowId row, const ColumnSet& columns,
-                                Reader& old_values, const Stamp& stamp, LogBodyWriter& out) {
+                                Reader& old_values, const Stamp& stamp, Told& told) {
   const TrackedTable& table = access.table();
   SL_TRY(const ByteVector key, capture_.key_of_row(table, row));
   // Stamps are those before this change, which the clocks have not seen yet; values are the new.
   SL_TRY(LoadedRow loaded, rows_.load(access, key));
   RowEdit edit;
   edit.kind = EditKind::set;
-  Result<void> failed;
-  columns.for_each([&](std::size_t id) {
+  bool any = false;
+  std::vector<std::uint16_t> ids;
+  columns.for_each([&](std::size_t id) { ids.push_back(static_cast<std::uint16_t>(id)); });
+  for (const std::uint16_t id : ids) {
     DecodedValue before;
-    if (failed) {
-      failed = before.read(old_values);
+    SL_TRY(before.read(old_values));
+    const int position = table.position_of(id);
+    const TrackedColumn* column =
+        position < 0 ? nullptr : &table.columns[static_cast<std::size_t>(position)];
+    if (column == nullptr || !is_rich(column->rule)) {
+      write_value(told.old_values, before.view());
+      continue;
     }
-    const int position = table.position_of(static_cast<std::uint16_t>(id));
-    if (!failed || position < 0) {
-      return;
-    }
-    const TrackedColumn& column = table.columns[static_cast<std::size_t>(position)];
-    if (!is_rich(column.rule)) {
-      return;
-    }
-    CellState* cell = loaded.state.find(column.name);
+    CellState* cell = loaded.state.find(column->name);
     if (cell != nullptr && cell->form == CellForm::plain) {
       cell->value = Value(before.view());
     }
     const Value& after = loaded.values[table.key.size() + static_cast<std::size_t>(position)];
-    auto made = edit_of(loaded, row, table, column, stamp, before.view(), after);
-    if (!made) {
-      failed = std::move(made).error();
-      return;
+    SL_TRY(Made made, edit_of(loaded, row, table, *column, stamp, before.view(), after));
+    // A plain value may be all that is left of an earlier change. An edit is its own witness.
+    const bool is_told =
+        cell != nullptr && cell->form == CellForm::doc && made.edit.form == CellForm::doc;
+    write_value(told.old_values, is_told ? ValueView() : before.view());
+    told.edits.emplace_back(run_of(row, id, made.edit), made.edit);
+    if (made.cell.has_value() && cell != nullptr) {
+      *cell = std::move(*made.cell);
+    } else {
+      edit.cells.push_back(std::move(made.edit));
     }
-    tell(row, column.id, *made, out);
-    edit.cells.push_back(std::move(*made));
-  });
-  SL_TRY(std::move(failed));
-  if (edit.cells.empty()) {
+    any = true;
+  }
+  if (!any) {
     return {};
   }
-  merge_edit(loaded.state, edit, stamp);
+  if (!edit.cells.empty()) {
+    merge_edit(loaded.state, edit, stamp, &rows_.documents());
+  }
   return keep(table, key, loaded.state, loaded.has_extra);
 }
 
@@ -149,10 +165,13 @@ Result<void> Rich::describe_put(TableAccess& access, RowId row, const Stamp& sta
     SL_CHECK(stored != nullptr);
     const Value after(stored->values[table.key.size() + i]);
     access.end_range();
-    SL_TRY(auto made, documents_.describe(nullptr, stamp, column, staged, after));
+    RowState born;
+    born.life = stamp;
+    born.alive = true;
+    SL_TRY(auto made, documents_.describe({born, column, staged, after, stamp}));
     if (made.has_value()) {
-      tell(row, column.id, *made, out);
-      edit.cells.push_back(std::move(*made));
+      tell(run_of(row, column.id, made->edit), made->edit, out);
+      edit.cells.push_back(std::move(made->edit));
     }
   }
   if (edit.cells.empty()) {

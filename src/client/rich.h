@@ -16,8 +16,9 @@ class Rich {
   Rich(Capture& capture, Clocks& clocks, TableSet& tables, RowStore& rows, Documents& documents)
       : capture_(capture), clocks_(clocks), tables_(tables), rows_(rows), documents_(documents) {}
 
-  // Adds to `out`, behind `run`, what others must know of each such cell that it changed, and keeps
-  // the cell's new content beside the table.
+  // Writes `run` to `out` and behind it what others must know of each such cell that it changed,
+  // and keeps the cell's new content beside the table. Old values of a document stay out of the log
+  // where no change would be told by them: each edit says itself what it did.
   Result<void> describe(const TrackedTable& table, const LogRun& run, const Stamp& stamp,
                         LogBodyWriter& out);
   // Takes back what describe() kept beside the tables: the commit failed and will come again.
@@ -32,15 +33,24 @@ class Rich {
     ByteVector key;
     std::vector<CellState> cells;
   };
+  // What a run becomes in the log.
+  struct Told {
+    std::vector<std::pair<LogRun, CellEdit>> edits;
+    Writer old_values;
+  };
+  struct Made {
+    CellEdit edit;
+    std::optional<CellState> cell;  // as the edit leaves it, where that is known already
+  };
   Result<void> describe_sets(TableAccess& access, const LogRun& run, const Stamp& stamp,
                              LogBodyWriter& out);
   Result<void> describe_put(TableAccess& access, RowId row, const Stamp& stamp, LogBodyWriter& out);
-  Result<CellEdit> edit_of(const LoadedRow& loaded, RowId row, const TrackedTable& table,
-                           const TrackedColumn& column, const Stamp& stamp, const ValueView& before,
-                           const Value& after);
+  Result<Made> edit_of(const LoadedRow& loaded, RowId row, const TrackedTable& table,
+                       const TrackedColumn& column, const Stamp& stamp, const ValueView& before,
+                       const Value& after);
   Result<void> keep(const TrackedTable& table, Bytes key, const RowState& state, bool had_extra);
   Result<void> describe_row(TableAccess& access, RowId row, const ColumnSet& columns,
-                            Reader& old_values, const Stamp& stamp, LogBodyWriter& out);
+                            Reader& old_values, const Stamp& stamp, Told& told);
 
   Capture& capture_;
   Clocks& clocks_;

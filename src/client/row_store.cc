@@ -7,6 +7,13 @@
 #include "wire/limits.h"
 
 namespace syncline {
+namespace {
+
+constexpr std::size_t sound_max = 4;
+constexpr std::size_t sound_bytes_min = 512;
+constexpr std::size_t sound_bytes_max = std::size_t{4} << 20U;
+
+}  // namespace
 
 void write_cell_state(Writer& out, const CellState& cell) {
   out.text(cell.column);
@@ -16,7 +23,7 @@ void write_cell_state(Writer& out, const CellState& cell) {
   write_value(out, cell.value.view());
 }
 
-Result<CellState> read_cell_state(Reader& in) {
+Result<CellState> read_sound_cell_state(Reader& in) {
   CellState cell;
   SL_TRY(const std::string_view column, in.text(limits::name_bytes_max));
   cell.column = column;
@@ -30,6 +37,11 @@ Result<CellState> read_cell_state(Reader& in) {
   DecodedValue value;
   SL_TRY(value.read(in));
   cell.value = Value(value.view());
+  return cell;
+}
+
+Result<CellState> read_cell_state(Reader& in) {
+  SL_TRY(CellState cell, read_sound_cell_state(in));
   SL_TRY(check_cell(cell));
   return cell;
 }
@@ -61,6 +73,22 @@ Result<RowState> read_row_state(Reader& in) {
   return state;
 }
 
+bool RowStore::is_sound(Bytes body) const {
+  return std::any_of(sound_.begin(), sound_.end(),
+                     [body](const ByteVector& known) { return equal_bytes(known, body); });
+}
+
+void RowStore::note_sound(Bytes body) {
+  // Small ones cost nothing to check, and the largest would cost too much to keep.
+  if (body.size() < sound_bytes_min || body.size() > sound_bytes_max || is_sound(body)) {
+    return;
+  }
+  if (sound_.size() >= sound_max) {
+    sound_.erase(sound_.begin());
+  }
+  sound_.push_back(to_vector(body));
+}
+
 Result<bool> RowStore::may_have_extra(TableId table) {
   const auto known = no_extra_.find(table);
   if (known != no_extra_.end()) {
@@ -88,11 +116,13 @@ Result<std::vector<CellState>> RowStore::extra_cells(TableId table, Bytes key) {
     if (!row) {
       return out;
     }
-    Reader in(read->column_blob(1));
-    auto cell = read_cell_state(in);
+    const Bytes body = read->column_blob(1);
+    Reader in(body);
+    auto cell = is_sound(body) ? read_sound_cell_state(in) : read_cell_state(in);
     if (!cell) {
       return Error(ErrorCode::corrupt, "syncline_cells is damaged: " + cell.error().message());
     }
+    note_sound(body);
     out.push_back(std::move(*cell));
   }
 }
@@ -108,6 +138,7 @@ Result<void> RowStore::store_extra(TableId table, Bytes key, std::span<const Cel
     write_cell_state(body, cell);
     write->bind(1, table).bind_blob(2, key).bind_text(3, cell.column).bind_blob(4, body.bytes());
     SL_TRY(write->run());
+    note_sound(body.bytes());
     no_extra_[table] = false;
   }
   return {};
@@ -187,7 +218,7 @@ Result<RowId> RowStore::write_values(TableAccess& access, Bytes key, const Loade
     const TrackedColumn& column = table.columns[i];
     const CellState* cell = after.find(column.name);
     if (cell != nullptr) {
-      SL_TRY(Value value, cell_value(*cell));
+      SL_TRY(Value value, cell_value(*cell, &documents_));
       wanted.emplace_back(column.id, std::move(value));
     } else if (before.row.has_value()) {
       // The new life does not name the column: it begins with the default, as on a replica that
@@ -384,6 +415,7 @@ Result<void> RowStore::remove_standing(TableAccess& access, Bytes key, const Loa
 }
 
 void RowStore::release() {
+  sound_.clear();
   for (CachedStatement* statement : {&read_extra_, &drop_extra_, &write_extra_, &any_extra_}) {
     statement->release();
   }

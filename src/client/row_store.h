@@ -10,6 +10,7 @@
 #include "client/clocks.h"
 #include "client/origins.h"
 #include "client/table_access.h"
+#include "model/document_cache.h"
 #include "model/row_state.h"
 
 namespace syncline {
@@ -58,6 +59,9 @@ class RowStore {
   // False when the table certainly has nothing there.
   Result<bool> may_have_extra(TableId table);
 
+  // Documents that were read or written here a moment ago.
+  DocumentCache& documents() { return documents_; }
+
   void forget() { no_extra_.clear(); }
   void release();
 
@@ -78,6 +82,11 @@ class RowStore {
   Capture& capture_;
   std::uint64_t acknowledged_time_ = 0;
   std::map<TableId, bool> no_extra_;
+  // Cells that were found sound or written here, by their bytes: a document is costly to check.
+  std::vector<ByteVector> sound_;
+  DocumentCache documents_;
+  bool is_sound(Bytes body) const;
+  void note_sound(Bytes body);
   Writer old_;
   CachedStatement read_extra_{"SELECT col, body FROM syncline_cells WHERE tbl = ?1 AND key = ?2"};
   CachedStatement drop_extra_{"DELETE FROM syncline_cells WHERE tbl = ?1 AND key = ?2"};
@@ -89,6 +98,8 @@ class RowStore {
 // A cell outside its table, as bytes: stamps in full, because it may outlive numbers of replicas.
 void write_cell_state(Writer& out, const CellState& cell);
 Result<CellState> read_cell_state(Reader& in);
+// The same of bytes that were checked before.
+Result<CellState> read_sound_cell_state(Reader& in);
 void write_row_state(Writer& out, const RowState& state);
 Result<RowState> read_row_state(Reader& in);
 

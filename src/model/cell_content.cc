@@ -180,7 +180,7 @@ Result<CellContent> content_of(const CellEdit& edit, const Stamp& stamp, const S
   return content;
 }
 
-void join_content(CellContent& into, CellContent from) {
+void join_content(CellContent& into, CellContent from, DocumentCache* cache) {
   const bool has_new_ground = is_base_above(from, into);
   if (has_new_ground) {
     into.base = from.base;
@@ -197,7 +197,7 @@ void join_content(CellContent& into, CellContent from) {
   join_document(into.document, std::move(from.document));
   drop_below_base(into);
   if (!into.document.empty() && (has_new_edits || has_new_ground)) {
-    settle_document(into.document, ground_of(into));
+    settle_document(into.document, ground_of(into), cache);
   }
 }
 
@@ -247,15 +247,21 @@ std::optional<CellState> cell_of(const std::string& column, const CellContent& c
   return cell;
 }
 
-Result<Value> cell_value(const CellState& cell) {
+Result<Value> cell_value(const CellState& cell, DocumentCache* cache) {
   if (is_base_form(cell.form)) {
     return cell.value;
   }
   SL_TRY(const CellContent content, content_of(cell));
   if (cell.form == CellForm::doc) {
     if (content.base.is_zero() || content.document.base == doc_base_of(content)) {
-      SL_TRY(const auto doc, open_document(content.document, ground_of(content)));
-      return document_value(content.document.kind, *doc);
+      const DocContent& document = content.document;
+      DocumentCache none;
+      DocumentCache& documents = cache == nullptr ? none : *cache;
+      SL_TRY(auto opened, documents.open({document.kind, document.base, Value(ground_of(content)),
+                                          document.settled, std::string()}));
+      Value shown = opened.shown;
+      documents.put(std::move(opened));
+      return shown;
     }
     return content.base_value;  // edits of a base to come
   }
@@ -354,27 +360,59 @@ CellEdit edit_document(const CellState* cell, const std::string& column, const V
   return edit;
 }
 
-Result<OpenDocument> open_document(const CellState* cell, const Stamp& life, DocKind kind,
-                                   ydoc::ClientId client) {
-  CellContent content;
+ValueView OpenDocument::ground() const { return ground_of(content); }
+
+DocumentCache::Key OpenDocument::key(const std::vector<Bytes>& staged) const {
+  Writer all;
+  for (const Bytes update : staged) {
+    all.blob(update);
+  }
+  return {kind, base, Value(ground()), content.document.settled, std::string(as_text(all.bytes()))};
+}
+
+Result<OpenDocument> describe_document(const CellState* cell, const Stamp& life, DocKind kind) {
   OpenDocument out;
+  CellContent& content = out.content;
   if (cell != nullptr) {
     SL_TRY(content, content_of(*cell));
     out.replaced = cell->stamp;
   }
   out.kind = kind;
+  out.is_other_kind = !content.document.empty() && content.document.kind != kind;
   content.document.kind = kind;
   if (content.document.empty()) {
     content.document.base = content.base.is_zero() ? DocBase{life, 0} : doc_base_of(content);
   }
   out.base = content.document.base;
-  SL_TRY(out.doc, open_document(content.document, ground_of(content), client));
+  return out;
+}
+
+Result<OpenDocument> open_document(const CellState* cell, const Stamp& life, DocKind kind,
+                                   ydoc::ClientId client) {
+  SL_TRY(OpenDocument out, describe_document(cell, life, kind));
+  SL_TRY(out.doc, open_document(out.content.document, out.ground(), client));
   return out;
 }
 
 CellEdit edit_of_document(const OpenDocument& document, const std::string& column, Bytes update) {
   const DocEdit edit{document.kind, document.base, std::string(as_text(update))};
   return {column, CellForm::doc, encode_doc_edit(edit), document.replaced};
+}
+
+std::optional<CellState> edited_cell(OpenDocument& document, const std::string& column,
+                                     const RowState& row, const Stamp& stamp) {
+  CellContent& content = document.content;
+  const bool is_alone = content.counts.empty() && content.fields.empty() &&
+                        content.document.waiting.empty() && !document.is_other_kind;
+  const bool is_void = row.voids(document.base.stamp) || stamp < document.base.stamp ||
+                       (!content.base.is_zero() && row.voids(content.base));
+  const bool has_ground = content.base.is_zero() || document.base == doc_base_of(content);
+  const bool waits = document.doc->has_pending_structs() || document.doc->has_pending_deletes();
+  if (!is_alone || is_void || !has_ground || waits) {
+    return std::nullopt;
+  }
+  advance_document(content.document, ground_of(content), *document.doc, stamp);
+  return cell_of(column, content);
 }
 
 }  // namespace syncline

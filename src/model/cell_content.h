@@ -9,6 +9,7 @@
 #include "model/change.h"
 #include "model/counter.h"
 #include "model/doc_cell.h"
+#include "model/document_cache.h"
 #include "model/json_cell.h"
 #include "model/row_state.h"
 
@@ -42,7 +43,7 @@ Result<CellContent> content_of(const CellState& cell);
 Result<CellContent> content_of(const CellEdit& edit, const Stamp& stamp, const Stamp& replaced);
 
 // The least content above both, without what the greater base makes void.
-void join_content(CellContent& into, CellContent from);
+void join_content(CellContent& into, CellContent from, DocumentCache* cache = nullptr);
 // Drops what the row's life makes void.
 void drop_void_content(CellContent& content, const RowState& row);
 // The cell that holds the content; nothing when there is none.
@@ -50,7 +51,7 @@ std::optional<CellState> cell_of(const std::string& column, const CellContent& c
 
 // What the application's table shows: the value, the counter's sum, the document's text. Every
 // replica stores exactly this, the writer too.
-Result<Value> cell_value(const CellState& cell);
+Result<Value> cell_value(const CellState& cell, DocumentCache* cache = nullptr);
 
 // Every stamp that went into the cell and is still in it; what digests and clocks count.
 std::vector<Stamp> stamps_of(const CellState& cell);
@@ -76,10 +77,22 @@ struct OpenDocument {
   DocKind kind = DocKind::text;
   DocBase base;
   Stamp replaced;
+  CellContent content;         // of the cell; what the document was made of
+  bool is_other_kind = false;  // the cell's edits say that it is another kind of document
+
+  // What lies below the edits: null while that is not here, or is nothing.
+  ValueView ground() const;
+  DocumentCache::Key key(const std::vector<Bytes>& staged) const;
 };
+// Without the document itself.
+Result<OpenDocument> describe_document(const CellState* cell, const Stamp& life, DocKind kind);
 Result<OpenDocument> open_document(const CellState* cell, const Stamp& life, DocKind kind,
                                    ydoc::ClientId client);
 // The edit that brings a cell what a DocRecorder recorded of its document.
 CellEdit edit_of_document(const OpenDocument& document, const std::string& column, Bytes update);
+// The same cell as merging that edit makes, without taking the document apart again. Nothing when
+// only merging can tell. Takes the content out of `document`, whose doc is as the edit left it.
+std::optional<CellState> edited_cell(OpenDocument& document, const std::string& column,
+                                     const RowState& row, const Stamp& stamp);
 
 }  // namespace syncline

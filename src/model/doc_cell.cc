@@ -5,10 +5,12 @@
 
 #include "base/digest.h"
 #include "base/text.h"
+#include "model/document_cache.h"
 #include "model/stamp_codec.h"
 #include "model/text_diff.h"
 #include "model/value_codec.h"
 #include "ydoc/merge.h"
+#include "ydoc/utf.h"
 
 namespace syncline {
 namespace {
@@ -109,6 +111,17 @@ ydoc::ClientId base_client(const ValueView& base) {
   return (doc_base_hash(base) & 0xFFFFFFFFU) | 1U;
 }
 
+// What the edits of a document do not hold, because its base does.
+ydoc::StateVector base_state(DocKind kind, const ValueView& base) {
+  if (kind == DocKind::text && base.type == ValueType::text) {
+    const auto units = ydoc::utf16_length(base.data);
+    return units.has_value() && *units > 0
+               ? ydoc::StateVector::from_entries({{base_client(base), *units}})
+               : ydoc::StateVector();
+  }
+  return base.is_null() ? ydoc::StateVector() : document_of_base(kind, base, 0)->state_vector();
+}
+
 std::unique_ptr<ydoc::Doc> empty_document(ydoc::ClientId client) {
   ydoc::DocOptions options;
   options.client_id = client;
@@ -185,27 +198,40 @@ void join_document(DocContent& into, DocContent from) {
   }
 }
 
-void settle_document(DocContent& content, const ValueView& base) {
+void settle_document(DocContent& content, const ValueView& base, DocumentCache* cache) {
   if (content.empty()) {
     return;
   }
-  const auto alone = document_of_base(content.kind, base, 0);
-  auto opened = open_document(content, base);
+  DocumentCache none;
+  DocumentCache& documents = cache == nullptr ? none : *cache;
+  auto opened =
+      documents.open({content.kind, content.base, Value(base), content.settled, std::string()});
   if (!opened) {
     return;  // bytes that the decoders refuse
   }
-  ydoc::Doc& doc = **opened;
+  ydoc::Doc& doc = *opened->doc;
   for (const DocWaiting& one : content.waiting) {
     (void)doc.apply_update(as_bytes(one.update));
   }
   const ydoc::StateVector state = doc.state_vector();
-  content.settled = std::string(as_text(doc.encode_settled(alone->state_vector())));
+  content.settled = std::string(as_text(doc.encode_settled(base_state(content.kind, base))));
   const auto is_done = [&state](const DocWaiting& one) {
     const auto covered = ydoc::is_covered(as_bytes(one.update), state);
     return !covered || *covered;
   };
   content.waiting.erase(std::remove_if(content.waiting.begin(), content.waiting.end(), is_done),
                         content.waiting.end());
+  if (cache != nullptr) {
+    opened->key.settled = content.settled;
+    opened->shown = document_value(content.kind, doc);
+    cache->put(std::move(*opened));
+  }
+}
+
+void advance_document(DocContent& content, const ValueView& base, ydoc::Doc& doc,
+                      const Stamp& stamp) {
+  join_newest(content.newest, {stamp});
+  content.settled = std::string(as_text(doc.encode_settled(base_state(content.kind, base))));
 }
 
 Value encode_doc_edit(const DocEdit& edit) {
@@ -288,6 +314,9 @@ Result<ByteVector> DocRecorder::finish() {
   std::vector<Bytes> parts(applied_.begin(), applied_.end());
   if (!update_.empty()) {
     parts.emplace_back(update_);
+  }
+  if (parts.empty()) {
+    return ByteVector();
   }
   return ydoc::merge_updates(parts);
 }

@@ -14,6 +14,8 @@
 
 namespace syncline {
 
+class DocumentCache;
+
 // A column of documents that merge character by character (rules `text` and `doc`). Its content is
 // a base, which somebody set whole, and what was edited since: one Yjs update without the base, and
 // apart from it those edits of which something still lacks what it builds on.
@@ -89,8 +91,13 @@ Value document_value(DocKind kind, ydoc::Doc& doc);
 
 // Takes in what `from` holds; then call settle_document.
 void join_document(DocContent& into, DocContent from);
-// Gives every edit its place that has one now. `base` is null while the base is not here.
-void settle_document(DocContent& content, const ValueView& base);
+// Gives every edit its place that has one now. `base` is null while the base is not here. With a
+// cache the document is taken from there, and left there.
+void settle_document(DocContent& content, const ValueView& base, DocumentCache* cache = nullptr);
+// The same for an edit of that stamp, when `doc` is the document of base and edits with the edit
+// already in it, and nothing waits.
+void advance_document(DocContent& content, const ValueView& base, ydoc::Doc& doc,
+                      const Stamp& stamp);
 
 // The value of a CellEdit of form doc: docs/storage.md, "Documents".
 Value encode_doc_edit(const DocEdit& edit);

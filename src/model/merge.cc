@@ -90,7 +90,8 @@ bool join_base(RowState& row, CellState&& cell) {
   return true;
 }
 
-bool join_content_into(RowState& row, const std::string& column, CellContent&& content) {
+bool join_content_into(RowState& row, const std::string& column, CellContent&& content,
+                       DocumentCache* documents) {
   const auto at = place_of(row, column);
   const bool is_here = at != row.cells.end() && at->column == column;
   CellContent joined;
@@ -99,7 +100,7 @@ bool join_content_into(RowState& row, const std::string& column, CellContent&& c
       joined = std::move(*present);
     }
   }
-  join_content(joined, std::move(content));
+  join_content(joined, std::move(content), documents);
   drop_void_content(joined, row);
   auto cell = cell_of(column, joined);
   if (!cell) {
@@ -130,10 +131,11 @@ bool join_cell(RowState& row, const CellState& cell) {
     return join_base(row, CellState(cell));
   }
   auto content = content_of(cell);
-  return content && join_content_into(row, cell.column, std::move(*content));
+  return content && join_content_into(row, cell.column, std::move(*content), nullptr);
 }
 
-bool join_edit(RowState& row, const RowEdit& edit, const CellEdit& cell, const Stamp& stamp) {
+bool join_edit(RowState& row, const RowEdit& edit, const CellEdit& cell, const Stamp& stamp,
+               DocumentCache* documents) {
   // Whoever put the row had seen all of it.
   const Stamp replaced =
       edit.kind == EditKind::put ? std::max(cell.replaced, edit.replaced) : cell.replaced;
@@ -141,7 +143,7 @@ bool join_edit(RowState& row, const RowEdit& edit, const CellEdit& cell, const S
     return join_base(row, {cell.column, cell.form, stamp, cell.value, replaced});
   }
   auto content = content_of(cell, stamp, replaced);
-  return content && join_content_into(row, cell.column, std::move(*content));
+  return content && join_content_into(row, cell.column, std::move(*content), documents);
 }
 
 RowState life_of(const RowEdit& edit, const Stamp& stamp) {
@@ -162,7 +164,8 @@ RowState state_of(const RowEdit& edit, const Stamp& stamp) {
   return out;
 }
 
-MergeEffect merge_edit(RowState& row, const RowEdit& edit, const Stamp& stamp) {
+MergeEffect merge_edit(RowState& row, const RowEdit& edit, const Stamp& stamp,
+                       DocumentCache* documents) {
   MergeEffect effect;
   if (stamp.is_zero()) {
     return effect;  // A zero stamp means nothing, and nothing changes.
@@ -171,7 +174,7 @@ MergeEffect merge_edit(RowState& row, const RowEdit& edit, const Stamp& stamp) {
   effect.changed = join_life(row, life_of(edit, stamp));
   if (edit.kind != EditKind::erase) {
     for (const CellEdit& cell : edit.cells) {
-      effect.changed |= join_edit(row, edit, cell, stamp);
+      effect.changed |= join_edit(row, edit, cell, stamp, documents);
     }
   }
   return effect;

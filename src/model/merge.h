@@ -8,6 +8,8 @@
 
 namespace syncline {
 
+class DocumentCache;
+
 // The heart: pure functions that decide what a row is after an edit. Laws, tested by generated
 // cases (P3): any order, any grouping and any repetition of the same edits give the same row.
 
@@ -61,8 +63,10 @@ inline bool arrives_concurrent(const Stamp& edit, const Stamp& edit_replaced, co
 }
 
 // Merges one edit into a row. Repeating an edit leaves the row as it is, but may report its
-// concurrency again: whoever reports to people merges each change once, as P2 demands.
-MergeEffect merge_edit(RowState& row, const RowEdit& edit, const Stamp& stamp);
+// concurrency again: whoever reports to people merges each change once, as P2 demands. A cache
+// saves time where documents are edited often, and changes nothing else.
+MergeEffect merge_edit(RowState& row, const RowEdit& edit, const Stamp& stamp,
+                       DocumentCache* documents = nullptr);
 
 // Merges what somebody else knows about the row into what we know: the least state above both.
 // Reports what the stamps prove; a state that came without replaced stamps looks as if its writers

@@ -23,6 +23,23 @@ std::size_t ascii_prefix(const std::uint8_t* at, std::size_t size) {
   return i;
 }
 
+// The same for UTF-16, four units at a time.
+std::size_t ascii_prefix(std::u16string_view text) {
+  std::size_t i = 0;
+  while (i + 4 <= text.size()) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + i, 8);
+    if ((word & 0xff80ff80ff80ff80ULL) != 0) {
+      break;
+    }
+    i += 4;
+  }
+  while (i < text.size() && text[i] < 0x80U) {
+    ++i;
+  }
+  return i;
+}
+
 struct Scalar {
   std::uint32_t code_point = 0;
   std::size_t size = 0;  // zero: malformed
@@ -132,7 +149,9 @@ std::u16string to_utf16(std::string_view text) {
   std::size_t i = 0;
   while (i < bytes.size()) {
     if (bytes[i] < 0x80U) {
-      out.push_back(bytes[i++]);
+      const std::size_t plain = ascii_prefix(bytes.data() + i, bytes.size() - i);
+      out.append(bytes.data() + i, bytes.data() + i + plain);
+      i += plain;
       continue;
     }
     const Scalar scalar = read_multibyte(bytes.data() + i, bytes.size() - i, Surrogates::kept);
@@ -149,7 +168,9 @@ std::size_t utf8_length(std::u16string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char16_t unit = text[i];
     if (unit < 0x80U) {
-      size += 1;
+      const std::size_t plain = ascii_prefix(text.substr(i));
+      size += plain;
+      i += plain - 1;
     } else if (unit < 0x800U) {
       size += 2;
     } else if (is_high_surrogate(unit) && i + 1 < text.size() && is_low_surrogate(text[i + 1])) {
@@ -165,7 +186,10 @@ std::size_t utf8_length(std::u16string_view text) {
 void utf16_to_utf8(std::u16string_view text, std::uint8_t* out) {
   for (std::size_t i = 0; i < text.size();) {
     if (text[i] < 0x80U) {
-      *out++ = static_cast<std::uint8_t>(text[i++]);
+      const std::size_t end = i + ascii_prefix(text.substr(i));
+      for (; i < end; ++i) {
+        *out++ = static_cast<std::uint8_t>(text[i]);
+      }
       continue;
     }
     std::uint32_t c = take_scalar(text, i);
