@@ -155,13 +155,24 @@ class Device {
   std::int64_t known_ = 0;
 };
 
-double timed(std::size_t changes, const std::function<void()>& work) {
+// Changes a second, and what each cost the server.
+struct Rate {
+  std::vector<double> per_second;
+  std::vector<double> cpu_us;
+};
+
+void timed(const ServerProcess& server, std::size_t changes, Rate& rate,
+           const std::function<void()>& work) {
+  const double cpu = server.cpu_seconds();
   const double from = wall();
   work();
-  return static_cast<double>(changes) / (wall() - from);
+  const auto count = static_cast<double>(changes);
+  rate.per_second.push_back(count / (wall() - from));
+  rate.cpu_us.push_back((server.cpu_seconds() - cpu) * 1e6 / count);
 }
 
-double json_rate(const ServerProcess& server, int round, std::size_t devices, bool updates) {
+void json_rate(const ServerProcess& server, int round, std::size_t devices, bool updates,
+               Rate& rate) {
   constexpr std::size_t batches = 100;
   const std::string workspace =
       "json" + std::to_string(round) + (updates ? "u" : "c") + std::to_string(devices);
@@ -173,7 +184,7 @@ double json_rate(const ServerProcess& server, int round, std::size_t devices, bo
       all.back()->push(1, false);
     }
   }
-  return timed(devices * batches * batch, [&] {
+  timed(server, devices * batches * batch, rate, [&] {
     std::vector<std::thread> threads;
     for (const auto& device : all) {
       threads.emplace_back([&device, updates] { device->push(batches, updates); });
@@ -185,10 +196,10 @@ double json_rate(const ServerProcess& server, int round, std::size_t devices, bo
 }
 
 // A hundred changes are pushed, then their acknowledgement is waited for, as a batch is.
-double native_rate(const ServerProcess& server, int round, SystemRandom& random) {
+void native_rate(const ServerProcess& server, int round, SystemRandom& random, Rate& rate) {
   constexpr std::size_t batches = 100;
   LightReplica writer(server.port(), "native" + std::to_string(round), random);
-  return timed(batches * batch, [&] {
+  timed(server, batches * batch, rate, [&] {
     for (std::size_t b = 0; b < batches; ++b) {
       for (std::size_t i = 0; i < batch; ++i) {
         writer.push(150);
@@ -206,25 +217,27 @@ double native_rate(const ServerProcess& server, int round, SystemRandom& random)
 
 void rates(const ServerProcess& server, std::vector<std::pair<std::string, double>>& figures) {
   SystemRandom random;
-  std::vector<double> created;
-  std::vector<double> updated;
-  std::vector<double> four;
-  std::vector<double> native;
+  Rate created;
+  Rate updated;
+  Rate four;
+  Rate native;
   for (int round = 0; round < 5; ++round) {
-    created.push_back(json_rate(server, round, 1, false));
-    native.push_back(native_rate(server, round, random));
-    updated.push_back(json_rate(server, round, 1, true));
-    four.push_back(json_rate(server, round, 4, false));
+    json_rate(server, round, 1, false, created);
+    native_rate(server, round, random, native);
+    json_rate(server, round, 1, true, updated);
+    json_rate(server, round, 4, false, four);
   }
-  const auto tell = [&](const char* what, const char* name, const std::vector<double>& values,
+  const auto tell = [&](const char* what, const std::string& name, const Rate& rate,
                         const char* goal) {
-    std::printf("%-58s %9.0f /s  %s\n", what, median(values), goal);
-    figures.emplace_back(name, median(values));
+    std::printf("%-58s %9.0f /s  %5.1f us of the server's CPU each  %s\n", what,
+                median(rate.per_second), median(rate.cpu_us), goal);
+    figures.emplace_back(name + "_per_s", median(rate.per_second));
+    figures.emplace_back(name + "_cpu_us", median(rate.cpu_us));
   };
-  tell("JSON, batches of 100, one device, CREATED", "created_per_s", created, "(at least 20,000)");
-  tell("JSON, batches of 100, one device, UPDATED", "updated_per_s", updated, "(at least 20,000)");
-  tell("JSON, batches of 100, four devices, CREATED", "four_per_s", four, "(at least 20,000)");
-  tell("native, a hundred changes, then their acknowledgement", "native_per_s", native, "");
+  tell("JSON, batches of 100, one device, CREATED", "created", created, "(at least 20,000)");
+  tell("JSON, batches of 100, one device, UPDATED", "updated", updated, "(at least 20,000)");
+  tell("JSON, batches of 100, four devices, CREATED", "four", four, "(at least 20,000)");
+  tell("native, a hundred changes, then their acknowledgement", "native", native, "");
 }
 
 void sizes(const ServerProcess& server, std::vector<std::pair<std::string, double>>& figures) {

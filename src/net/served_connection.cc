@@ -142,7 +142,7 @@ void ServedConnection::begin_stream(Reply reply) {
   });
 }
 
-void ServedConnection::chunk(std::string text, bool last) {
+void ServedConnection::chunk(const std::string& text, bool last) {
   if (!is_streaming_ || ended_) {
     return;
   }

@@ -56,7 +56,7 @@ class ServedConnection : public std::enable_shared_from_this<ServedConnection> {
   void begin(std::unique_ptr<ByteStream> stream);
   void answer(Reply reply);
   // Goes on with an answer that streams.
-  void chunk(std::string text, bool last);
+  void chunk(const std::string& text, bool last);
   void send(ByteVector frame);
   void close(const std::string& reason);
   void consumed(std::size_t bytes);

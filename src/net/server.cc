@@ -255,7 +255,7 @@ void Server::deliver(Backend::Delivery delivery) {
       }
     } else if (auto* chunk = std::get_if<service_effect::Chunk>(&effect)) {
       if (const auto connection = find(chunk->request.get())) {
-        connection->chunk(std::move(chunk->text), chunk->last);
+        connection->chunk(chunk->text, chunk->last);
       }
     }
   }

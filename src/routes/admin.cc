@@ -11,6 +11,7 @@ Result<Json> changes(const Request& request, const std::string& workspace,
   filter.workspace = workspace;
   filter.since = parse_int64(request.parameter("since")).value_or(0);
   filter.device = request.parameter("device");
+  filter.user = request.parameter("user");
   const std::string entity = request.parameter("entity");
   const std::size_t slash = entity.find('/');
   filter.entity_type = entity.substr(0, slash);
@@ -41,6 +42,9 @@ Result<Json> read_admin(const Request& request, const LogReader& reader) {
   }
   if (request.path == "/admin/conflicts") {
     return reader.conflicts(workspace);
+  }
+  if (request.path == "/admin/conflicts/told") {
+    return reader.told_conflicts(workspace);
   }
   if (request.path == "/admin/volume") {
     return reader.volume(workspace);

@@ -29,6 +29,7 @@ class Maker {
   Result<Value> whole_value(const ColumnSchema* column, const Json& value);
   void count(const std::string& name, const ColumnSchema* column, const Json& step);
   void patch(const std::string& name, const CellState* present, const Json& patch);
+  void check_size();
   void check_not_null();
   void keep_the_rest();
   Result<void> see_cells();
@@ -99,6 +100,7 @@ Result<void> Maker::make_cells() {
         return {};
       }
     }
+    check_size();
     check_not_null();
     const bool is_whole = std::any_of(row_.table->columns.begin(), row_.table->columns.end(),
                                       [](const auto& c) { return c.rule == MergeRule::row; });
@@ -196,6 +198,21 @@ void Maker::patch(const std::string& name, const CellState* present, const Json&
   }
   // Nothing differs, or the two are no documents that merge.
   out_.edit.cells.push_back({name, CellForm::plain, Value::text(after), {}});
+}
+
+// A row that no replica declared could grow without end.
+void Maker::check_size() {
+  std::size_t count = out_.edit.cells.size();
+  if (change_.kind == EditKind::set && row_.state != nullptr) {
+    count = row_.state->cells.size();
+    for (const CellEdit& cell : out_.edit.cells) {
+      count += row_.state->find(cell.column) == nullptr ? 1 : 0;
+    }
+  }
+  if (count > std::max(delta_columns_max, row_.table->columns.size())) {
+    fault("too_large", "the row would have " + std::to_string(count) + " columns; " +
+                           std::to_string(delta_columns_max) + " is the most");
+  }
 }
 
 void Maker::check_not_null() {

@@ -91,7 +91,10 @@ void DeltaDoor::forget(RequestId id) {
   waiters_.erase(at);
 }
 
-void DeltaDoor::on_request_gone(RequestId id) { forget(id); }
+void DeltaDoor::on_request_gone(RequestId id) {
+  forget(id);
+  origins_.erase(id);
+}
 
 void DeltaDoor::serve(Instant now, RequestId id) {
   const auto at = waiters_.find(id);
@@ -187,7 +190,15 @@ void DeltaDoor::hang_up(Instant now, const std::string& user) {
     }
   }
   for (const RequestId id : ids) {
-    serve(now, id);
+    if (user.empty()) {
+      serve(now, id);
+    } else if (waiters_.at(id).is_stream) {
+      parts_.chunk(id, "", true);
+      forget(id);
+    } else {
+      reply(id, error_reply(401, "not_allowed", "the token was revoked"));
+      forget(id);
+    }
   }
 }
 

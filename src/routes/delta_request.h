@@ -20,6 +20,10 @@ inline constexpr std::size_t delta_body_bytes_max = std::size_t{16} << 20U;
 inline constexpr std::size_t delta_id_bytes_max = 128;  // of a changeId, a deviceId
 inline constexpr std::size_t delta_entity_bytes_max = 1024;
 inline constexpr std::size_t delta_name_bytes_max = 200;  // of a table, a column
+// Columns of a row that no replica declared, and of all rows of a table in one change of the log:
+// far below what a reader of either accepts.
+inline constexpr std::size_t delta_columns_max = 1000;
+inline constexpr std::size_t delta_devices_max = 100;  // of one request
 inline constexpr std::size_t delta_page_rows_max = 5000;
 inline constexpr std::size_t delta_page_rows = 1000;
 

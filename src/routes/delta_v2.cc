@@ -38,7 +38,27 @@ bool DeltaDoor::takes(const std::string& path) const {
          (options_.legacy && (path == legacy_push_path || path == legacy_pull_path));
 }
 
-void DeltaDoor::reply(RequestId id, Reply reply) { parts_.answer(id, std::move(reply)); }
+void DeltaDoor::reply(RequestId id, Reply reply) {
+  if (const auto at = origins_.find(id); at != origins_.end()) {
+    reply.headers.push_back({"Access-Control-Allow-Origin", at->second});
+    reply.headers.push_back({"Access-Control-Expose-Headers", "Retry-After, Deprecation, Link"});
+    reply.headers.push_back({"Vary", "Origin"});
+    origins_.erase(at);
+  }
+  parts_.answer(id, std::move(reply));
+}
+
+// A browser asks whether a page of another origin may send what it is about to send.
+void DeltaDoor::preflight(RequestId id) {
+  Reply out;
+  out.status = 204;
+  out.headers = {{"Access-Control-Allow-Methods", "GET, POST"},
+                 {"Access-Control-Allow-Headers",
+                  "Authorization, Content-Type, Content-Encoding, Syncline-Workspace, "
+                  "Last-Event-ID"},
+                 {"Access-Control-Max-Age", "600"}};
+  reply(id, std::move(out));
+}
 
 Reply DeltaDoor::failed(const Error& error) {
   switch (error.code()) {
@@ -56,7 +76,12 @@ Reply DeltaDoor::failed(const Error& error) {
 
 void DeltaDoor::on_request(Instant now, RequestId id, const Request& request) {
   const bool is_read = request.method == "GET" || request.method == "HEAD";
-  if (request.path == openapi_path && is_read) {
+  if (const std::string_view origin = request.header("Origin"); !origin.empty()) {
+    origins_[id] = std::string(origin);
+  }
+  if (request.method == "OPTIONS") {
+    preflight(id);
+  } else if (request.path == openapi_path && is_read) {
     reply(id, json_reply(delta_openapi()));
   } else if (request.path == events_path && request.method == "GET") {
     events(now, id, request);
@@ -303,7 +328,10 @@ void DeltaDoor::answer_visit(Instant now, Visit& visit) {
     reply(visit.request, failed(looked.error()));
   } else if (waiter) {
     waiter->visitor = std::move(visit.visitor);
-    waiter->ends_at = now + std::min(Duration{visit.asked.wait_ms}, options_.wait_max);
+    const std::int64_t expires = visit.visitor.rights.expires_ms;
+    const Duration left{expires == 0 ? options_.wait_max.ms
+                                     : std::max<std::int64_t>(expires - parts_.clock->now_ms(), 0)};
+    waiter->ends_at = now + std::min({Duration{visit.asked.wait_ms}, options_.wait_max, left});
     waiter->wake_at = waiter->ends_at;
     wait(now, visit.request, std::move(*waiter));
   } else {

@@ -63,7 +63,7 @@ class DeltaDoor {
   void on_door_done(Instant now, DoorTicket ticket, bool is_durable);
   void on_head_moved(Instant now, const std::string& workspace);
   void on_time(Instant now);
-  // Ends what waits: of one user, or all when `user` is empty.
+  // Ends what waits: of one user, who is told no more, or all when `user` is empty.
   void hang_up(Instant now, const std::string& user);
   std::optional<Instant> next_wake() const;
   std::size_t waiting() const { return waiters_.size(); }
@@ -105,6 +105,7 @@ class DeltaDoor {
   void forget(RequestId id);
   // Looks for news for somebody who waits; tells them when there are, or when time is up.
   void serve(Instant now, RequestId id);
+  void preflight(RequestId id);
   void reply(RequestId id, Reply reply);
   Reply failed(const Error& error);
   void count(const DeltaWritten& written);
@@ -117,6 +118,8 @@ class DeltaDoor {
   std::map<std::string, std::set<RequestId>> by_workspace_;
   std::set<std::pair<Instant, RequestId>> wakes_;
   std::map<std::string, std::size_t> streams_;
+  // The pages that asked, where a browser said so; the service let them in.
+  std::map<RequestId, std::string> origins_;
 };
 
 }  // namespace syncline

@@ -179,8 +179,8 @@ TEST_CASE("a device's own changes come back to it only when it has lost them") {
   CHECK(entities(porch.send(R"({"lastKnownServerVersion":1,"deviceId":"writer"})")).empty());
   CHECK(entities(porch.send(R"({"lastKnownServerVersion":0,"deviceId":"writer"})")) ==
         Names{"a", "b"});
-  CHECK(entities(porch.send(
-            R"({"lastKnownServerVersion":1,"deviceId":"writer","includeOwn":true})")) ==
+  CHECK(entities(
+            porch.send(R"({"lastKnownServerVersion":1,"deviceId":"writer","includeOwn":true})")) ==
         Names{"b"});
 }
 
@@ -289,6 +289,94 @@ TEST_CASE("a restored server gives no number twice: its devices have other ids")
   CHECK(delta_author(before, "ann", "phone", false) != delta_author(after, "ann", "phone", false));
   CHECK(delta_author(before, "ann", "phone", false) != delta_author(before, "ben", "phone", false));
   CHECK(delta_author(before, "ann", "phone", false) != delta_author(before, "ann", "phone", true));
+}
+
+TEST_CASE("no number of columns makes a change or a row that nobody can read") {
+  Porch porch;
+  const auto wide = [](const std::string& id, const char* type, int from, int count) {
+    std::string out = R"({"changeId":")" + id + std::to_string(from) + R"(","type":")" + type +
+                      R"(","entityType":"notes","entityId":")" + id + R"(","data":{)";
+    for (int i = from; i < from + count; ++i) {
+      out += (i == from ? "\"c" : ",\"c") + std::to_string(i) + "\":1";
+    }
+    return out + "}}";
+  };
+  std::string changes = wide("first", "CREATED", 0, 100);
+  for (int i = 0; i < 20; ++i) {
+    changes += "," + wide("row" + std::to_string(i), "CREATED", i * 150, 150);
+  }
+  const Json sent = porch.send("{\"changes\":[" + changes + "]}");
+  CHECK(sent.find("accepted")->array()->size() == 21);
+  CHECK(sent.find("rejected")->array()->empty());
+  CHECK(entities(porch.send(R"({"lastKnownServerVersion":0})")).size() == 21);
+  // One row grows until it is full.
+  std::size_t refused = 0;
+  for (int i = 0; i < 20; ++i) {
+    const Json grown =
+        porch.send("{\"changes\":[" + wide("first", "UPDATED", i * 150 + 1, 150) + "]}");
+    for (const Json& one : *grown.find("rejected")->array()) {
+      CHECK(*one.find("code")->string() == "too_large");
+      ++refused;
+    }
+  }
+  CHECK(refused > 10);
+  const Json whole = porch.send("{\"changes\":[" + wide("huge", "CREATED", 0, 1001) + "]}");
+  CHECK(*whole.find("rejected")->array()->front().find("code")->string() == "too_large");
+  CHECK(entities(porch.send(R"({"lastKnownServerVersion":0})")).size() == 21);
+}
+
+TEST_CASE("devices of one request are bounded") {
+  Porch porch;
+  std::string changes;
+  for (int i = 0; i < 150; ++i) {
+    const std::string number = std::to_string(i);
+    changes += (i == 0 ? "" : ",") + (R"({"changeId":")" + number) +
+               R"(","type":"CREATED","entityType":"notes","entityId":")" + number +
+               R"(","data":{},"deviceId":"d)" + number + "\"}";
+  }
+  const Json sent = porch.send("{\"changes\":[" + changes + "]}");
+  CHECK(sent.find("accepted")->array()->size() == 100);
+  CHECK(sent.find("rejected")->array()->size() == 50);
+}
+
+TEST_CASE("whoever is turned out hears nothing more") {
+  Porch porch;
+  porch.put("a");
+  const RequestId poll = porch.ask(R"({"lastKnownServerVersion":1,"wait":50})");
+  const RequestId stream = porch.ask("", "/api/sync/v2/events", "&since=1", "GET");
+  porch.door.hang_up(porch.now, "anyone");
+  CHECK(porch.replies.at(poll).status == 401);
+  CHECK(porch.ended.count(stream) == 1);
+  CHECK(porch.door.waiting() == 0);
+}
+
+TEST_CASE("pages of other origins are told that they may") {
+  Porch porch;
+  Request request;
+  request.method = "OPTIONS";
+  request.path = delta_path;
+  request.headers = {{"Origin", "https://app.example"}, {"Access-Control-Request-Method", "POST"}};
+  porch.door.on_request(porch.now, RequestId(77), request);
+  const Reply& preflight = porch.replies.at(RequestId(77));
+  const auto header = [](const Reply& reply, const char* name) {
+    for (const Header& one : reply.headers) {
+      if (one.name == name) {
+        return one.value;
+      }
+    }
+    return std::string();
+  };
+  CHECK(preflight.status == 204);
+  CHECK(header(preflight, "Access-Control-Allow-Origin") == "https://app.example");
+  CHECK(header(preflight, "Access-Control-Allow-Headers").find("Authorization") !=
+        std::string::npos);
+  request.method = "POST";
+  request.query = "workspace=team";
+  request.body = "{}";
+  porch.door.on_request(porch.now, RequestId(78), request);
+  CHECK(header(porch.replies.at(RequestId(78)), "Access-Control-Allow-Origin") ==
+        "https://app.example");
+  CHECK(header(porch.replies.at(porch.ask("{}")), "Access-Control-Allow-Origin").empty());
 }
 
 TEST_CASE("the old endpoints are there only when they were asked for") {

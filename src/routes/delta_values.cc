@@ -142,6 +142,7 @@ Result<RowKey> key_from_entity(const TableSchema* table, const std::string& enti
         with_affinity(std::move(value), affinity_of(table->find(table->key[i])->type)));
   }
   std::vector<ValueView> views;
+  views.reserve(values.size());
   for (const Value& value : values) {
     views.push_back(value.view());
   }

@@ -85,10 +85,10 @@ TEST_CASE("keys are texts, numbers, or arrays of values, and come back the same"
               {&number, "[\"x\"]"},
               {&pair, "[1,\"x\"]"},
               {&blob, R"([{"base64":"AAE="}])"}};
-  for (const auto& [table, entity] : keys) {
-    const auto key = key_from_entity(table, entity);
-    REQUIRE_MESSAGE(key.has_value(), entity);
-    CHECK(entity_from_key(table, key->view()) == entity);
+  for (const auto& one : keys) {
+    const auto key = key_from_entity(one.table, one.entity);
+    REQUIRE_MESSAGE(key.has_value(), one.entity);
+    CHECK(entity_from_key(one.table, key->view()) == one.entity);
   }
   CHECK(*key_from_entity(&number, "[\"7\"]") == *key_from_entity(&number, "7"));
   for (const char* entity : {"x", "[]", "[1]", "[1,2,3]", "[1,null]", "{}", ""}) {

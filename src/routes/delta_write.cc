@@ -78,8 +78,29 @@ Result<void> DeltaWriter::take(std::size_t index, DeltaChange& change) {
     refuse(index, change, "not_allowed", "this token may read, not write");
     return {};
   }
+  if (!is_within_bounds(index, change)) {
+    return {};
+  }
   SL_TRY(const bool known, is_known(index, change));
   return known ? Result<void>() : write(index, change, std::nullopt);
+}
+
+bool DeltaWriter::is_within_bounds(std::size_t index, const DeltaChange& change) {
+  if (change.data.object()->size() > delta_columns_max) {
+    refuse(index, change, "too_large",
+           "a change of " + std::to_string(change.data.object()->size()) + " columns; " +
+               std::to_string(delta_columns_max) + " is the most");
+    return false;
+  }
+  devices_.insert(change.device);
+  if (devices_.size() > delta_devices_max) {
+    devices_.erase(change.device);
+    refuse(index, change, "too_large",
+           "changes of more than " + std::to_string(delta_devices_max) +
+               " devices in one request; send the others in another");
+    return false;
+  }
+  return true;
 }
 
 // Invariant 1.
@@ -177,8 +198,19 @@ Result<void> DeltaWriter::open_columns(const DeltaChange& change) {
 Result<void> DeltaWriter::prepare(const DeltaChange& change, const RowKey& key,
                                   const Author* author) {
   const bool fits = author == open_author_ && !change.stamp && open_.edits.size() < open_rows_max &&
-                    open_bytes_ < open_bytes_max && open_rows_.count({change.table, key}) == 0;
+                    open_bytes_ < open_bytes_max && open_rows_.count({change.table, key}) == 0 &&
+                    has_room_for(change);
   return fits ? Result<void>() : seal();
+}
+
+bool DeltaWriter::has_room_for(const DeltaChange& change) const {
+  const auto at = open_columns_.find(change.table);
+  std::size_t count = at == open_columns_.end() ? 0 : at->second.size();
+  for (const Json::Member& one : *change.data.object()) {
+    count += at == open_columns_.end() || at->second.count(one.name) == 0 ? 1 : 0;
+  }
+  // A put under rule `row` names columns that the change does not; declared ones, at most as many.
+  return count <= delta_columns_max;
 }
 
 Result<std::optional<Stamp>> DeltaWriter::stamp_for(std::size_t index, const DeltaChange& change,
@@ -214,7 +246,9 @@ void DeltaWriter::add(const DeltaChange& change, Author& author, RowEdit edit, c
   open_author_ = &author;
   open_.stamp = stamp;
   open_rows_.emplace(edit.table, edit.key);
+  std::set<std::string>& columns = open_columns_[edit.table];
   for (const CellEdit& cell : edit.cells) {
+    columns.insert(cell.column);
     open_bytes_ += cell.column.size() + cell.value.view().data.size() + 16;
   }
   open_.edits.push_back(std::move(edit));
@@ -298,6 +332,9 @@ Result<void> DeltaWriter::take_row(const DeltaStateRow& row, const std::string& 
     refuse(row.index, *change, "not_allowed", "this token may read, not write");
     return {};
   }
+  if (!is_within_bounds(row.index, *change)) {
+    return {};
+  }
   if (mode == DeltaStateMode::overwrite) {
     // It may come again after something else was written: each time it is another change.
     change->id += ":" + std::to_string(workspace_->head().get()) + ":" + std::to_string(row.index);
@@ -324,6 +361,7 @@ Result<void> DeltaWriter::seal() {
   open_author_ = nullptr;
   open_bytes_ = 0;
   open_rows_.clear();
+  open_columns_.clear();
   pending_.clear();
   pending_ids_.clear();
   return {};

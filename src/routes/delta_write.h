@@ -88,15 +88,18 @@ class DeltaWriter {
   Result<Author*> author_of(const std::string& device, bool has_stamp);
   Result<bool> was_seen(const ServerRow& row, const Stamp& stamp, const DeltaChange& change);
   Result<void> open_columns(const DeltaChange& change);
+  bool has_room_for(const DeltaChange& change) const;
   Result<void> seal();
   void refuse(std::size_t index, const DeltaChange& change, const std::string& code,
               const std::string& reason);
+  bool is_within_bounds(std::size_t index, const DeltaChange& change);
 
   Workspace* workspace_;
   Options options_;
   Schema schema_;
   LineageId lineage_;
   std::map<std::pair<std::string, bool>, Author> authors_;
+  std::set<std::string> devices_;
   DeltaWritten result_;
   // The change that grows.
   Change open_;
@@ -104,6 +107,7 @@ class DeltaWriter {
   std::vector<Pending> pending_;
   std::set<std::string> pending_ids_;
   std::set<std::pair<std::string, RowKey>> open_rows_;
+  std::map<std::string, std::set<std::string>> open_columns_;
   std::size_t open_bytes_ = 0;
 };
 

@@ -147,7 +147,8 @@ Result<void> LogReader::audit(const AuditFilter& filter, const Line& line) const
              std::string(
                  "SELECT change_id, device, user, type, entity_type, entity_id, data, time, "
                  "device_name FROM audit WHERE workspace = ?1 AND change_id > ?2 AND (?3 = '' OR "
-                 "device = ?3) AND (?4 = '' OR entity_type = ?4) AND (?5 = '' OR "
+                 "device = ?3 OR device_name = ?3) AND (?7 = '' OR user = ?7) AND (?4 = '' OR "
+                 "entity_type = ?4) AND (?5 = '' OR "
                  "entity_id = ?5) ORDER BY change_id ") +
              (filter.newest_first ? "DESC" : "ASC") + " LIMIT ?6"));
   rows.bind_text(1, filter.workspace)
@@ -155,7 +156,8 @@ Result<void> LogReader::audit(const AuditFilter& filter, const Line& line) const
       .bind_text(3, filter.device)
       .bind_text(4, filter.entity_type)
       .bind_text(5, filter.entity_id)
-      .bind(6, filter.count_max);
+      .bind(6, filter.count_max)
+      .bind_text(7, filter.user);
   for (;;) {
     SL_TRY(const bool found, rows.step());
     if (!found) {
@@ -220,6 +222,21 @@ Result<Json> LogReader::conflicts(const std::string& workspace) const {
              "change_id DESC LIMIT 1000"));
   rows.bind(1, space.id);
   return rows_of(rows);
+}
+
+Result<Json> LogReader::told_conflicts(const std::string& workspace) const {
+  SL_TRY(find(workspace));
+  SL_TRY(Statement rows,
+         database_->prepare("SELECT change_id, user, author_change_id, entity_type, entity_id, "
+                            "reason, winner, fields FROM audit_conflicts WHERE workspace = ?1 "
+                            "ORDER BY change_id DESC LIMIT 1000"));
+  rows.bind_text(1, workspace);
+  SL_TRY(Json out, rows_of(rows));
+  for (Json& row : *out.array()) {
+    SL_TRY(Json fields, read_json(*row.find("fields")->string()));
+    row.set("fields", std::move(fields));
+  }
+  return out;
 }
 
 Result<Schema> LogReader::schema(const std::string& workspace) const {

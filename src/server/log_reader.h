@@ -27,13 +27,15 @@ class LogReader {
   struct AuditFilter {
     std::string workspace;
     std::int64_t since = 0;
-    std::string device;
+    std::string device;  // its id or its name
+    std::string user;
     std::string entity_type;
     std::string entity_id;
     std::int64_t count_max = -1;
     bool newest_first = false;
   };
-  // {"change_id","device","user","type","entity_type","entity_id","data","time"}
+  // {"change_id","device","user","type","entity_type","entity_id","data","time"}, and
+  // "device_name" where a device has one.
   Result<void> audit(const AuditFilter& filter, const Line& line) const;
 
   Result<Json> workspaces() const;
@@ -43,6 +45,9 @@ class LogReader {
   Result<Json> volume(const std::string& workspace) const;
   // The conflicts that are open, as the workspace's replicas recorded them.
   Result<Json> conflicts(const std::string& workspace) const;
+
+  // What the authors of JSON changes were told of conflicts, with both values, the newest first.
+  Result<Json> told_conflicts(const std::string& workspace) const;
 
   struct Space {
     std::int64_t id = 0;

@@ -1,6 +1,7 @@
 #include "server/workspace.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/base64.h"
 #include "base/digest.h"
@@ -401,6 +402,7 @@ Result<Workspace::Fenced> Workspace::judge_fence(const Change& change) {
 }
 
 Result<void> Workspace::merge(const Change& change, ServerVersion version) {
+  std::set<std::string> touched;
   for (const RowEdit& edit : change.edits) {
     SL_TRY(auto found, store_->find_row(record_.id, edit.table, edit.key.view()));
     const bool is_forgotten =
@@ -431,8 +433,11 @@ Result<void> Workspace::merge(const Change& change, ServerVersion version) {
     totals.rows += 1;
     totals.bytes += row.bytes;
     SL_TRY(store_->save_row(record_.id, row, version));
+    touched.insert(edit.table);
+  }
+  for (const std::string& table : touched) {
     if (!SL_MUTANT(8)) {  // forgets the totals at a restart
-      SL_TRY(store_->save_totals(record_.id, edit.table, totals));
+      SL_TRY(store_->save_totals(record_.id, table, totals_[table]));
     }
   }
   return {};

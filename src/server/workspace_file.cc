@@ -37,6 +37,28 @@ std::string insert_sql(const TableSchema& table) {
          marks + ")";
 }
 
+// A table that no replica declared has whatever columns its rows have.
+Result<void> add_columns(const LogReader& reader, const LogReader::Space& space,
+                         TableSchema& table) {
+  const bool is_declared =
+      std::any_of(table.columns.begin(), table.columns.end(), [&](const ColumnSchema& column) {
+        return column.rule != MergeRule::json &&
+               std::find(table.key.begin(), table.key.end(), column.name) == table.key.end();
+      });
+  if (is_declared) {
+    return {};
+  }
+  return reader.rows(space, table.name, [&](Bytes, Bytes bytes) -> Result<void> {
+    SL_TRY(const RowState state, decode_row_state(bytes));
+    for (const CellState& cell : state.cells) {
+      if (table.find(cell.column) == nullptr && table.columns.size() < schema_columns_max) {
+        table.columns.push_back({cell.column, "", false, false, MergeRule::lww});
+      }
+    }
+    return {};
+  });
+}
+
 Result<void> insert_row(Statement& insert, const TableSchema& table, Bytes key, Bytes bytes) {
   SL_TRY(const RowState state, decode_row_state(bytes));
   SL_TRY(const std::vector<Value> keys, key_values(key));
@@ -64,10 +86,12 @@ Result<Database> workspace_database(const LogReader& reader, const std::string& 
   SL_TRY(Database database, Database::open_memory());
   SL_TRY(Transaction transaction, Transaction::begin(database.connection()));
   std::size_t bytes = 0;
-  for (const TableSchema& table : schema.tables) {
+  for (const TableSchema& known : schema.tables) {
+    TableSchema table = known;
     if (table.name.rfind("syncline_", 0) == 0 || table.name.rfind("sqlite_", 0) == 0) {
       continue;
     }
+    SL_TRY(add_columns(reader, space, table));
     SL_TRY(database->execute(create_sql(table)));
     SL_TRY(Statement insert, database->prepare(insert_sql(table)));
     SL_TRY(reader.rows(space, table.name, [&](Bytes key, Bytes state) -> Result<void> {

@@ -329,6 +329,25 @@ class Letting(DeltaCase):
         forged = Door(self, url, token=self.jwt("ann", ["team"], exp=1))
         forged.send(expect=401)
 
+    def test_pages_of_other_origins_come_when_they_are_named(self):
+        _, url = self.serve("--demo", "--allow-origin", "https://app.example")
+        line = http.client.HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE_S)
+        for origin, preflight, status in (("https://app.example", 204, 200),
+                                          ("https://evil.example", 403, 403)):
+            line.request("OPTIONS", "/api/sync/v2", headers={
+                "Origin": origin, "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "authorization"})
+            reply = line.getresponse()
+            reply.read()
+            self.assertEqual(reply.status, preflight)
+            line.request("POST", "/api/sync/v2?workspace=team", "{}", headers={"Origin": origin})
+            reply = line.getresponse()
+            reply.read()
+            self.assertEqual(reply.status, status)
+            if status == 200:
+                self.assertEqual(reply.getheader("Access-Control-Allow-Origin"), origin)
+        line.close()
+
     def test_too_much_at_once_is_told_when_to_come_again(self):
         _, url = self.serve("--demo", "--rate-per-identity", "100")
         door = Door(self, url)

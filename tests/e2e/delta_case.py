@@ -66,6 +66,14 @@ class Door:
             openapi.check_answer(self.case.document(self.host), method, path, reply.status, answer)
         return answer
 
+    def get(self, target):
+        """What another route answers."""
+        line = http.client.HTTPConnection(self.host, timeout=PATIENCE_S)
+        line.request("GET", target)
+        answer = json.loads(line.getresponse().read())
+        line.close()
+        return answer
+
     def send(self, *changes, expect=200, known=None, **more):
         """One request; what it brings is taken in."""
         body = {"lastKnownServerVersion": self.known if known is None else known,

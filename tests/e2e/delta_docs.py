@@ -1,13 +1,16 @@
 """docs/delta.md, done as it says: its commands, its answers, its queries."""
 
+import http.client
 import json
 import os
 import re
 import shlex
+import sqlite3
 import subprocess
 import unittest
 
-from delta_case import DeltaCase
+from case import PATIENCE_S
+from delta_case import DeltaCase, Door
 
 PAGE = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "delta.md")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
@@ -57,6 +60,29 @@ class Documented(DeltaCase):
                          ("concurrent_update", "Oat milk"))
         lines = self.run_it("server-log", "--data", self.path("srv"), "--workspace", "team")
         self.assertEqual(lines[0]["device_name"], "laptop")
+        log = ("server-log", "--data", self.path("srv"), "--workspace", "team")
+        self.assertEqual(len(self.run_it(*log, "--user", "anyone")), len(lines))
+        self.assertEqual(self.run_it(*log, "--user", "nobody"), [])
+        self.assertEqual({line["device_name"] for line in self.run_it(*log, "--device", "phone")},
+                         {"phone"})
+        told = {one["reason"]: one["fields"]["title"] for one in self.run_it(*log, "--conflicts")}
+        self.assertEqual(told, {"concurrent_update": {"yours": "Soy milk", "theirs": "Oat milk"},
+                                "differs": {"yours": "Milk", "theirs": "Soy milk"}})
+        self.assertEqual(sum(day["changes"] for day in self.run_it(*log, "--volume")),
+                         len({line["change_id"] for line in lines}))
+        admin = Door(self, url)
+        for path, count in (("changes", len(lines)), ("conflicts/told", 2), ("volume", 1)):
+            self.assertEqual(len(admin.get(f"/admin/{path}?workspace=team")), count, path)
+        # The rows as a database have the columns that JSON brought.
+        line = http.client.HTTPConnection(host, timeout=PATIENCE_S)
+        line.request("GET", "/team/file")
+        with open(self.path("copy.db"), "wb") as copy:
+            copy.write(line.getresponse().read())
+        line.close()
+        database = sqlite3.connect(self.path("copy.db"))
+        self.assertEqual(database.execute("SELECT id, title FROM notes ORDER BY id").fetchall(),
+                         [("a", "Soy milk"), ("b", "Bread"), ("c", "Tea")])
+        database.close()
         self.assertEqual([line["type"] for line in lines[:3]], ["CREATED", "CREATED", "UPDATED"])
 
 

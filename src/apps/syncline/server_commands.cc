@@ -87,10 +87,20 @@ Result<int> run_server_dump(const Arguments& arguments, Output& out) {
 
 Result<int> run_server_log(const Arguments& arguments, Output& out) {
   SL_TRY(const LogReader reader, open_reader(arguments));
+  if (arguments.has("conflicts") || arguments.has("volume")) {
+    const std::string workspace = arguments.get("workspace");
+    SL_TRY(const Json rows,
+           arguments.has("volume") ? reader.volume(workspace) : reader.told_conflicts(workspace));
+    for (const Json& row : *rows.array()) {
+      out.row(row);
+    }
+    return exit_ok;
+  }
   LogReader::AuditFilter filter;
   filter.workspace = arguments.get("workspace");
   SL_TRY(filter.since, arguments.integer("since", 0));
   filter.device = arguments.get("device");
+  filter.user = arguments.get("user");
   const std::string entity = arguments.get("entity");
   const std::size_t slash = entity.find('/');
   filter.entity_type = entity.substr(0, slash);
