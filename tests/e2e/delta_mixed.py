@@ -1,8 +1,10 @@
 """JSON clients and native replicas on the same rows, offline and on: all of them end alike."""
 
 import random
+import signal
 import unittest
 
+from case import PATIENCE_S
 from delta_case import DeltaCase, Door, change, created, deleted, updated
 
 
@@ -99,6 +101,27 @@ class Mixed(DeltaCase):
         (conflict,) = self.run_it("conflicts", "--db", self.path("phone"))
         self.assertEqual({conflict["mine"], conflict["theirs"]}, {"the web's", "the phone's"})
         self.assertEqual(self.rows("phone")["a"]["body"], "the web's")
+
+    def test_a_restored_server_gives_no_number_twice(self):
+        server, url = self.serve("--demo")
+        door = Door(self, url, "web")
+        lineage = door.send(created("a", body="in the backup"))["lineage"]
+        self.run_it("backup", "--data", self.path("srv"), "--to", self.path("copy"))
+        door.send(created("b", body="after it"))
+        self.device("phone")
+        self.sync("phone", url)
+        self.assertEqual(set(self.rows("phone")), {"a", "b"})
+        server.send_signal(signal.SIGTERM)
+        self.assertEqual(server.wait(timeout=PATIENCE_S), 0)
+        self.run_it("restore", "--from", self.path("copy"), "--data", self.path("srv2"))
+        _, url = self.serve("--demo", data="srv2")
+        again = Door(self, url, "web")
+        again.known = door.known
+        self.assertTrue(again.send(lineage=lineage)["resync"])
+        # The same device's next change would have had a number that the phone knows as another's.
+        again.send(created("c", body="anew"))
+        self.sync("phone", url)
+        self.assertEqual(self.rows("phone")["c"]["body"], "anew")
 
     def test_all_converge_whatever_they_do(self):
         _, url = self.serve("--demo")
