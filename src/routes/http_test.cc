@@ -75,6 +75,9 @@ TEST_CASE("a bucket lets a burst through and then its rate") {
     (void)limit.take(now + Duration{100}, "n" + std::to_string(i));
   }
   CHECK(limit.names() <= 3);
+  // More than a bucket holds costs all of it.
+  CHECK(limit.take(now + Duration{10'000}, "a", 1000));
+  CHECK(!limit.take(now + Duration{10'000}, "a"));
 }
 
 TEST_CASE("metrics are written as Prometheus reads them") {

@@ -33,6 +33,7 @@ bool RateLimit::take(Instant now, const std::string& name, std::int64_t count) {
     at = buckets_.try_emplace(crowded ? "" : name, Bucket{options_.burst * 1000, now}).first;
   }
   Bucket& bucket = at->second;
+  count = std::min(count, options_.burst);
   refill(now, bucket);
   if (bucket.thousandths < count * 1000) {
     return false;

@@ -20,7 +20,8 @@ class RateLimit {
   };
   explicit RateLimit(const Options& options) : options_(options) {}
 
-  // Takes `count` if the bucket holds it. Zero per second means no limit.
+  // Takes `count` if the bucket holds it; more than any bucket holds is all of it, or it could
+  // never be had. Zero per second means no limit.
   bool take(Instant now, const std::string& name, std::int64_t count = 1);
   std::size_t names() const { return buckets_.size(); }
 
