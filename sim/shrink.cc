@@ -25,7 +25,10 @@ constexpr Fault faults[] = {{"cut", &Storm::cut},
                             {"reject", &Storm::reject},
                             {"replica_disk", &Storm::replica_disk},
                             {"upgrade", &Storm::upgrade},
-                            {"slow_answer", &Storm::slow_answer}};
+                            {"slow_answer", &Storm::slow_answer},
+                            {"mangle", &Storm::mangle},
+                            {"repeat", &Storm::repeat},
+                            {"late", &Storm::late}};
 
 bool fails(std::uint64_t seed, const Storm& storm) { return !World(seed, storm).run().ok; }
 

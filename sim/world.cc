@@ -29,12 +29,28 @@ Storm Storm::draw(std::uint64_t seed, std::uint64_t steps) {
   storm.real = 0;
   const std::size_t fan_outs[] = {128, 512, 4096};
   storm.fan_out_bytes = fan_outs[random.below(3)];
-  for (std::uint64_t* chance :
-       {&storm.cut, &storm.half_open, &storm.partition, &storm.server_crash,
-        &storm.server_disk_fails, &storm.server_disk_full, &storm.server_backup,
-        &storm.server_restore, &storm.server_retire, &storm.replica_crash, &storm.replica_old_copy,
-        &storm.replica_clone, &storm.clock_jump, &storm.long_sleep, &storm.resync, &storm.reject,
-        &storm.replica_disk, &storm.upgrade, &storm.slow_answer}) {
+  for (std::uint64_t* chance : {&storm.cut,
+                                &storm.half_open,
+                                &storm.partition,
+                                &storm.server_crash,
+                                &storm.server_disk_fails,
+                                &storm.server_disk_full,
+                                &storm.server_backup,
+                                &storm.server_restore,
+                                &storm.server_retire,
+                                &storm.replica_crash,
+                                &storm.replica_old_copy,
+                                &storm.replica_clone,
+                                &storm.clock_jump,
+                                &storm.long_sleep,
+                                &storm.resync,
+                                &storm.reject,
+                                &storm.replica_disk,
+                                &storm.upgrade,
+                                &storm.slow_answer,
+                                &storm.mangle,
+                                &storm.repeat,
+                                &storm.late}) {
     // Each kind is absent from some runs and heavy in others.
     const std::uint64_t fate = random.below(4);
     *chance = fate == 0 ? 0 : fate == 3 ? *chance * 3 : *chance;
@@ -101,9 +117,73 @@ bool World::carries(std::size_t index) const {
 void World::lose(const Event& event) {
   count("frames_lost");
   // A stream does not go on behind a hole in it.
-  Link& link = nodes_[event.node]->link;
-  if (link.id == event.link) {
-    link.half_open = true;
+  Node& node = *nodes_[event.node];
+  node.holed_link = std::max(node.holed_link, event.link);
+  if (node.link.id == event.link) {
+    node.link.half_open = true;
+  }
+}
+
+// What was under way when its sender left the connection, of which the server does not know yet.
+bool World::is_under_way(const Event& event) const {
+  const Node& node = *nodes_[event.node];
+  const bool has_left = node.link.id != event.link || !node.link.open;
+  return hub_ && has_left && event.life == server_life_ &&
+         connections_.count(event.connection) != 0 && event.link > node.holed_link &&
+         time_ >= node.partitioned_until;
+}
+
+// It may be heard much later, behind what its sender says on its next connection.
+bool World::delays(Event& event) {
+  if (event.late || !is_under_way(event) || !happens("frames_late", storm_.late)) {
+    return false;
+  }
+  Node& node = *nodes_[event.node];
+  event.late = true;
+  node.last_late = std::max(node.last_late, time_ + static_cast<std::int64_t>(random_.below(3000)));
+  schedule(node.last_late - time_, std::move(event));
+  return true;
+}
+
+void World::deliver(const Event& event, Bytes frame) {
+  if (event.kind == Kind::up) {
+    if (hub_ && connections_.count(event.connection) != 0) {
+      hub_->on_frame(now(), event.connection, frame);
+      pump_server();
+    }
+    return;
+  }
+  Node& node = *nodes_[event.node];
+  if (node.link.id != event.link || !carries(event.node)) {
+    return;
+  }
+  if (node.real) {
+    tell(event.node, "hears " + frame_words(frame));
+    node.real->host().on_frame(now(), frame);
+  } else {
+    node.session->on_frame(now(), frame);
+  }
+  pump_client(event.node);
+}
+
+// The connection broke in the middle of a frame, and whoever heard it took what there was for one.
+bool World::mangles(const Event& event) {
+  if (!stormy_ || event.frame.size() < 2 || !happens("cut_mid_frame", storm_.mangle)) {
+    return false;
+  }
+  deliver(event, Bytes(event.frame).subspan(0, 1 + random_.below(event.frame.size() - 1)));
+  lose(event);
+  return true;
+}
+
+void World::hear(const Event& event) {
+  if (mangles(event)) {
+    return;
+  }
+  deliver(event, event.frame);
+  if (stormy_ && happens("frames_repeated", storm_.repeat)) {
+    nodes_[event.node]->link.repeated = true;
+    deliver(event, event.frame);
   }
 }
 
@@ -120,7 +200,7 @@ void World::dial(const Event& event) {
   if (!connection) {
     return;
   }
-  node.link = {++link_ids_, connection, true, false, time_, time_};
+  node.link = {++link_ids_, connection, true, false, false, time_, time_};
   connections_[*connection] = event.node;
   pump_server();
   if (node.real) {
@@ -141,18 +221,11 @@ void World::closed(const Event& event) {
 }
 
 void World::receive(const Event& event) {
-  Node& node = *nodes_[event.node];
-  if (node.link.id != event.link || !carries(event.node)) {
+  if (nodes_[event.node]->link.id != event.link || !carries(event.node)) {
     lose(event);
     return;
   }
-  if (node.real) {
-    tell(event.node, "hears " + frame_words(event.frame));
-    node.real->host().on_frame(now(), event.frame);
-  } else {
-    node.session->on_frame(now(), event.frame);
-  }
-  pump_client(event.node);
+  hear(event);
 }
 
 void World::wake_up(const Event& event) {
@@ -188,12 +261,15 @@ void World::step(Event& event) {
       return;
     case Kind::up: {
       const Link& link = nodes_[event.node]->link;
-      if (link.id != event.link || !carries(event.node) || !link.connection || !hub_) {
+      const bool carried = link.id == event.link && carries(event.node) && link.connection && hub_;
+      if (!carried && delays(event)) {
+        return;
+      }
+      if (!carried && !(event.late && is_under_way(event))) {
         lose(event);
         return;
       }
-      hub_->on_frame(now(), *link.connection, event.frame);
-      pump_server();
+      hear(event);
       return;
     }
     case Kind::down:

@@ -47,7 +47,12 @@ struct Storm {
   std::uint64_t replica_disk = 6;
   std::uint64_t upgrade = 2;
   std::uint64_t slow_answer = 4;  // of 1000 outboxes that are asked for
-  bool tells = false;             // prints what happens
+  // Of 1000 frames: cut in the middle, and heard twice; and of those whose connection their sender
+  // has left already, heard late all the same.
+  std::uint64_t mangle = 2;
+  std::uint64_t repeat = 4;
+  std::uint64_t late = 300;
+  bool tells = false;  // prints what happens
   static Storm draw(std::uint64_t seed, std::uint64_t steps);
 };
 
@@ -79,6 +84,7 @@ class World {
     std::optional<ConnectionId> connection;
     bool open = false;
     bool half_open = false;
+    bool repeated = false;     // something was heard twice on it
     std::int64_t last_up = 0;  // frames of one direction never overtake each other
     std::int64_t last_down = 0;
   };
@@ -90,6 +96,8 @@ class World {
     std::unique_ptr<HybridClock> hybrid;
     std::unique_ptr<ClientSession> session;
     Link link;
+    std::uint64_t holed_link = 0;  // the newest one on which something was lost
+    std::int64_t last_late = 0;
     std::int64_t partitioned_until = 0;
     std::uint64_t life = 0;
     std::uint64_t wake_serial = 0;
@@ -109,6 +117,7 @@ class World {
     ByteVector frame;
     ConnectionId connection;
     std::optional<ClientEffect> effect;
+    bool late = false;
   };
 
   void schedule(std::int64_t delay, Event event);
@@ -134,6 +143,11 @@ class World {
   void closed(const Event& event);
   bool carries(std::size_t node) const;
   void lose(const Event& event);
+  bool is_under_way(const Event& event) const;
+  bool delays(Event& event);
+  void hear(const Event& event);
+  void deliver(const Event& event, Bytes frame);
+  bool mangles(const Event& event);
   bool has_restored() const { return outcome_.counts.count("server_restore") != 0; }
 
   void open_replica(std::size_t node);
@@ -177,6 +191,7 @@ class World {
   bool restoring_ = false;
   std::map<ConnectionId, std::size_t> connections_;
   std::uint64_t link_ids_ = 0;
+  std::uint64_t server_life_ = 0;
   std::int64_t value_ = 0;
   Outcome outcome_;
 };

@@ -98,7 +98,18 @@ void World::send_up(std::size_t index, ByteVector frame) {
   const std::int64_t arrives =
       std::max(link.last_up, time_ + 1 + static_cast<std::int64_t>(random_.below(20)));
   link.last_up = arrives;
-  schedule(arrives - time_, {Kind::up, index, link.id, 0, std::move(frame), {}, {}});
+  if (stormy_ && random_.chance(storm_.late, 50'000)) {
+    // The network changes under it before this is through, and the server hears nothing of that.
+    schedule(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(arrives - time_))),
+             {Kind::closed, index, link.id, 0, {}, {}, {}});
+  }
+  schedule(arrives - time_, {Kind::up,
+                             index,
+                             link.id,
+                             server_life_,
+                             std::move(frame),
+                             link.connection.value_or(ConnectionId(0)),
+                             {}});
 }
 
 void World::perform(std::size_t index, ClientEffect& any) {
@@ -162,7 +173,10 @@ void World::answer(std::size_t index, ClientEffect& any) {
   ModelReplica& replica = node.replica;
   ClientSession& session = *node.session;
   const auto failed = [&](const Result<void>& done) {
-    if (!done) {
+    if (!done && node.link.repeated) {
+      count("repeat_refused");
+      session.on_host_failure(now(), done.error());
+    } else if (!done) {
       violate("a replica cannot take what the server sent: " + done.error().message());
     }
     return !done;

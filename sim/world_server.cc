@@ -52,6 +52,7 @@ void World::start_server() {
 }
 
 void World::stop_server() {
+  ++server_life_;
   hub_.reset();
   store_.reset();
   connections_.clear();

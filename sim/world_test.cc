@@ -11,13 +11,28 @@ namespace {
 Storm calm() {
   Storm storm;
   storm.steps = 3000;
-  for (std::uint64_t Storm::*chance :
-       {&Storm::cut, &Storm::half_open, &Storm::partition, &Storm::server_crash,
-        &Storm::server_disk_fails, &Storm::server_disk_full, &Storm::server_backup,
-        &Storm::server_restore, &Storm::server_retire, &Storm::replica_crash,
-        &Storm::replica_old_copy, &Storm::replica_clone, &Storm::clock_jump, &Storm::long_sleep,
-        &Storm::resync, &Storm::reject, &Storm::replica_disk, &Storm::upgrade,
-        &Storm::slow_answer}) {
+  for (std::uint64_t Storm::*chance : {&Storm::cut,
+                                       &Storm::half_open,
+                                       &Storm::partition,
+                                       &Storm::server_crash,
+                                       &Storm::server_disk_fails,
+                                       &Storm::server_disk_full,
+                                       &Storm::server_backup,
+                                       &Storm::server_restore,
+                                       &Storm::server_retire,
+                                       &Storm::replica_crash,
+                                       &Storm::replica_old_copy,
+                                       &Storm::replica_clone,
+                                       &Storm::clock_jump,
+                                       &Storm::long_sleep,
+                                       &Storm::resync,
+                                       &Storm::reject,
+                                       &Storm::replica_disk,
+                                       &Storm::upgrade,
+                                       &Storm::slow_answer,
+                                       &Storm::mangle,
+                                       &Storm::repeat,
+                                       &Storm::late}) {
     storm.*chance = 0;
   }
   return storm;
@@ -56,6 +71,15 @@ TEST_CASE("the same seed gives the same run") {
 TEST_CASE("people who meet in the same rows agree") { survives(calm(), "writes"); }
 TEST_CASE("cut connections") { survives(with(&Storm::cut, 150), "cut"); }
 TEST_CASE("connections that only look open") { survives(with(&Storm::half_open, 60), "half_open"); }
+TEST_CASE("connections that break in the middle of a frame") {
+  survives(with(&Storm::mangle, 30), "cut_mid_frame");
+}
+TEST_CASE("frames that are heard twice") { survives(with(&Storm::repeat, 60), "frames_repeated"); }
+TEST_CASE("frames that are heard behind what their sender said later on another connection") {
+  Storm storm = with(&Storm::late, 900);
+  storm.cut = 150;
+  survives(storm, "frames_late");
+}
 TEST_CASE("partitions") { survives(with(&Storm::partition, 60), "partition"); }
 TEST_CASE("a server that dies at any write, and loses and tears what was not synced") {
   survives(with(&Storm::server_crash, 60), "server_dies_at_write");
