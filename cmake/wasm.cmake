@@ -10,6 +10,8 @@ set(CMAKE_CXX_FLAGS_RELEASE "-Oz -DNDEBUG")
 set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
 # What every browser has had since 2021, and what makes code smaller.
 add_compile_options(-mbulk-memory -msign-ext -mnontrapping-fptoint)
+# All of it is optimised at once, the engine and SQLite together.
+add_compile_options(-flto)
 add_library(syncline_wasm OBJECT ${wasm_sources})
 target_include_directories(syncline_wasm SYSTEM PRIVATE "${SYNCLINE_SQLITE_DIR}")
 target_link_libraries(syncline_wasm PRIVATE syncline_flags syncline_noexcept)
@@ -24,11 +26,13 @@ target_compile_definitions(sqlite3_wasm PRIVATE
   SQLITE_UNTESTABLE SQLITE_OMIT_TRACE SQLITE_OMIT_TCL_VARIABLE SQLITE_OMIT_GET_TABLE
   SQLITE_OMIT_DESERIALIZE SQLITE_OMIT_INCRBLOB SQLITE_OMIT_PROGRESS_CALLBACK
   SQLITE_OMIT_AUTHORIZATION SQLITE_OMIT_AUTOVACUUM SQLITE_OMIT_DECLTYPE SQLITE_OMIT_COMPLETE
-  SQLITE_OMIT_COMPILEOPTION_DIAGS)
+  SQLITE_OMIT_COMPILEOPTION_DIAGS SQLITE_OMIT_LOCALTIME SQLITE_OMIT_LOOKASIDE
+  SQLITE_OMIT_XFER_OPT SQLITE_OMIT_QUICKBALANCE SQLITE_OMIT_INTEGRITY_CHECK SQLITE_MAX_MMAP_SIZE=0
+  SQLITE_OMIT_AUTOMATIC_INDEX)
 target_compile_options(sqlite3_wasm PRIVATE -Oz -w)
 
 add_executable(syncline_module $<TARGET_OBJECTS:syncline_wasm> $<TARGET_OBJECTS:sqlite3_wasm>)
 set_target_properties(syncline_module PROPERTIES OUTPUT_NAME syncline SUFFIX ".wasm")
 target_link_options(syncline_module PRIVATE
-  -Oz --no-entry -sSTANDALONE_WASM=1 -sALLOW_MEMORY_GROWTH=1 -sINITIAL_MEMORY=16MB
+  -Oz -flto --no-entry -sMALLOC=emmalloc -sBINARYEN_EXTRA_PASSES=--converge -sSTANDALONE_WASM=1 -sALLOW_MEMORY_GROWTH=1 -sINITIAL_MEMORY=16MB
   -sTOTAL_STACK=1MB -sERROR_ON_UNDEFINED_SYMBOLS=0 -sWARN_ON_UNDEFINED_SYMBOLS=0)

@@ -38,10 +38,11 @@ const common = {
 await build({
   ...common,
   platform: "browser",
-  external: ["syncline", "yjs"],
+  external: ["syncline", "yjs", "./doc.js"],
   entryPoints: {
     syncline: path.join(here, "src/index.ts"),
     worker: path.join(here, "src/worker.ts"),
+    doc: path.join(here, "src/doc.ts"),
     elements: path.join(here, "src/elements/index.ts"),
     react: path.join(here, "src/react.ts"),
     svelte: path.join(here, "src/svelte.ts"),

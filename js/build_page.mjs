@@ -20,8 +20,8 @@ await build({
   minify: true,
   legalComments: "none",
   logLevel: "warning",
-  // Only pages with live documents load it.
-  external: ["yjs"],
+  // Only pages with live documents load them.
+  external: ["yjs", "./doc.js"],
   alias: {
     syncline: path.join(here, "src/index.ts"),
     "syncline/elements": path.join(here, "src/elements/index.ts"),
@@ -30,7 +30,7 @@ await build({
 for (const name of fs.readdirSync(folder)) {
   if (!name.endsWith(".ts")) fs.copyFileSync(path.join(folder, name), path.join(out, name));
 }
-for (const name of ["worker.js", "syncline.wasm"]) {
+for (const name of ["worker.js", "doc.js", "syncline.wasm"]) {
   fs.copyFileSync(path.join(here, "dist", name), path.join(out, name));
 }
 

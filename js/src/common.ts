@@ -8,7 +8,7 @@ export type {
   Rejected,
   Sql,
 } from "./database.js";
-export { LiveDoc, type DocOptions, type Place } from "./doc.js";
+export type { DocOptions, LiveDoc, Place } from "./doc.js";
 export { LiveQuery } from "./live.js";
 export { Store, type Readable } from "./store.js";
 export { Collection, Table, type Document, type Query } from "./table.js";

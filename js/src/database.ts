@@ -1,5 +1,5 @@
 import { AutoSync, type AutoSyncOptions } from "./auto_sync.js";
-import { LiveDoc, type DocOptions } from "./doc.js";
+import type { DocOptions, LiveDoc } from "./doc.js";
 import { LiveQuery } from "./live.js";
 import type { Port } from "./port.js";
 import { Store } from "./store.js";
@@ -217,6 +217,8 @@ export class Database implements Sql {
    * the row's key, or the values of a key of several columns. Needs the package `yjs`.
    */
   async doc(table: string, key: SqlInput | readonly SqlInput[], column: string, options?: DocOptions): Promise<LiveDoc> {
+    // A file of its own: most pages have no documents.
+    const { LiveDoc } = await import("./doc.js");
     const live = await LiveDoc.open(this, { table, key, column }, options);
     this.docs.add(live);
     void live.over.then(() => this.docs.delete(live));

@@ -1,6 +1,6 @@
 import type * as Yjs from "yjs";
 import type { Database } from "./database.js";
-import { SynclineError, type SqlInput } from "./values.js";
+import type { SqlInput, SynclineError } from "./values.js";
 
 type YjsModule = typeof Yjs;
 

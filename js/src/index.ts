@@ -1,6 +1,5 @@
 // The package in a browser.
 import { Database } from "./database.js";
-import { takeLeftEdits } from "./doc.js";
 import type { OpenOptions } from "./open.js";
 import { OpfsStorage } from "./storage_opfs.js";
 import { SynclineError } from "./values.js";
@@ -33,8 +32,17 @@ export async function open(options: OpenOptions): Promise<Database> {
   const db = new Database(name, port, { token, url, autoSync });
   // The tab that leads may have been opened by an older version of the page.
   if (options.schema) await db.useSchema(options.schema);
-  await takeLeftEdits(db);
+  if (leftEdits(name)) await (await import("./doc.js")).takeLeftEdits(db);
   return db;
+}
+
+/** Whether a page that went left edits of documents behind; see doc.ts. */
+function leftEdits(name: string): boolean {
+  try {
+    return Object.keys(localStorage).some((key) => key.startsWith(`syncline-doc:${name}:`));
+  } catch {
+    return false; // forbidden here
+  }
 }
 
 /** Deletes a database of this browser, unsent work included. Nobody may have it open. */

@@ -27,7 +27,7 @@ const editorSource = `
 
 async function editorPage() {
   const folder = temporaryFolder();
-  for (const name of ["syncline.js", "worker.js", "elements.js", "syncline.wasm"]) {
+  for (const name of ["syncline.js", "worker.js", "doc.js", "elements.js", "syncline.wasm"]) {
     fs.copyFileSync(path.join(root, "js/dist", name), path.join(folder, name));
   }
   const common = { bundle: true, format: "esm", target: "es2022", minify: true, logLevel: "warning" };

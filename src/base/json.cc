@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/sort.h"
 #include "base/text.h"
 
 namespace syncline {
@@ -242,7 +243,7 @@ class JsonReader {
     for (const Json::Member& member : members) {
       names.emplace_back(member.name);
     }
-    std::sort(names.begin(), names.end());
+    syncline::sort(names.begin(), names.end());
     return std::adjacent_find(names.begin(), names.end()) != names.end();
   }
 
@@ -265,8 +266,8 @@ void append_members(std::string& out, const Json::Object& members, Order order) 
   }
   if (order == Order::sorted) {
     // std::string compares as unsigned bytes.
-    std::sort(ordered.begin(), ordered.end(),
-              [](const Json::Member* a, const Json::Member* b) { return a->name < b->name; });
+    syncline::sort(ordered.begin(), ordered.end(),
+                   [](const Json::Member* a, const Json::Member* b) { return a->name < b->name; });
   }
   out.push_back('{');
   for (const Json::Member* member : ordered) {

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 #include "base/check.h"
 
@@ -42,36 +42,42 @@ std::string_view error_code_name(ErrorCode code);
 // The code of a stable name; nothing for a name this version does not know.
 std::optional<ErrorCode> error_code_from_name(std::string_view name);
 
-// A failure with a reason that a person can read and a program can match (P10).
+// A failure with a reason that a person can read and a program can match (P10). One pointer, and
+// nearly all of its code out of line: it is handed up from some two thousand places.
 class [[nodiscard]] Error {
  public:
-  Error(ErrorCode code, std::string message)
-      : code_(code), retryable_(is_weather(code)), message_(std::move(message)) {}
+  Error(ErrorCode code, const char* message);
+  Error(ErrorCode code, std::string message);
+  Error(const Error& other);
+  Error(Error&& other) noexcept : body_(std::exchange(other.body_, nullptr)) {}
+  Error& operator=(Error other) noexcept {
+    std::swap(body_, other.body_);
+    return *this;
+  }
+  ~Error() {
+    if (body_ != nullptr) [[unlikely]] {
+      drop();
+    }
+  }
 
-  ErrorCode code() const { return code_; }
-  const std::string& message() const { return message_; }
+  ErrorCode code() const;
+  const std::string& message() const;
   // Weather passes: trying the same thing later may work.
-  bool retryable() const { return retryable_; }
+  bool retryable() const;
 
-  Error with_retryable(bool retryable) && {
-    retryable_ = retryable;
-    return std::move(*this);
-  }
+  Error with_retryable(bool retryable) &&;
   // Puts where it happened before what happened: "apply: table t: disk full".
-  Error in(std::string_view where) && {
-    message_.insert(0, std::string(where) + ": ");
-    return std::move(*this);
-  }
+  Error in(std::string_view where) &&;
 
  private:
-  static bool is_weather(ErrorCode code) {
-    return code == ErrorCode::busy || code == ErrorCode::unreachable ||
-           code == ErrorCode::timed_out;
-  }
+  template <typename T>
+  friend class Result;
+  struct Body;
+  struct None {};
+  explicit Error(None /*none*/) {}
+  void drop();
 
-  ErrorCode code_;
-  bool retryable_;
-  std::string message_;
+  Body* body_ = nullptr;  // null when moved from, and inside a Result that has a value
 };
 
 // A value or an Error; keeps to the shape of std::expected, which our compilers lack.
@@ -85,24 +91,43 @@ class [[nodiscard]] Result {
   requires std::is_constructible_v<T, U&&> &&(!std::is_same_v<std::remove_cvref_t<U>, Error>)&&(
       !std::is_same_v<std::remove_cvref_t<U>, Result>)
       Result(U&& value)  // NOLINT(google-explicit-constructor)
-      : state_(std::in_place_index<0>, std::forward<U>(value)) {}
+      : value_(std::forward<U>(value)), error_(Error::None()) {}
   Result(Error error)  // NOLINT(google-explicit-constructor)
-      : state_(std::in_place_index<1>, std::move(error)) {}
+      : error_(std::move(error)), has_value_(false) {}
+  Result(const Result& other) : error_(other.error_), has_value_(other.has_value_) {
+    if (has_value_) {
+      new (&value_) T(other.value_);
+    }
+  }
+  Result(Result&& other) noexcept : error_(std::move(other.error_)), has_value_(other.has_value_) {
+    if (has_value_) {
+      new (&value_) T(std::move(other.value_));
+    }
+  }
+  Result& operator=(Result other) noexcept {
+    this->~Result();
+    return *new (this) Result(std::move(other));
+  }
+  ~Result() {
+    if (has_value_) {
+      value_.~T();
+    }
+  }
 
-  bool has_value() const { return state_.index() == 0; }
+  bool has_value() const { return has_value_; }
   explicit operator bool() const { return has_value(); }
 
   T& value() & {
     SL_CHECK(has_value());
-    return *std::get_if<0>(&state_);
+    return value_;
   }
   const T& value() const& {
     SL_CHECK(has_value());
-    return *std::get_if<0>(&state_);
+    return value_;
   }
   T&& value() && {
     SL_CHECK(has_value());
-    return std::move(*std::get_if<0>(&state_));
+    return std::move(value_);
   }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
@@ -112,19 +137,24 @@ class [[nodiscard]] Result {
 
   Error& error() & {
     SL_CHECK(!has_value());
-    return *std::get_if<1>(&state_);
+    return error_;
   }
   const Error& error() const& {
     SL_CHECK(!has_value());
-    return *std::get_if<1>(&state_);
+    return error_;
   }
   Error&& error() && {
     SL_CHECK(!has_value());
-    return std::move(*std::get_if<1>(&state_));
+    return std::move(error_);
   }
 
  private:
-  std::variant<T, Error> state_;
+  // Not a std::variant, whose tables of functions no linker sees through.
+  union {
+    T value_;
+  };
+  Error error_;
+  bool has_value_ = true;
 };
 
 template <>
@@ -132,28 +162,30 @@ class [[nodiscard]] Result<void> {
  public:
   using value_type = void;
 
-  Result() = default;
-  Result(Error error) : error_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  Result() : error_(Error::None()) {}
+  Result(Error error)
+      : error_(std::move(error)), has_value_(false) {}  // NOLINT(google-explicit-constructor)
 
-  bool has_value() const { return !error_.has_value(); }
+  bool has_value() const { return has_value_; }
   explicit operator bool() const { return has_value(); }
   void value() const { SL_CHECK(has_value()); }
 
   Error& error() & {
-    SL_CHECK(error_.has_value());
-    return *error_;
+    SL_CHECK(!has_value());
+    return error_;
   }
   const Error& error() const& {
-    SL_CHECK(error_.has_value());
-    return *error_;
+    SL_CHECK(!has_value());
+    return error_;
   }
   Error&& error() && {
-    SL_CHECK(error_.has_value());
-    return std::move(*error_);
+    SL_CHECK(!has_value());
+    return std::move(error_);
   }
 
  private:
-  std::optional<Error> error_;
+  Error error_;
+  bool has_value_ = true;
 };
 
 }  // namespace syncline

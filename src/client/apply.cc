@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/sort.h"
 #include "model/cell_content.h"
 
 namespace syncline {
@@ -443,7 +444,7 @@ Result<bool> Apply::fast_state(Incoming& incoming, RowReader& reader) {
     incoming.order.emplace_back(incoming.column_ids[cell.column], i);
   }
   SL_TRY(parts_.clock.observe(newest));
-  std::sort(incoming.order.begin(), incoming.order.end());
+  syncline::sort(incoming.order.begin(), incoming.order.end());
   RowClock clock;
   SL_TRY(clock.life, parts_.origins.clock_of(reader.life()));
   incoming.columns.clear();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/sort.h"
 #include "model/value_codec.h"
 
 namespace syncline {
@@ -411,7 +412,7 @@ std::vector<RowId> CaptureBuffer::repeated_rows(const TableOps& ops) {
       rows.push_back(after(op.first, i));
     }
   }
-  std::sort(rows.begin(), rows.end());
+  syncline::sort(rows.begin(), rows.end());
   std::vector<RowId> repeated;
   for (std::size_t i = 1; i < rows.size(); ++i) {
     if (rows[i] == rows[i - 1] && (repeated.empty() || repeated.back() != rows[i])) {
@@ -518,7 +519,7 @@ Result<void> CaptureBuffer::for_each_run(
   }
   SL_TRY(std::vector<Net> nets, net_effect(*found, key_of));
   // Ends come first: a rowid may have been given to another key since.
-  std::stable_sort(nets.begin(), nets.end(), [](const Net& a, const Net& b) {
+  syncline::stable_sort(nets.begin(), nets.end(), [](const Net& a, const Net& b) {
     return a.is_there != b.is_there ? !a.is_there : a.row < b.row;
   });
   Writer values;

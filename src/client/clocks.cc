@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/sort.h"
+
 namespace syncline {
 namespace {
 
@@ -504,7 +506,7 @@ Result<void> Clocks::store_chunks(TableId table, TableClocks& clocks) {
       ids.push_back(id);
     }
   }
-  std::sort(ids.begin(), ids.end());
+  syncline::sort(ids.begin(), ids.end());
   SL_TRY(Statement * write, write_chunk_.get(connection_));
   Writer body;
   for (const ChunkId id : ids) {

@@ -1,10 +1,10 @@
 #include "client/documents.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <variant>
 
 #include "base/digest.h"
+#include "base/sort.h"
 #include "base/text.h"
 #include "sqlite/savepoint.h"
 #include "ydoc/merge.h"
@@ -110,9 +110,11 @@ ydoc::Any any_of(const ydoc::Content& content) {
 }
 
 std::string hex_of(std::uint64_t value) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
-  return text;
+  std::string out;
+  for (unsigned shift = 64; shift > 0; shift -= 4) {
+    out.push_back("0123456789abcdef"[(value >> (shift - 4)) & 15U]);
+  }
+  return out;
 }
 
 std::string name_of(const DocBase& base) { return to_text(base.stamp) + "/" + hex_of(base.hash); }
@@ -334,7 +336,7 @@ Result<std::string> Documents::json(const Place& place) {
   SL_TRY(const Opened opened, open(place));
   ydoc::Any::Object roots;
   std::vector<std::string> names = opened.document.doc->root_names();
-  std::sort(names.begin(), names.end());
+  syncline::sort(names.begin(), names.end());
   for (const std::string& name : names) {
     ydoc::Doc& doc = *opened.document.doc;
     const ydoc::TypeKind kind = ydoc::likely_kind(doc.root(name, ydoc::TypeKind::untyped));

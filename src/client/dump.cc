@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "base/sort.h"
 #include "base/value_json.h"
 #include "sqlite/savepoint.h"
 
@@ -34,7 +35,7 @@ std::vector<DumpColumn> sorted_columns(const TrackedTable& table) {
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
     named.emplace_back(table.columns[i].name, static_cast<int>(table.key.size() + i));
   }
-  std::sort(named.begin(), named.end());
+  syncline::sort(named.begin(), named.end());
   std::vector<DumpColumn> out;
   for (const auto& [name, position] : named) {
     DumpColumn column;

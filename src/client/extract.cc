@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/sort.h"
 #include "model/merge.h"
 #include "wire/limits.h"
 
@@ -443,8 +444,8 @@ Result<void> Extract::set_row(Running& running, TableAccess& access, const LogRu
     // A counter's present value is no edit of its own.
     return state_row(running, access, *stored);
   }
-  std::sort(columns.begin(), columns.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
+  syncline::sort(columns.begin(), columns.end(),
+                 [](const auto& a, const auto& b) { return a.first < b.first; });
   for (const auto& [position, stamp] : columns) {
     running.positions.push_back(position);
     running.stamps.push_back(stamp);
@@ -509,7 +510,7 @@ Result<void> Extract::past_row(Running& running, TableAccess& access, const LogR
       positions.push_back(static_cast<std::uint16_t>(position));
     }
   });
-  std::sort(positions.begin(), positions.end());
+  syncline::sort(positions.begin(), positions.end());
   std::vector<Stamp> kept_replaced;
   if (running.row.version <= running.range.once_acknowledged) {
     const auto is_lost = [&](std::uint16_t position) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/sort.h"
 #include "model/value_codec.h"
 
 namespace syncline {
@@ -172,7 +173,7 @@ Result<std::vector<ForeignKeys::Row>> ForeignKeys::dangling(std::size_t count_ma
     SL_TRY(Statement rows, connection_.prepare(sql));
     SL_TRY(collect(rows, *child, count_max, out));
   }
-  std::sort(out.begin(), out.end());
+  syncline::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/sort.h"
 #include "model/cell_content.h"
 #include "model/merge.h"
 #include "sqlite/savepoint.h"
@@ -107,8 +108,8 @@ Result<void> RejectedChanges::redo(const RowEdit& edit) {
       cells.emplace_back(table->columns[static_cast<std::size_t>(position)].id, cell.value);
     }
   }
-  std::sort(cells.begin(), cells.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
+  syncline::sort(cells.begin(), cells.end(),
+                 [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<ValueView> values;
   for (const auto& [column, value] : cells) {
     columns.insert(column);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/sort.h"
 #include "client/row_store.h"
 #include "model/cell_content.h"
 #include "model/counter.h"
@@ -46,8 +47,8 @@ DocContent renamed_document(const Renaming& how, DocContent document) {
   for (DocWaiting& one : document.waiting) {
     one.stamp = how.stamp(one.stamp);
   }
-  std::sort(document.waiting.begin(), document.waiting.end(),
-            [](const DocWaiting& a, const DocWaiting& b) { return a.stamp < b.stamp; });
+  syncline::sort(document.waiting.begin(), document.waiting.end(),
+                 [](const DocWaiting& a, const DocWaiting& b) { return a.stamp < b.stamp; });
   return document;
 }
 

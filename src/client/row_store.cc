@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/sort.h"
 #include "model/cell_content.h"
 #include "model/stamp_codec.h"
 #include "wire/limits.h"
@@ -175,8 +176,8 @@ Result<LoadedRow> RowStore::load(TableAccess& access, Bytes key) {
       SL_TRY(out.state.life_replaced, origins_.stamp_of(tomb->replaced));
     }
   }
-  std::sort(out.state.cells.begin(), out.state.cells.end(),
-            [](const CellState& a, const CellState& b) { return a.column < b.column; });
+  syncline::sort(out.state.cells.begin(), out.state.cells.end(),
+                 [](const CellState& a, const CellState& b) { return a.column < b.column; });
   for (CellState& cell : extra) {
     if (out.state.voids(cell.stamp)) {
       continue;  // the row ended or began anew since, by a write that did not look here
@@ -205,8 +206,8 @@ Result<RowClock> RowStore::clock_of(const TrackedTable& table, const RowState& s
       clock.cells.push_back({column.id, time});
     }
   }
-  std::sort(clock.cells.begin(), clock.cells.end(),
-            [](const CellClock& a, const CellClock& b) { return a.column < b.column; });
+  syncline::sort(clock.cells.begin(), clock.cells.end(),
+                 [](const CellClock& a, const CellClock& b) { return a.column < b.column; });
   return clock;
 }
 
@@ -227,8 +228,8 @@ Result<RowId> RowStore::write_values(TableAccess& access, Bytes key, const Loade
       wanted.emplace_back(column.id, std::move(value));
     }
   }
-  std::sort(wanted.begin(), wanted.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
+  syncline::sort(wanted.begin(), wanted.end(),
+                 [](const auto& a, const auto& b) { return a.first < b.first; });
   ColumnSet columns;
   std::vector<ValueView> values;
   for (const auto& [id, value] : wanted) {

@@ -154,6 +154,8 @@ Answer alter_commit(Engine& engine, Arguments /*arguments*/) {
   return answer(engine.alter_commit());
 }
 
+// For a person at a shell who compares and checks; a page would load them for nothing.
+#ifndef __EMSCRIPTEN__
 Answer digest(Engine& engine, Arguments /*arguments*/) {
   SL_TRY(const Sha256Digest digest, dump_digest(engine.connection(), engine.catalog()));
   return to_hex(digest);
@@ -183,6 +185,7 @@ Answer verify_all(Engine& engine, Arguments /*arguments*/) {
   out += "]";
   return out;
 }
+#endif
 
 Answer export_pending(Engine& engine, Arguments /*arguments*/) {
   SL_TRY(ByteVector file, engine.export_pending());
@@ -249,9 +252,11 @@ constexpr Entry entries[] = {
     {"syncline_discard_rejected", 1, discard},
     {"syncline_alter_begin", 0, alter_begin},
     {"syncline_alter_commit", 0, alter_commit},
+#ifndef __EMSCRIPTEN__
     {"syncline_digest", 0, digest},
     {"syncline_dump", -1, dump_text},
     {"syncline_verify", 0, verify_all},
+#endif
     {"syncline_rescan", 0, rescan},
     {"syncline_gc", -1, collect_garbage},
     {"syncline_site_id", 0, site_id},

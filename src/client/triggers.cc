@@ -20,7 +20,7 @@ struct TapInsert {
   std::string values;
 
   explicit TapInsert(TapKind kind) : values(std::to_string(static_cast<int>(kind))) {}
-  void add(int column, const std::string& expression) {
+  void add(std::size_t column, const std::string& expression) {
     columns += ",c" + std::to_string(column);
     values += "," + expression;
   }

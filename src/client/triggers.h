@@ -33,10 +33,10 @@ inline int tap_column_count(const TrackedTable& table) {
   return tap_fixed_columns + 2 * static_cast<int>(table.key.size() + table.columns.size());
 }
 
-inline constexpr int tap_old_column(std::size_t index) {
-  return tap_fixed_columns + 2 * static_cast<int>(index);
+inline constexpr std::size_t tap_old_column(std::size_t index) {
+  return static_cast<std::size_t>(tap_fixed_columns) + 2 * index;
 }
-inline constexpr int tap_new_column(std::size_t index) { return tap_old_column(index) + 1; }
+inline constexpr std::size_t tap_new_column(std::size_t index) { return tap_old_column(index) + 1; }
 
 inline constexpr int shared_tap_columns = 5;
 inline constexpr TableId shared_tap = 0;

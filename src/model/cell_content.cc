@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/sort.h"
 #include "model/stamp_codec.h"
 #include "model/value_codec.h"
 
@@ -287,7 +288,7 @@ std::vector<Stamp> stamps_of(const CellState& cell) {
     stamps.push_back(entry.stamp);
   }
   stamps.insert(stamps.end(), content->document.newest.begin(), content->document.newest.end());
-  std::sort(stamps.begin(), stamps.end());
+  syncline::sort(stamps.begin(), stamps.end());
   stamps.erase(std::unique(stamps.begin(), stamps.end()), stamps.end());
   return stamps;
 }

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/sort.h"
 #include "base/text.h"
 #include "model/stamp_codec.h"
 
@@ -162,8 +163,8 @@ std::vector<Event> events_of(const JsonEntries& entries) {
     events.push_back({entry.stamp, &entry.field, false});
   }
   // Stable: at one stamp paths keep their order, ancestors first.
-  std::stable_sort(events.begin(), events.end(),
-                   [](const Event& a, const Event& b) { return a.stamp < b.stamp; });
+  syncline::stable_sort(events.begin(), events.end(),
+                        [](const Event& a, const Event& b) { return a.stamp < b.stamp; });
   return events;
 }
 
@@ -233,8 +234,8 @@ std::optional<JsonEdit> diff_documents(std::string_view before, std::string_view
   }
   JsonEdit edit;
   diff_objects(edit, {}, *old_document, *new_document);
-  std::sort(edit.begin(), edit.end(),
-            [](const JsonField& a, const JsonField& b) { return a.path < b.path; });
+  syncline::sort(edit.begin(), edit.end(),
+                 [](const JsonField& a, const JsonField& b) { return a.path < b.path; });
   return edit;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/digest.h"
+#include "base/sort.h"
 
 namespace syncline {
 namespace {
@@ -21,7 +22,8 @@ const Named* find_named(const std::vector<Named>& all, std::string_view name) {
 
 template <typename Named>
 void sort_by_name(std::vector<Named>& all) {
-  std::sort(all.begin(), all.end(), [](const Named& a, const Named& b) { return a.name < b.name; });
+  syncline::sort(all.begin(), all.end(),
+                 [](const Named& a, const Named& b) { return a.name < b.name; });
 }
 
 // ASCII only, as SQLite compares type names.

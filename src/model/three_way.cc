@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/sort.h"
 
 namespace syncline {
 namespace {
@@ -289,8 +290,8 @@ ThreeWay merge_documents(const ValueView& base, const ValueView& ours, const Val
   ThreeWay out;
   const Json merged =
       merge_members({}, {&*base_document, &*our_document, &*their_document}, out.disagreements);
-  std::sort(out.disagreements.begin(), out.disagreements.end(),
-            [](const Disagreement& a, const Disagreement& b) { return a.path < b.path; });
+  syncline::sort(out.disagreements.begin(), out.disagreements.end(),
+                 [](const Disagreement& a, const Disagreement& b) { return a.path < b.path; });
   out.merged = Value::text(write_canonical_json(merged));
   return out;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/sort.h"
 #include "wire/limits.h"
 
 namespace syncline {
@@ -365,8 +366,8 @@ RowEdit read_edit(const RowReader& reader) {
     edit.cells.push_back({reader.columns()[cell.column], cell.form, Value(cell.value.view()),
                           reader.kind() == RowKind::set ? cell.stamp : Stamp()});
   }
-  std::sort(edit.cells.begin(), edit.cells.end(),
-            [](const CellEdit& a, const CellEdit& b) { return a.column < b.column; });
+  syncline::sort(edit.cells.begin(), edit.cells.end(),
+                 [](const CellEdit& a, const CellEdit& b) { return a.column < b.column; });
   return edit;
 }
 
@@ -379,8 +380,8 @@ RowState read_state(const RowReader& reader) {
     state.cells.push_back(
         {reader.columns()[cell.column], cell.form, cell.stamp, Value(cell.value.view()), Stamp()});
   }
-  std::sort(state.cells.begin(), state.cells.end(),
-            [](const CellState& a, const CellState& b) { return a.column < b.column; });
+  syncline::sort(state.cells.begin(), state.cells.end(),
+                 [](const CellState& a, const CellState& b) { return a.column < b.column; });
   return state;
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "base/sort.h"
 #include "ydoc/limits.h"
 #include "ydoc/utf.h"
 
@@ -274,7 +275,7 @@ Any Any::object(Object value) {
         unique[found->second].second = std::move(member);
       }
     }
-    std::stable_sort(unique.begin(), unique.end(), [](const auto& a, const auto& b) {
+    syncline::stable_sort(unique.begin(), unique.end(), [](const auto& a, const auto& b) {
       const auto left = array_index(a.first);
       const auto right = array_index(b.first);
       return left && (!right || *left < *right);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/sort.h"
 #include "ydoc/merge.h"
 #include "ydoc/store.h"
 #include "ydoc/struct_view.h"
@@ -79,7 +80,7 @@ Result<CheckedUpdate> check_update(Bytes update, const Limits& limits) {
     return a.client != b.client ? a.client < b.client : a.clock < b.clock;
   };
   if (!std::is_sorted(out.sections.begin(), out.sections.end(), before)) {
-    std::stable_sort(out.sections.begin(), out.sections.end(), before);
+    syncline::stable_sort(out.sections.begin(), out.sections.end(), before);
   }
   return out;
 }
@@ -222,7 +223,7 @@ void Applier::set_aside() {
 }
 
 ByteVector Applier::rest() {
-  std::stable_sort(aside_.begin(), aside_.end(), [](const Section& a, const Section& b) {
+  syncline::stable_sort(aside_.begin(), aside_.end(), [](const Section& a, const Section& b) {
     return a.client != b.client ? a.client > b.client : a.clock < b.clock;
   });
   SectionWriter writer;

@@ -4,6 +4,7 @@
 #include <deque>
 #include <unordered_map>
 
+#include "base/sort.h"
 #include "ydoc/merge.h"
 #include "ydoc/store.h"
 #include "ydoc/update_v2.h"
@@ -139,7 +140,7 @@ Subscription Doc::observe(Type type, std::function<void(const Event&)> call) {
   Observers::One& one = observers_->add();
   one.type = type;
   one.on_event = std::move(call);
-  refresh_hooks();
+  watch_structure();
   return observers_->last;
 }
 
@@ -147,14 +148,14 @@ Subscription Doc::observe_deep(Type type, std::function<void(const std::vector<E
   Observers::One& one = observers_->add();
   one.type = type;
   one.on_deep = std::move(call);
-  refresh_hooks();
+  watch_structure();
   return observers_->last;
 }
 
 Subscription Doc::on_transaction(std::function<void(Transaction&)> call) {
   Observers::One& one = observers_->add();
   one.on_transaction = std::move(call);
-  refresh_hooks();
+  watch_structure();
   return observers_->last;
 }
 
@@ -163,6 +164,15 @@ void Doc::unsubscribe(Subscription subscription) {
     one.gone = one.gone || one.id == subscription;
   }
   observers_->sweep();
+  refresh_hooks();
+}
+
+// Apart from the other hook, so that a program in which nobody asks for events does not carry what
+// makes them.
+void Doc::watch_structure() {
+  if (!store_->hooks.after_transaction) {
+    store_->hooks.after_transaction = [this](Transaction& txn) { after_transaction(txn); };
+  }
   refresh_hooks();
 }
 
@@ -177,9 +187,6 @@ void Doc::refresh_hooks() {
   }
   store_->record_changes = structural;
   // The hooks stay once set: this may run inside one of them.
-  if (structural && !store_->hooks.after_transaction) {
-    store_->hooks.after_transaction = [this](Transaction& txn) { after_transaction(txn); };
-  }
   if (updates && !store_->hooks.after_cleanup) {
     store_->hooks.after_cleanup = [this](Transaction& txn) { after_cleanup(txn); };
   }
@@ -194,8 +201,9 @@ std::vector<Event> select(const std::vector<Event>& events, const std::vector<st
     out.push_back(events[i]);
     out.back().path = path_between(from, events[i].target);
   }
-  std::stable_sort(out.begin(), out.end(),
-                   [](const Event& a, const Event& b) { return a.path.size() < b.path.size(); });
+  syncline::stable_sort(out.begin(), out.end(), [](const Event& a, const Event& b) {
+    return a.path.size() < b.path.size();
+  });
   return out;
 }
 

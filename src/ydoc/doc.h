@@ -120,6 +120,7 @@ class Doc {
   struct Observers;
   void after_transaction(struct Transaction& txn);
   void after_cleanup(struct Transaction& txn);
+  void watch_structure();
   void refresh_hooks();
 
   std::unique_ptr<Store> store_;

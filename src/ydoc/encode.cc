@@ -1,6 +1,7 @@
 // tidy-allow(dead-file): what it defines is declared in store.h
 #include <algorithm>
 
+#include "base/sort.h"
 #include "ydoc/merge.h"
 #include "ydoc/store.h"
 #include "ydoc/utf.h"
@@ -147,8 +148,8 @@ void Store::encode_transaction(const Transaction& txn, Encoder& out) const {
   const std::vector<Transaction::Touched>* touched = &txn.touched;
   if (touched->size() > 1) {
     several = txn.touched;
-    std::sort(several.begin(), several.end(),
-              [](const auto& a, const auto& b) { return a.client->id > b.client->id; });
+    syncline::sort(several.begin(), several.end(),
+                   [](const auto& a, const auto& b) { return a.client->id > b.client->id; });
     touched = &several;
   }
   std::uint64_t sections = 0;

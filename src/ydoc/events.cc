@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/sort.h"
 #include "ydoc/list_index.h"
 #include "ydoc/marks.h"
 #include "ydoc/store.h"
@@ -229,7 +230,7 @@ std::vector<Event> make_events(const Store& store, const Transaction& txn) {
     Event event;
     event.target = Type(branch);
     std::vector<Key> done;
-    std::sort(keys.begin(), keys.end());
+    syncline::sort(keys.begin(), keys.end());
     keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
     for (const Key key : keys) {
       if (key != no_key) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/sort.h"
+
 namespace syncline::ydoc {
 
 Result<StateVector> StateVector::decode(Bytes bytes) {
@@ -40,8 +42,8 @@ Clock StateVector::clock_of(ClientId client) const {
 }
 
 StateVector StateVector::from_entries(std::vector<Entry> entries) {
-  std::stable_sort(entries.begin(), entries.end(),
-                   [](const Entry& a, const Entry& b) { return a.client > b.client; });
+  syncline::stable_sort(entries.begin(), entries.end(),
+                        [](const Entry& a, const Entry& b) { return a.client > b.client; });
   StateVector out;
   for (const Entry& entry : entries) {
     if (!out.entries_.empty() && out.entries_.back().client == entry.client) {
@@ -66,7 +68,7 @@ void DeleteSet::normalize() {
     return;
   }
   if (!std::is_sorted(ranges_.begin(), ranges_.end(), before)) {
-    std::sort(ranges_.begin(), ranges_.end(), before);
+    syncline::sort(ranges_.begin(), ranges_.end(), before);
   }
   std::size_t kept = 0;
   for (std::size_t i = 1; i < ranges_.size(); ++i) {
@@ -133,8 +135,9 @@ void DeleteSet::write(Encoder& out) const {
 }
 
 void DeleteSet::sort_clients() {
-  std::stable_sort(ranges_.begin(), ranges_.end(),
-                   [](const DeleteRange& a, const DeleteRange& b) { return a.client > b.client; });
+  syncline::stable_sort(
+      ranges_.begin(), ranges_.end(),
+      [](const DeleteRange& a, const DeleteRange& b) { return a.client > b.client; });
 }
 
 }  // namespace syncline::ydoc

@@ -1,10 +1,8 @@
 // tidy-allow(dead-file): what it defines is declared in any.h
-#include <clocale>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <optional>
 
+#include "base/text.h"
 #include "ydoc/any.h"
 #include "ydoc/limits.h"
 #include "ydoc/utf.h"
@@ -15,69 +13,12 @@ namespace syncline::ydoc {
 
 namespace {
 
-// The digits of the shortest decimal that reads back as the same double, and where its point lies:
-// 0.digits * 10^exponent.
-struct Decimal {
-  std::string digits;
-  int exponent = 0;
-};
-
-Decimal shortest_decimal(double magnitude) {
-  char text[40];
-  for (int precision = 0; precision < 17; ++precision) {
-    std::snprintf(text, sizeof text, "%.*e", precision, magnitude);
-    if (std::strtod(text, nullptr) == magnitude) {
-      break;
-    }
-  }
-  Decimal out;
-  const char* at = text;
-  for (; *at != 'e'; ++at) {
-    if (*at >= '0' && *at <= '9') {
-      out.digits.push_back(*at);
-    }
-  }
-  out.exponent = static_cast<int>(std::strtol(at + 1, nullptr, 10)) + 1;
-  while (out.digits.size() > 1 && out.digits.back() == '0') {
-    out.digits.pop_back();
-  }
-  return out;
-}
-
-std::string layout(const Decimal& decimal) {
-  const auto count = static_cast<int>(decimal.digits.size());
-  const int point = decimal.exponent;
-  std::string out;
-  if (count <= point && point <= 21) {
-    out = decimal.digits;
-    out.append(static_cast<std::size_t>(point - count), '0');
-    return out;
-  }
-  if (0 < point && point <= 21) {
-    out = decimal.digits;
-    out.insert(out.begin() + point, '.');
-    return out;
-  }
-  if (-6 < point && point <= 0) {
-    out.push_back('0');
-    out.push_back('.');
-    out.append(static_cast<std::size_t>(-point), '0');
-    return out.append(decimal.digits);
-  }
-  out.push_back(decimal.digits[0]);
-  if (count > 1) {
-    out.push_back('.');
-    out.append(decimal.digits, 1);
-  }
-  const int power = point - 1;
-  out += power < 0 ? "e-" : "e+";
-  return out.append(std::to_string(power < 0 ? -power : power));
-}
-
 void put_escape(std::string& out, std::uint32_t unit) {
-  char text[8];
-  std::snprintf(text, sizeof text, "\\u%04x", static_cast<unsigned>(unit));
-  out += text;
+  constexpr const char* digits = "0123456789abcdef";
+  out += "\\u";
+  for (const unsigned shift : {12U, 8U, 4U, 0U}) {
+    out.push_back(digits[(unit >> shift) & 15U]);
+  }
 }
 
 bool is_plain(char c) {
@@ -426,12 +367,8 @@ class JsonReader {
         return std::nullopt;
       }
     }
-    std::string text(text_.substr(begin, at_ - begin));
-    if (const std::size_t point = text.find('.'); point != std::string::npos) {
-      // strtod follows the host program's locale, which may write the point otherwise.
-      text[point] = std::localeconv()->decimal_point[0];
-    }
-    return Any::number(std::strtod(text.c_str(), nullptr));
+    auto value = parse_double(text_.substr(begin, at_ - begin));
+    return value ? std::optional(Any::number(*value)) : std::nullopt;
   }
 
   std::string_view text_;
@@ -445,21 +382,13 @@ std::string number_to_text(double value) {
   if (std::isnan(value)) {
     return "NaN";
   }
-  if (value == 0) {
-    return "0";
+  if (std::isinf(value)) {
+    return value < 0 ? "-Infinity" : "Infinity";
   }
-  std::string out;
-  if (value < 0) {
-    out.push_back('-');
+  if (std::fabs(value) < 1e15 && std::trunc(value) == value) {
+    return std::to_string(static_cast<std::int64_t>(value));
   }
-  const double magnitude = std::fabs(value);
-  if (std::isinf(magnitude)) {
-    return out.append("Infinity");
-  }
-  if (magnitude < 1e15 && std::trunc(magnitude) == magnitude) {
-    return out.append(std::to_string(static_cast<std::uint64_t>(magnitude)));
-  }
-  return out.append(layout(shortest_decimal(magnitude)));
+  return format_js_number(value);
 }
 
 std::string to_json(const Any& value) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <queue>
 
+#include "base/sort.h"
 #include "ydoc/struct_view.h"
 
 namespace syncline::ydoc {
@@ -26,7 +27,7 @@ class ReaderQueue {
       }
     }
     if (!std::is_sorted(fresh_.begin(), fresh_.end(), before)) {
-      std::stable_sort(fresh_.begin(), fresh_.end(), before);
+      syncline::stable_sort(fresh_.begin(), fresh_.end(), before);
     }
   }
 

@@ -1,6 +1,7 @@
 // tidy-allow(dead-file): what it defines is declared in types.h
 #include <algorithm>
 
+#include "base/sort.h"
 #include "ydoc/marks.h"
 #include "ydoc/store.h"
 #include "ydoc/types.h"
@@ -98,8 +99,8 @@ std::vector<std::pair<std::string, std::string>> mark_attributes(const Any& valu
       out.emplace_back(std::to_string(i), to_wtf8({&units[i], 1}));
     }
   }
-  std::stable_sort(out.begin(), out.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  syncline::stable_sort(out.begin(), out.end(),
+                        [](const auto& a, const auto& b) { return a.first < b.first; });
   return out;
 }
 
@@ -107,8 +108,8 @@ Result<std::string> formatted_text(Type type, int depth) {
   std::string out;
   for (const DeltaOut& op : Text(type).to_delta()) {
     Attributes marks = op.attributes;
-    std::stable_sort(marks.begin(), marks.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    syncline::stable_sort(marks.begin(), marks.end(),
+                          [](const auto& a, const auto& b) { return a.first < b.first; });
     for (const auto& [name, value] : marks) {
       out += "<" + name;
       for (const auto& [key, text] : mark_attributes(value)) {
@@ -151,7 +152,7 @@ Result<std::string> xml_text(Type type, int depth) {
       return children_text(type, depth - 1);
     case TypeKind::xml_element: {
       std::vector<std::string> keys = KeyedType(type.branch()).keys();
-      std::sort(keys.begin(), keys.end());
+      syncline::sort(keys.begin(), keys.end());
       const std::string name = lower(type.name());
       std::string out = "<" + name;
       for (const std::string& key : keys) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/sort.h"
 #include "ydoc/list_index.h"
 #include "ydoc/utf.h"
 
@@ -96,8 +97,8 @@ const std::vector<Client*>& ClientTable::sorted() {
     for (Client& client : clients_) {
       sorted_.push_back(&client);
     }
-    std::sort(sorted_.begin(), sorted_.end(),
-              [](const Client* a, const Client* b) { return a->id > b->id; });
+    syncline::sort(sorted_.begin(), sorted_.end(),
+                   [](const Client* a, const Client* b) { return a->id > b->id; });
     is_sorted_ = true;
   }
   return sorted_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/sort.h"
 #include "ydoc/edit.h"
 #include "ydoc/list_index.h"
 
@@ -92,7 +93,7 @@ void order_keys(const Store& store, MarkList& marks) {
                    [&](const Marks::Entry& mark) { return number_of(mark).has_value(); })) {
     return;
   }
-  std::stable_sort(marks.begin(), marks.end(), [&](const auto& a, const auto& b) {
+  syncline::stable_sort(marks.begin(), marks.end(), [&](const auto& a, const auto& b) {
     const auto left = number_of(a);
     const auto right = number_of(b);
     return left && (!right || *left < *right);

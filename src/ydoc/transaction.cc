@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "base/check.h"
+#include "base/sort.h"
 #include "ydoc/store.h"
 
 namespace syncline::ydoc {
@@ -124,7 +125,7 @@ void normalize(std::vector<Transaction::Deleted>& deletes) {
     return a.client != b.client ? a.client->id > b.client->id : a.clock < b.clock;
   };
   if (!std::is_sorted(deletes.begin(), deletes.end(), before)) {
-    std::sort(deletes.begin(), deletes.end(), before);
+    syncline::sort(deletes.begin(), deletes.end(), before);
   }
   std::size_t kept = 0;
   for (std::size_t i = 1; i < deletes.size(); ++i) {
