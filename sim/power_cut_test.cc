@@ -54,6 +54,9 @@ struct Forgetful {
   std::int64_t number(const std::string& query) { return sql().query_int(query)->value_or(-1); }
   // A note that somebody else wrote, from the server, which counts to `sequence`.
   void hear(std::uint64_t sequence, const std::string& title) {
+    REQUIRE(try_to_hear(sequence, title));
+  }
+  bool try_to_hear(std::uint64_t sequence, const std::string& title) {
     ReplicaId other;
     other.bytes[0] = 9;
     Change change;
@@ -67,7 +70,7 @@ struct Forgetful {
     change.edits = {edit};
     const ByteVector bytes = encode_change(change);
     const Bytes parts[] = {bytes};
-    REQUIRE(engine->apply_remote(parts, ServerVersion(sequence)));
+    return engine->apply_remote(parts, ServerVersion(sequence)).has_value();
   }
 };
 
@@ -109,4 +112,40 @@ TEST_CASE("a power cut may take back what the server has, whole, and nothing tha
     CHECK(replica.engine->log_head()->own_sequence == own);
   }
   CHECK(forgotten > 0);
+}
+
+TEST_CASE("a disk that fails or is full leaves no transaction open, whichever write it was") {
+  Forgetful replica;
+  REQUIRE(replica.engine->initialise());
+  REQUIRE(replica.sql().execute("CREATE TABLE notes(id INTEGER PRIMARY KEY, title TEXT)"));
+  REQUIRE(replica.engine->track("notes", {}));
+  REQUIRE(replica.engine->open_session("team"));
+  std::uint64_t sequence = 0;
+  int failures = 0;
+  for (std::uint64_t round = 1; round <= 200; ++round) {
+    CAPTURE(round);
+    replica.disk.set_full(round % 3 == 0);
+    replica.disk.fail_writes(replica.random.below(12));
+    for (int again = 0; again < 4; ++again) {
+      const bool heard = replica.try_to_hear(sequence + 1, "plain");
+      sequence += heard ? 1 : 0;
+      failures += heard ? 0 : 1;
+      CHECK(replica.sql().autocommit());
+      CHECK(replica.number("PRAGMA synchronous") == 2);
+      // The application writes meanwhile, and gives up when it fails.
+      if (!replica.sql().execute("BEGIN IMMEDIATE; INSERT INTO notes(id) VALUES(-1 - " +
+                                 std::to_string(round * 10 + static_cast<std::uint64_t>(again)) +
+                                 "); COMMIT") &&
+          !replica.sql().autocommit()) {
+        (void)replica.sql().execute("ROLLBACK");
+      }
+      CHECK(replica.sql().autocommit());
+    }
+    replica.disk.set_full(false);
+    replica.disk.fail_writes(0);
+    replica.hear(++sequence, "after it");
+    CHECK(replica.number("SELECT count(*) FROM notes WHERE id > 0") ==
+          static_cast<std::int64_t>(sequence));
+  }
+  CHECK(failures > 0);
 }

@@ -443,7 +443,7 @@ Result<bool> Apply::fast_state(Incoming& incoming, RowReader& reader) {
     newest = std::max(newest, cell.stamp.time);
     incoming.order.emplace_back(incoming.column_ids[cell.column], i);
   }
-  SL_TRY(parts_.clock.observe(newest));
+  SL_TRY(observe_state(newest));
   syncline::sort(incoming.order.begin(), incoming.order.end());
   RowClock clock;
   SL_TRY(clock.life, parts_.origins.clock_of(reader.life()));
@@ -558,7 +558,7 @@ Result<void> Apply::merge_row(Incoming& incoming, RowReader& reader, ApplyReport
       SL_TRY(check_cell(cell));
       newest = std::max(newest, cell.stamp.time);
     }
-    SL_TRY(parts_.clock.observe(newest));
+    SL_TRY(observe_state(newest));
     effect = merge_state(after, state);
   } else {
     const RowEdit edit = read_edit(reader);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
@@ -87,6 +88,13 @@ class Apply {
   Result<void> finish(ApplyReport& report);
   // Forgets a change whose parts have not all come.
   void abandon();
+  // The newest time that a row had which came as a state: no row of the log remembers it.
+  std::uint64_t newest_state() const { return newest_state_; }
+  Result<void> observe_state(std::uint64_t time) {
+    SL_TRY(parts_.clock.observe(time));
+    newest_state_ = std::max(newest_state_, time);
+    return {};
+  }
 
   // Makes a row exactly this, whatever it was, and without a change that says so; a state of
   // nothing takes the row away without ending it. Each row once before end_states().
@@ -161,6 +169,7 @@ class Apply {
   std::set<ForeignKeys::Row> leaving_;
   // A row left its table without SQLite's counting what points to it.
   bool uncounted_ = false;
+  std::uint64_t newest_state_ = 0;
 };
 
 }  // namespace syncline

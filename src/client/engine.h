@@ -240,6 +240,7 @@ class Engine final : private Capture::Listener {
       std::function<Result<void>(const std::string& table, Bytes key, const RowState& state)>;
   Result<void> for_each_state(const StateVisitor& visit);
   Result<void> become(const std::string& table, Bytes key, RowState state, ApplyReport& report);
+  Result<void> keep_newest_state();
   Result<std::uint64_t> newest_time_before(LocalVersion kept, const std::set<std::uint64_t>& moved);
   Result<void> merge_again(const std::vector<LocalVersion>& versions);
   Result<void> freeze_own();

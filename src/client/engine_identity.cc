@@ -110,7 +110,9 @@ Result<std::uint64_t> Engine::newest_time_before(LocalVersion kept,
       incredible.insert(static_cast<std::uint64_t>(select.column_int(0)));
     }
   }
-  std::uint64_t newest = 0;
+  // What lost to a change that is stamped anew is nowhere in the rows.
+  SL_TRY(const std::int64_t state, meta_.integer(meta_name::newest_state));
+  std::uint64_t newest = std::max(static_cast<std::uint64_t>(state), apply_.newest_state());
   const auto see = [&](bool ours, std::uint64_t time) {
     const auto& passed_over = ours ? moved : incredible;
     if (passed_over.count(time) == 0) {

@@ -159,7 +159,7 @@ Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
             if (!inside || !named.insert(to_vector(key)).second) {
               return Error(ErrorCode::malformed, "a row outside the range that was asked for");
             }
-            SL_TRY(clock_.observe(state.newest().time));
+            SL_TRY(apply_.observe_state(state.newest().time));
             return become(table, key, state, report);
           }));
     }
@@ -181,6 +181,7 @@ Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
     for (const ByteVector& key : gone) {
       SL_TRY(become(rows.table, key, RowState(), report));
     }
+    SL_TRY(keep_newest_state());
     return apply_.end_states(report);
   });
 }

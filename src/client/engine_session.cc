@@ -227,8 +227,18 @@ Result<ApplyReport> Engine::apply_page(const SnapshotPage& page) {
   return applying_again(page.states.size(), [&](ApplyReport& report) -> Result<void> {
     SL_TRY(check_not_resynced());
     SL_TRY(apply_.part(page.states, report));
+    SL_TRY(keep_newest_state());
     return meta_.set(meta_name::snapshot_token, ValueView::blob(page.token));
   });
+}
+
+Result<void> Engine::keep_newest_state() {
+  SL_TRY(const std::int64_t known, meta_.integer(meta_name::newest_state));
+  const auto newest = static_cast<std::int64_t>(apply_.newest_state());
+  if (newest <= known) {
+    return {};
+  }
+  return meta_.set(meta_name::newest_state, ValueView::of(newest));
 }
 
 Result<void> Engine::finish_snapshot(ServerVersion cursor) {

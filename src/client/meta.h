@@ -62,6 +62,8 @@ inline constexpr std::string_view wants_rescan = "wants_rescan";
 // Unsent changes as they were before something that could have cost them, and what that was.
 inline constexpr std::string_view salvage = "salvage";
 inline constexpr std::string_view salvage_reason = "salvage_reason";
+// The newest time of a row that came as a state, whether it won or not.
+inline constexpr std::string_view newest_state = "newest_state";
 // The last version that had to be on the disk though it came in a commit that was not synced.
 inline constexpr std::string_view synced_version = "synced_version";
 // How often everything was dropped to begin anew.

@@ -5,8 +5,9 @@
 namespace syncline {
 
 Result<Savepoint> Savepoint::open(Connection connection) {
+  const bool is_outermost = connection.autocommit();
   SL_TRY(connection.execute("SAVEPOINT syncline"));
-  return Savepoint(connection);
+  return Savepoint(connection, is_outermost);
 }
 
 Result<void> Savepoint::release() {
@@ -23,8 +24,14 @@ Result<void> Savepoint::release() {
 void Savepoint::rollback() {
   if (open_) {
     open_ = false;
-    // Some failures (disk full, I/O) have rolled everything back already; then these two fail, and
+    // Some failures (disk full, I/O) have rolled everything back already; then these fail, and
     // there is nothing left to undo.
+    if (is_outermost_) {
+      // Not by RELEASE, which is a commit: on a full disk that fails, too, and the transaction
+      // would stay open for ever.
+      (void)connection_.execute("ROLLBACK");
+      return;
+    }
     (void)connection_.execute("ROLLBACK TO syncline");
     (void)connection_.execute("RELEASE syncline");
   }

@@ -12,9 +12,10 @@ namespace syncline {
 class Savepoint {
  public:
   static Result<Savepoint> open(Connection connection);
-  Savepoint(Savepoint&& other) noexcept : connection_(other.connection_), open_(other.open_) {
-    other.open_ = false;
-  }
+  Savepoint(Savepoint&& other) noexcept
+      : connection_(other.connection_),
+        is_outermost_(other.is_outermost_),
+        open_(std::exchange(other.open_, false)) {}
   Savepoint& operator=(Savepoint&&) = delete;
   Savepoint(const Savepoint&) = delete;
   Savepoint& operator=(const Savepoint&) = delete;
@@ -25,8 +26,10 @@ class Savepoint {
   void rollback();
 
  private:
-  explicit Savepoint(Connection connection) : connection_(connection), open_(true) {}
+  Savepoint(Connection connection, bool is_outermost)
+      : connection_(connection), is_outermost_(is_outermost), open_(true) {}
   Connection connection_;
+  bool is_outermost_ = false;
   bool open_ = false;
 };
 
