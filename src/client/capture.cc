@@ -105,10 +105,10 @@ Result<void> Capture::on_row(TableId table_id, std::span<sqlite3_value* const> v
   catalog_.settle();
   const Catalog::Hold hold(catalog_);
   drop_if_stale();
-  const auto kind = static_cast<TapKind>(read_value(values[0]).integer);
   if (table_id == shared_tap) {
-    return on_shared_row(kind, values);
+    return on_shared_row(values);
   }
+  const auto kind = static_cast<TapKind>(read_value(values[0]).integer);
   SL_TRY(const TrackedTable* known,
          written_table(table_id, static_cast<std::int64_t>(values.size())));
   const TrackedTable& table = *known;
@@ -144,22 +144,27 @@ void Capture::drop_if_stale() {
   }
 }
 
-Result<void> Capture::on_shared_row(TapKind kind, std::span<sqlite3_value* const> values) {
-  SL_TRY(const TrackedTable* known,
-         written_table(read_value(values[1]).integer, read_value(values[2]).integer));
-  const TrackedTable& table = *known;
-  const RowId row = read_value(values[3]).integer;
-  const ValueView last = read_value(values[4]);
-  if (is_expected(kind, table.id)) {
+// A row was inserted into a table that has rowids.
+Result<void> Capture::on_shared_row(std::span<sqlite3_value* const> values) {
+  const std::int64_t tag = read_value(values[0]).integer;
+  if (last_table_ == nullptr || tag != last_tag_) {
+    constexpr std::int64_t columns = (std::int64_t{1} << shared_tap_bits) - 1;
+    SL_TRY(written_table(tag >> shared_tap_bits, tag & columns));
+  }
+  const TrackedTable& table = *last_table_;
+  const RowId row = read_value(values[1]).integer;
+  if (expecting_ && is_expected(TapKind::inserted, table.id)) {
     expected_row_ = row;
     expected_seen_ = true;
     return {};
   }
-  if (kind != TapKind::inserted) {
-    return Error(ErrorCode::invalid_argument, "capture tables are written by triggers only");
+  const ValueView null_at = read_value(values[2]);
+  if (!null_at.is_null()) {
+    return null_in_key(table, static_cast<std::size_t>(null_at.integer));
   }
-  if (!last.is_null()) {
-    return null_in_key(table, static_cast<std::size_t>(last.integer));
+  if (candidates_.empty() && !watching_) {
+    buffer_.put(table, row);
+    return {};
   }
   return on_inserted(table, row);
 }
@@ -182,6 +187,7 @@ Result<const TrackedTable*> Capture::written_table(TableId id, std::int64_t colu
                    "a tracked table's columns were changed without notice; run SELECT "
                    "syncline_alter_commit() to adapt");
     }
+    last_tag_ = shared_tap_tag(*last_table_);
   }
   return last_table_;
 }

@@ -137,7 +137,7 @@ class Capture final : public WriteSinkFactory {
   Result<void> drop_failed();
   Result<void> on_row(TableId table, std::span<sqlite3_value* const> values);
   Result<const TrackedTable*> written_table(TableId id, std::int64_t columns);
-  Result<void> on_shared_row(TapKind kind, std::span<sqlite3_value* const> values);
+  Result<void> on_shared_row(std::span<sqlite3_value* const> values);
   bool is_expected(TapKind kind, TableId table);
   Result<void> on_inserted(const TrackedTable& table, RowId row);
   Result<void> on_updated(const TrackedTable& table, std::span<sqlite3_value* const> values);
@@ -183,6 +183,7 @@ class Capture final : public WriteSinkFactory {
   CachedStatement read_main_schema_{"PRAGMA main.schema_version"};
   CachedStatement read_temp_schema_{"PRAGMA temp.schema_version"};
   const TrackedTable* last_table_ = nullptr;
+  std::int64_t last_tag_ = 0;  // of last_table_
   ColumnSet changed_;
   Writer key_;
   Writer old_;

@@ -95,11 +95,9 @@ Result<std::unique_ptr<Engine>> Engine::attach(const Parts& parts) {
                              }
                              return owned(joined_document(arguments[0], arguments[1]).view());
                            }));
-  SL_TRY(register_function(parts.connection, may_replace_function, 0, Purity::observing,
-                           [capture](std::span<const ValueView>) -> Result<SqlValue> {
-                             SL_TRY(const bool may, capture->may_replace());
-                             return SqlValue(std::int64_t{may ? 1 : 0});
-                           }));
+  SL_TRY(register_question(
+      parts.connection, may_replace_function,
+      [](void* context) { return static_cast<Capture*>(context)->may_replace(); }, capture));
   SL_TRY(register_function(parts.connection, in_way_function, -1, Purity::observing,
                            [capture](std::span<const ValueView> arguments) -> Result<SqlValue> {
                              SL_TRY(capture->look_in_way(arguments));

@@ -107,19 +107,17 @@ struct TellInserted {
   std::string values;
 
   TellInserted(const TrackedTable& table, const std::string& source) {
-    TapInsert tap(TapKind::inserted);
-    if (table.without_rowid) {
-      for (std::size_t i = 0; i < table.key.size(); ++i) {
-        tap.add(tap_new_column(i), source + quote_identifier(table.key[i]));
-      }
-      into = insert_into(table, tap);
-    } else {
-      tap.add(1, std::to_string(table.id));
-      tap.add(2, std::to_string(tap_column_count(table)));
-      tap.add(3, source + table.rowid_name);
-      tap.add(4, null_in_key(table, source));
-      into = std::string("INSERT INTO ") + shared_tap_name + "(" + tap.columns + ") ";
+    if (!table.without_rowid) {
+      into = std::string("INSERT INTO ") + shared_tap_name + "(c0,c1,c2) ";
+      values = std::to_string(shared_tap_tag(table)) + "," + source + table.rowid_name + "," +
+               null_in_key(table, source);
+      return;
     }
+    TapInsert tap(TapKind::inserted);
+    for (std::size_t i = 0; i < table.key.size(); ++i) {
+      tap.add(tap_new_column(i), source + quote_identifier(table.key[i]));
+    }
+    into = insert_into(table, tap);
     values = tap.values;
   }
 };

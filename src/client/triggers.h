@@ -16,8 +16,8 @@ namespace syncline {
 // costs at every row, so inserts into tables that have rowids go to a table that is shared and
 // narrow:
 //
-//   c0  what happened     c1  the tracked table's id     c2  how many columns its own tap has
-//   c3  the row's rowid   c4  the place of a key column that is NULL
+//   c0  the tracked table and how many columns its own tap has (shared_tap_tag)
+//   c1  the row's rowid     c2  the place of a key column that is NULL
 enum class TapKind : int {
   inserted = 1,
   updated = 2,
@@ -38,8 +38,12 @@ inline constexpr std::size_t tap_old_column(std::size_t index) {
 }
 inline constexpr std::size_t tap_new_column(std::size_t index) { return tap_old_column(index) + 1; }
 
-inline constexpr int shared_tap_columns = 5;
+inline constexpr int shared_tap_columns = 3;
 inline constexpr TableId shared_tap = 0;
+inline constexpr int shared_tap_bits = 12;  // a table has 2,000 columns at the most
+inline std::int64_t shared_tap_tag(const TrackedTable& table) {
+  return (table.id << shared_tap_bits) | tap_column_count(table);
+}
 
 // Called before a row is inserted that may replace others: the table's id, the row's rowid (-1 when
 // SQLite still has to choose it) and what rows_in_way_sql() looks for.

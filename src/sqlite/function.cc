@@ -51,6 +51,26 @@ void call(sqlite3_context* context, int count, sqlite3_value** values) {
 
 void destroy(void* body) { delete static_cast<Body*>(body); }
 
+struct Asked {
+  Question question;
+  void* context;
+};
+
+void ask(sqlite3_context* context, int /*count*/, sqlite3_value** /*values*/) {
+  const auto* asked = static_cast<const Asked*>(sqlite3_user_data(context));
+  const Result<bool> answer = asked->question(asked->context);
+  if (answer) {
+    sqlite3_result_int(context, *answer ? 1 : 0);
+    return;
+  }
+  sqlite3_result_error(context, answer.error().message().c_str(), -1);
+  if (answer.error().code() == ErrorCode::out_of_memory) {
+    sqlite3_result_error_nomem(context);
+  }
+}
+
+void forget_question(void* asked) { delete static_cast<Asked*>(asked); }
+
 }  // namespace
 
 Result<void> register_function(Connection connection, const char* name, int argument_count,
@@ -74,6 +94,14 @@ Result<void> register_function(Connection connection, const char* name, int argu
     return sqlite_error(connection.handle(), result);
   }
   return {};
+}
+
+Result<void> register_question(Connection connection, const char* name, Question question,
+                               void* context) {
+  const int result = sqlite3_create_function_v2(
+      connection.handle(), name, 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, new Asked{question, context},
+      ask, nullptr, nullptr, forget_question);
+  return result == SQLITE_OK ? Result<void>() : sqlite_error(connection.handle(), result);
 }
 
 }  // namespace syncline

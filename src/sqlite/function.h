@@ -26,4 +26,9 @@ Result<void> register_function(Connection connection, const char* name, int argu
                                Purity purity,
                                std::function<Result<SqlValue>(std::span<const ValueView>)> body);
 
+// The same for a question without arguments that is asked for every row: yes or no.
+using Question = Result<bool> (*)(void* context);
+Result<void> register_question(Connection connection, const char* name, Question question,
+                               void* context);
+
 }  // namespace syncline
