@@ -199,6 +199,7 @@ int vfs_time(sqlite3_vfs*, double* out) {
 
 Disk::Disk(std::string vfs_name, Random& random)
     : name_(std::move(vfs_name)), random_(&random), vfs_(std::make_unique<Vfs>()) {
+  sqlite3_initialize();
   sqlite3_vfs& vfs = vfs_->vfs;
   vfs.iVersion = 1;
   vfs.szOsFile = sizeof(DiskFile);

@@ -5,6 +5,11 @@
 namespace syncline {
 
 Result<Database> Database::open(const std::string& path, const OpenOptions& options) {
+#ifndef SYNCLINE_SQLITE_EXTENSION
+  if (const int result = sqlite3_initialize(); result != SQLITE_OK) {
+    return sqlite_error(nullptr, result).in("cannot start SQLite");
+  }
+#endif
   sqlite3* handle = nullptr;
   const int flags = (options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) |
                     (options.create && !options.read_only ? SQLITE_OPEN_CREATE : 0);

@@ -171,6 +171,7 @@ void* reallocate(void* old, int size) {
 FaultPlan& faulty_vfs() {
   static sqlite3_vfs vfs;
   if (vfs.zName == nullptr) {
+    SL_CHECK(sqlite3_initialize() == SQLITE_OK);
     sqlite3_vfs* real = sqlite3_vfs_find(nullptr);
     vfs = *real;
     vfs.zName = "faulty";
