@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
@@ -26,6 +27,8 @@ constexpr int exponent_max = 971;
 // No double's exact decimal form, nor the middle between two, has more significant digits; what
 // follows only matters by being zero or not.
 constexpr std::size_t digits_kept_max = 800;
+// Far outside what a double can be.
+constexpr std::int64_t exponents_end = 400;
 
 // An integer of any size, not negative; 32-bit limbs, least first, none of them zero at the top.
 class Natural {
@@ -332,7 +335,50 @@ double divide(Natural over, Natural under) {
 
 }  // namespace
 
+#ifdef __cpp_lib_to_chars
+
 Decimal shortest_decimal(double value) {
+  Decimal out;
+  if (value == 0) {
+    return out;
+  }
+  char text[32];  // d.ddde-ddd
+  const char* const end =
+      std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
+  const char* mark = text;
+  for (; *mark != 'e'; ++mark) {
+    if (*mark != '.') {
+      out.digits.push_back(*mark);
+    }
+  }
+  const bool is_negative = mark[1] == '-';
+  for (const char* c = mark + 2; c != end; ++c) {
+    out.exponent = out.exponent * 10 + (*c - '0');
+  }
+  out.exponent = (is_negative ? -out.exponent : out.exponent) + 1;
+  strip_zeros(out);
+  return out;
+}
+
+double nearest_double(const Decimal& decimal) {
+  if (decimal.digits.size() > digits_kept_max || decimal.exponent > exponents_end ||
+      decimal.exponent < -exponents_end) {
+    return nearest_double_by_hand(decimal);  // which knows where to cut
+  }
+  const std::string text = "0." + decimal.digits + "e" + std::to_string(decimal.exponent);
+  double value = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  return read.ec == std::errc() ? value : nearest_double_by_hand(decimal);
+}
+
+#else
+
+Decimal shortest_decimal(double value) { return shortest_decimal_by_hand(value); }
+double nearest_double(const Decimal& decimal) { return nearest_double_by_hand(decimal); }
+
+#endif
+
+Decimal shortest_decimal_by_hand(double value) {
   Decimal out;
   if (value == 0) {
     return out;
@@ -343,7 +389,7 @@ Decimal shortest_decimal(double value) {
   return long_decimal(value);
 }
 
-double nearest_double(const Decimal& decimal) {
+double nearest_double_by_hand(const Decimal& decimal) {
   std::string_view digits = decimal.digits;
   std::int64_t exponent = decimal.exponent;
   while (!digits.empty() && digits.front() == '0') {

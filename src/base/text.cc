@@ -217,6 +217,12 @@ std::string to_valid_utf8(std::string_view text) {
   out.reserve(text.size());
   std::size_t at = 0;
   while (at < text.size()) {
+    const std::size_t plain = ascii_prefix(text.substr(at));
+    out.append(text, at, plain);
+    at += plain;
+    if (at == text.size()) {
+      break;
+    }
     const CodePoint point = code_point_at(text, at);
     append_code_point(out, is_surrogate(point.value) ? replacement : point.value);
     at += point.size;

@@ -79,10 +79,10 @@ Result<TrackOptions> parse_track_options(std::span<const std::string> texts) {
   return options;
 }
 
-Result<bool> Catalog::is_initialised() const {
-  SL_TRY(const auto found,
-         connection_.query_int("SELECT 1 FROM main.sqlite_schema WHERE name='syncline_meta'"));
-  return found.has_value();
+Result<bool> Catalog::is_initialised() {
+  SL_TRY(Statement * statement, read_own_.get(connection_));
+  const Used used(*this, *statement);
+  return statement->step();
 }
 
 Result<void> Catalog::create_own_tables() {
@@ -419,13 +419,22 @@ Result<void> Catalog::catch_up() {
   if (holds_ > 0) {
     return {};
   }
-  SL_TRY(const auto cookie, connection_.query_int("PRAGMA main.schema_version"));
-  if (cookie.value_or(0) != schema_cookie_) {
-    schema_cookie_ = cookie.value_or(0);
+  SL_TRY(Statement * statement, read_cookie_.get(connection_));
+  const Used used(*this, *statement);
+  SL_TRY(const bool row, statement->step());
+  const std::int64_t cookie = row ? statement->column_int(0) : 0;
+  if (cookie != schema_cookie_) {
+    schema_cookie_ = cookie;
     stale_ = true;
   }
   settle();
   return {};
+}
+
+void Catalog::release() {
+  for (CachedStatement* statement : {&read_own_, &read_cookie_, &read_ids_}) {
+    statement->release();
+  }
 }
 
 Result<const TrackedTable*> Catalog::table(TableId id) {
@@ -469,14 +478,14 @@ Result<std::vector<const TrackedTable*>> Catalog::all() {
 Result<std::vector<const TrackedTable*>> Catalog::all_with_own() {
   std::vector<TableId> ids;
   {
-    SL_TRY(Statement statement,
-           connection_.prepare("SELECT id FROM syncline_tables ORDER BY name"));
+    SL_TRY(Statement * statement, read_ids_.get(connection_));
+    const Used used(*this, *statement);
     for (;;) {
-      SL_TRY(const bool row, statement.step());
+      SL_TRY(const bool row, statement->step());
       if (!row) {
         break;
       }
-      ids.push_back(statement.column_int(0));
+      ids.push_back(statement->column_int(0));
     }
   }
   std::vector<const TrackedTable*> out;

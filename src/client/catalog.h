@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "client/cached_statement.h"
 #include "client/column_set.h"
 #include "client/log_body.h"
 #include "model/change.h"
@@ -88,13 +89,15 @@ Result<TrackOptions> parse_track_options(std::span<const std::string> texts);
 //    and go in one transaction.
 class Catalog {
  public:
-  explicit Catalog(Connection connection) : connection_(connection) {}
+  // Whoever keeps statements calls release() before the connection closes.
+  explicit Catalog(Connection connection, bool keep_statements = false)
+      : connection_(connection), keep_statements_(keep_statements) {}
 
   // Creates our tables when they are missing. Fails with `unsupported` when a newer version made
   // them.
   Result<void> create_own_tables();
   // True once the database has our tables.
-  Result<bool> is_initialised() const;
+  Result<bool> is_initialised();
 
   // Starts syncing a table. Does not look at its rows: the engine captures those.
   Result<TableId> track(const std::string& table, const TrackOptions& options);
@@ -145,6 +148,8 @@ class Catalog {
    private:
     Catalog& catalog_;
   };
+  // Lets go of the statements: the connection may be closing.
+  void release();
   // Moves whenever pointers from table(), find() and all() became invalid.
   std::uint64_t generation() const { return generation_; }
 
@@ -159,12 +164,34 @@ class Catalog {
   Result<void> install_triggers(const TrackedTable& table) const;
   Result<std::string> spelling_triggers(TableId table) const;
 
+  // One of the kept statements, while it is used.
+  class Used {
+   public:
+    Used(Catalog& catalog, Statement& statement) : catalog_(catalog), statement_(statement) {}
+    ~Used() {
+      statement_.reset();
+      if (!catalog_.keep_statements_) {
+        catalog_.release();
+      }
+    }
+    Used(const Used&) = delete;
+    Used& operator=(const Used&) = delete;
+
+   private:
+    Catalog& catalog_;
+    Statement& statement_;
+  };
+
   Connection connection_;
+  bool keep_statements_ = false;
   std::uint64_t generation_ = 0;
   std::uint32_t holds_ = 0;
   bool stale_ = false;
   std::int64_t schema_cookie_ = 0;
   std::map<TableId, std::unique_ptr<TrackedTable>> tables_;
+  CachedStatement read_own_{"SELECT 1 FROM main.sqlite_schema WHERE name='syncline_meta'"};
+  CachedStatement read_cookie_{"PRAGMA main.schema_version"};
+  CachedStatement read_ids_{"SELECT id FROM syncline_tables ORDER BY name"};
 };
 
 // The module that capture's tables name; what a program without the extension is told is missing:

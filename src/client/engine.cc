@@ -43,7 +43,7 @@ SqlValue canonical_document(const ValueView& value) {
 Engine::Engine(const Parts& parts)
     : parts_(parts),
       clock_(*parts.clock),
-      catalog_(parts.connection),
+      catalog_(parts.connection, parts.keep_statements),
       log_(parts.connection),
       origins_(parts.connection),
       clocks_(parts.connection, log_, origins_),
@@ -328,6 +328,10 @@ void Engine::release() {
   capture_.release();
   origins_.release();
   clocks_.release();
+  outbox_.release();
+  catalog_.release();
+  read_version_of_.release();
+  read_relays_.release();
 }
 
 void Engine::on_captured(LocalVersion version, ChangeSequence sequence,
@@ -365,6 +369,11 @@ Result<void> Engine::describe_rich(const TrackedTable& table, const LogRun& run,
   return rich_.describe(table, run, Stamp{stamp.time, own}, out);
 }
 
-void Engine::on_disconnected() { release(); }
+void Engine::on_disconnected() {
+  // Otherwise the schema is being read anew; end_call() looks again.
+  if (!Statement::is_any_stepping()) {
+    release();
+  }
+}
 
 }  // namespace syncline

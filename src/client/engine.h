@@ -309,6 +309,11 @@ class Engine final : private Capture::Listener {
   // The last own change that own_changes() told, and where it stands.
   ChangeSequence told_sequence_;
   LocalVersion told_version_;
+  CachedStatement read_version_of_{
+      "SELECT max(version) FROM syncline_log WHERE version > ?1 AND origin = 1 AND sequence <= ?2"};
+  CachedStatement read_relays_{
+      "SELECT version, origin, sequence FROM syncline_log WHERE version > ?1 AND form >= 2 AND "
+      "origin > 1 ORDER BY version"};
 };
 
 // {"code","message","retryable"}

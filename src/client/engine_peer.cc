@@ -117,19 +117,18 @@ Result<VersionVector> Engine::relayed() {
 
 Result<std::optional<LocalVersion>> Engine::next_relay(LocalVersion from,
                                                        const VersionVector& relayed) {
-  SL_TRY(Statement select,
-         parts_.connection.prepare("SELECT version, origin, sequence FROM syncline_log WHERE "
-                                   "version > ?1 AND form >= 2 AND origin > 1 ORDER BY version"));
-  select.bind(1, static_cast<std::int64_t>(from.get()));
+  SL_TRY(Statement * select, read_relays_.get(parts_.connection));
+  const ResetGuard guard(*select);
+  select->bind(1, static_cast<std::int64_t>(from.get()));
   for (;;) {
-    SL_TRY(const bool row, select.step());
+    SL_TRY(const bool row, select->step());
     if (!row) {
       return std::optional<LocalVersion>();
     }
-    SL_TRY(const ReplicaId replica, origins_.replica_of(select.column_int(1)));
-    const Dot dot{replica, ChangeSequence(static_cast<std::uint64_t>(select.column_int(2)))};
+    SL_TRY(const ReplicaId replica, origins_.replica_of(select->column_int(1)));
+    const Dot dot{replica, ChangeSequence(static_cast<std::uint64_t>(select->column_int(2)))};
     if (!relayed.covers(dot)) {
-      return std::optional<LocalVersion>(static_cast<std::uint64_t>(select.column_int(0)));
+      return std::optional<LocalVersion>(static_cast<std::uint64_t>(select->column_int(0)));
     }
   }
 }

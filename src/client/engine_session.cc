@@ -109,12 +109,13 @@ Result<LogHead> Engine::log_head() {
 // Where the last own change up to `sequence` stands; the acknowledged version when that is it.
 Result<LocalVersion> Engine::version_of(ChangeSequence sequence) {
   SL_TRY(const LocalVersion acknowledged, outbox_.acknowledged());
-  SL_TRY(const auto version,
-         parts_.connection.query_int("SELECT max(version) FROM syncline_log WHERE version > " +
-                                     std::to_string(acknowledged.get()) +
-                                     " AND origin = 1 AND sequence <= " +
-                                     std::to_string(static_cast<std::int64_t>(sequence.get()))));
-  return std::max(acknowledged, LocalVersion(static_cast<std::uint64_t>(version.value_or(0))));
+  SL_TRY(Statement * statement, read_version_of_.get(parts_.connection));
+  const ResetGuard guard(*statement);
+  statement->bind(1, static_cast<std::int64_t>(acknowledged.get()))
+      .bind(2, static_cast<std::int64_t>(sequence.get()));
+  SL_TRY(const bool row, statement->step());
+  const std::int64_t version = row ? statement->column_int(0) : 0;
+  return std::max(acknowledged, LocalVersion(static_cast<std::uint64_t>(version)));
 }
 
 Result<std::vector<OutboxPart>> Engine::own_changes(ChangeSequence after, std::size_t bytes_max) {

@@ -36,8 +36,9 @@ Result<bool> Held::any_of(const std::string& table) {
 }
 
 Result<bool> Held::any() {
-  SL_TRY(const auto found, connection_.query_int("SELECT 1 FROM syncline_held_rows LIMIT 1"));
-  return found.has_value();
+  SL_TRY(Statement * statement, any_row_.get(connection_));
+  const ResetGuard guard(*statement);
+  return statement->step();
 }
 
 Result<HeldRow> Held::read_row(const Statement& statement) {
@@ -112,15 +113,14 @@ Result<std::vector<HeldRow>> Held::list(const std::string& table, std::size_t co
 }
 
 Result<void> Held::for_each(const std::function<Result<void>(const HeldRow& row)>& visit) {
-  SL_TRY(Statement statement,
-         connection_.prepare("SELECT id, tbl, key, reason, message, state FROM syncline_held_rows "
-                             "ORDER BY id"));
+  SL_TRY(Statement * statement, all_.get(connection_));
+  const ResetGuard guard(*statement);
   for (;;) {
-    SL_TRY(const bool found, statement.step());
+    SL_TRY(const bool found, statement->step());
     if (!found) {
       return {};
     }
-    SL_TRY(const HeldRow row, read_row(statement));
+    SL_TRY(const HeldRow row, read_row(*statement));
     SL_TRY(visit(row));
   }
 }
@@ -131,7 +131,7 @@ Result<std::uint64_t> Held::count() {
 }
 
 void Held::release() {
-  for (CachedStatement* statement : {&find_, &any_of_, &put_, &drop_}) {
+  for (CachedStatement* statement : {&find_, &any_row_, &any_of_, &all_, &put_, &drop_}) {
     statement->release();
   }
 }

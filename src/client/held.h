@@ -34,7 +34,7 @@ class Held {
   Result<void> drop(const std::string& table, Bytes key);
   // Of one table, or of all when `table` is empty; at most `count_max`.
   Result<std::vector<HeldRow>> list(const std::string& table, std::size_t count_max);
-  // All of them; `visit` holds and installs nothing.
+  // All of them; `visit` holds and installs nothing, and asks for no other visit.
   Result<void> for_each(const std::function<Result<void>(const HeldRow& row)>& visit);
   Result<std::uint64_t> count();
 
@@ -50,6 +50,9 @@ class Held {
       "SELECT id, tbl, key, reason, message, state FROM syncline_held_rows WHERE tbl = ?1 AND key "
       "= "
       "?2"};
+  CachedStatement any_row_{"SELECT 1 FROM syncline_held_rows LIMIT 1"};
+  CachedStatement all_{
+      "SELECT id, tbl, key, reason, message, state FROM syncline_held_rows ORDER BY id"};
   CachedStatement any_of_{"SELECT 1 FROM syncline_held_rows WHERE tbl = ?1 LIMIT 1"};
   CachedStatement put_{
       "INSERT INTO syncline_held_rows(tbl, key, reason, message, state, since) VALUES(?1, ?2, ?3, "

@@ -64,15 +64,14 @@ Result<void> Outbox::acknowledge(LocalVersion through) {
   if (through <= done) {
     return {};
   }
-  SL_TRY(Statement last,
-         connection_.prepare("SELECT sequence, time FROM syncline_log WHERE version <= ?1 AND "
-                             "version > ?2 AND origin = 1 ORDER BY version DESC LIMIT 1"));
-  last.bind(1, static_cast<std::int64_t>(through.get()))
+  SL_TRY(Statement * last, read_last_.get(connection_));
+  const ResetGuard guard(*last);
+  last->bind(1, static_cast<std::int64_t>(through.get()))
       .bind(2, static_cast<std::int64_t>(done.get()));
-  SL_TRY(const bool own, last.step());
+  SL_TRY(const bool own, last->step());
   if (own) {
-    SL_TRY(meta_.set(meta_name::acknowledged_sequence, ValueView::of(last.column_int(0))));
-    SL_TRY(meta_.set(meta_name::acknowledged_time, ValueView::of(last.column_int(1))));
+    SL_TRY(meta_.set(meta_name::acknowledged_sequence, ValueView::of(last->column_int(0))));
+    SL_TRY(meta_.set(meta_name::acknowledged_time, ValueView::of(last->column_int(1))));
   }
   return meta_.set(meta_name::acknowledged_version,
                    ValueView::of(static_cast<std::int64_t>(through.get())));

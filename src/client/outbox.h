@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "client/cached_statement.h"
 #include "client/extract.h"
 #include "client/meta.h"
 
@@ -30,6 +31,7 @@ class Outbox {
   Result<std::vector<OutboxChange>> batch(LocalVersion after, std::size_t bytes_max);
   // Every change through this version is durable elsewhere. Going backwards is ignored.
   Result<void> acknowledge(LocalVersion through);
+  void release() { read_last_.release(); }
 
  private:
   Connection connection_;
@@ -37,6 +39,9 @@ class Outbox {
   LocalLog& log_;
   Clocks& clocks_;
   Extract& extract_;
+  CachedStatement read_last_{
+      "SELECT sequence, time FROM syncline_log WHERE version <= ?1 AND version > ?2 AND origin = 1 "
+      "ORDER BY version DESC LIMIT 1"};
 };
 
 }  // namespace syncline

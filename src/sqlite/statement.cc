@@ -4,6 +4,11 @@
 #include "sqlite/connection.h"
 
 namespace syncline {
+namespace {
+
+thread_local int steps_under_way = 0;
+
+}  // namespace
 
 Statement& Statement::operator=(Statement&& other) noexcept {
   if (this != &other) {
@@ -58,13 +63,17 @@ Statement& Statement::bind(int index, std::int64_t value) {
 
 int Statement::parameter_count() const { return sqlite3_bind_parameter_count(handle_); }
 
+bool Statement::is_any_stepping() { return steps_under_way > 0; }
+
 Result<bool> Statement::step() {
   if (bind_result_ != SQLITE_OK) {
     const int failed = bind_result_;
     bind_result_ = SQLITE_OK;
     return sqlite_error(sqlite3_db_handle(handle_), failed);
   }
+  ++steps_under_way;
   const int result = sqlite3_step(handle_);
+  --steps_under_way;
   if (result == SQLITE_ROW) {
     return true;
   }

@@ -41,6 +41,9 @@ class Statement {
 
   // True when a row is there to be read, false when the statement has run to its end.
   Result<bool> step();
+  // One of this thread's is inside of step(): SQLite may be reading the schema anew for it, which
+  // disconnects virtual tables as closing does. No statement may be let go of then.
+  static bool is_any_stepping();
   // Steps once, expects no row or ignores it, and resets.
   Result<void> run();
   void reset();

@@ -90,6 +90,38 @@ TEST_CASE("a column that another connection adds takes what is merged next") {
   CHECK(one.stamped_rows("t") == author.stamped_rows("t"));
 }
 
+TEST_CASE("a connection stays whole while others change the schema between its calls") {
+  const TemporaryFile file("alters.db");
+  WorldReplica one(1, file.path);
+  REQUIRE(one.run("CREATE TABLE t(k INTEGER PRIMARY KEY, a)") == "");
+  REQUIRE(one.track("t") == "");
+  WorldReplica two(2, file.path);
+  for (int round = 0; round < 5; ++round) {
+    const std::string column = "b" + std::to_string(round);
+    REQUIRE(one.run("INSERT INTO t(a) VALUES(1)") == "");
+    // Without alter_begin(), so that only SQLite's own reading of the schema tells the first.
+    REQUIRE(two.run("CREATE TABLE other" + column + "(x)") == "");
+    switch (round) {
+      case 0:
+        CHECK(one.engine().log_head());
+        break;
+      case 1:
+        CHECK(one.engine().version());
+        break;
+      case 2:
+        CHECK(!one.changes().empty());
+        break;
+      case 3:
+        CHECK(one.engine().status_json());
+        break;
+      default:
+        CHECK(one.engine().own_changes(ChangeSequence(0), 1000));
+        break;
+    }
+  }
+  CHECK(joined(one.rows("SELECT count(*) FROM t")) == joined(two.rows("SELECT count(*) FROM t")));
+}
+
 TEST_CASE("a commit that is busy may be tried again, with more written meanwhile") {
   const TemporaryFile file("busy.db");
   OpenOptions impatient;
