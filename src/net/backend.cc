@@ -156,6 +156,12 @@ bool Backend::take_in() {
     const std::lock_guard<std::mutex> guard(mutex_);
     tasks.swap(inbox_);
   }
+  if (!tasks.empty()) {
+    const auto waited = std::chrono::steady_clock::now() - tasks.front().posted;
+    service_.metrics().set("queue_tasks", static_cast<std::int64_t>(tasks.size()));
+    service_.metrics().observe(
+        "queue_seconds", std::chrono::duration_cast<std::chrono::microseconds>(waited).count());
+  }
   const Instant now = instant_now();
   Delivery delivery;
   bool commit_wanted = false;

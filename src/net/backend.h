@@ -49,6 +49,7 @@ class Backend {
  private:
   struct Task {
     enum class Kind { open, frame, closed, request, gone, work, stop } kind = Kind::work;
+    std::chrono::steady_clock::time_point posted = std::chrono::steady_clock::now();
     SocketId socket;
     ByteVector frame;
     std::string address;

@@ -63,6 +63,10 @@ class ServedConnection : public std::enable_shared_from_this<ServedConnection> {
   void resume();
   // The server stops: what is idle goes at once.
   void drain();
+  // What waits to be sent.
+  std::size_t queue_bytes() const {
+    return (socket_ ? socket_->queue_bytes() : 0) + chunks_.size();
+  }
   std::uint64_t number() const { return number_; }
   const std::string& address() const { return address_; }
 

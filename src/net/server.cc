@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "net/served_connection.h"
@@ -69,6 +70,7 @@ class Server final : public NetServer, private HallParts, public ServerHall {
   void accepted(tcp::socket socket);
   void each_second();
   void tell_refusals();
+  void tell_queues();
   void deliver(Backend::Delivery delivery);
   std::shared_ptr<ServedConnection> find(std::uint64_t number) const;
 
@@ -84,6 +86,8 @@ class Server final : public NetServer, private HallParts, public ServerHall {
   std::map<std::string, std::size_t> by_address_;
   std::set<std::uint64_t> paused_;
   std::size_t all_unread_ = 0;
+  // As they were last told: bytes received and to be sent.
+  std::optional<std::pair<std::size_t, std::size_t>> queues_told_;
   // Since they were last told, by reason.
   std::map<std::string, std::uint64_t> refused_;
   // Conversations by POST that were welcomed, and when they were last heard of.
@@ -206,6 +210,7 @@ void Server::each_second() {
       return;
     }
     tell_refusals();
+    tell_queues();
     const Instant now = instant_now();
     for (auto at = trusted_.begin(); at != trusted_.end();) {
       at = now - at->second > trust_time ? trusted_.erase(at) : std::next(at);
@@ -222,6 +227,21 @@ void Server::tell_refusals() {
     for (const auto& [what, count] : counts) {
       service.metrics().add("refusals_total", "reason=\"" + what + "\"", count);
     }
+  });
+}
+
+void Server::tell_queues() {
+  std::pair<std::size_t, std::size_t> bytes{all_unread_, 0};
+  for (const auto& [number, connection] : connections_) {
+    bytes.second += connection->queue_bytes();
+  }
+  if (bytes == queues_told_) {
+    return;
+  }
+  queues_told_ = bytes;
+  backend.run([bytes](Service& service, Instant) {
+    service.metrics().set("receive_queue_bytes", static_cast<std::int64_t>(bytes.first));
+    service.metrics().set("send_queue_bytes", static_cast<std::int64_t>(bytes.second));
   });
 }
 

@@ -76,6 +76,8 @@ class Socket final : public WebSocket {
                             [self = self()](error_code error) { self->opened(error); });
   }
 
+  std::size_t queue_bytes() const override { return queue_bytes_; }
+
   void send(ByteVector frame) override {
     if (closed_ || closing_) {
       return;

@@ -63,6 +63,8 @@ class WebSocket : public std::enable_shared_from_this<WebSocket> {
   virtual void pause() = 0;
   virtual void resume() = 0;
   virtual void set_frame_bytes_max(std::size_t bytes) = 0;
+  // What waits to be sent.
+  virtual std::size_t queue_bytes() const = 0;
 };
 
 }  // namespace syncline

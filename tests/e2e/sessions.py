@@ -3,6 +3,7 @@ change, compression, and every reason for which a server refuses."""
 
 import json
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -201,6 +202,19 @@ class Sessions(Case):
         self.assertEqual(found, {name: name for name in found})
         for name in found:
             self.assertIn(f'refusals_total{{reason="{name}"}}', self.metrics())
+
+    def test_queues_are_measured(self):
+        self.begin("--demo")
+        deadline = time.monotonic() + PATIENCE_S
+        found = {}
+        while len(found) < 4 and time.monotonic() < deadline:
+            time.sleep(0.1)  # bytes are told once a second
+            found = dict(re.findall(r"^syncline_((?:receive_|send_)?queue_\w+?) (\d+)$",
+                                    self.metrics(), re.M))
+        self.assertGreaterEqual(int(found["queue_tasks"]), 1, "the question itself waits there")
+        self.assertEqual(found["receive_queue_bytes"], "0")
+        self.assertEqual(found["send_queue_bytes"], "0")
+        self.assertGreaterEqual(int(found["queue_seconds_count"]), 1)
 
     def other_schema(self):
         path = self.path("other.sql")
