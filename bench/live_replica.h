@@ -93,12 +93,16 @@ class LiveReplica {
       for (std::size_t i = done; i < std::min(done + rows_each, count); ++i) {
         std::uint8_t raw[16];
         keys_.fill(raw);
-        insert.bind_text(1, to_hex(raw))
-            .bind_text(2, "name " + std::to_string(keys_.below(1'000'000)) + " first")
-            .bind_text(3, "a somewhat longer text " + std::to_string(keys_.next()))
+        const std::string id = to_hex(raw);
+        const std::string name = "name " + std::to_string(keys_.below(1'000'000)) + " first";
+        const std::string text = "a somewhat longer text " + std::to_string(keys_.next());
+        const std::string tag = "tag " + std::to_string(keys_.below(100));
+        insert.bind_text(1, id)
+            .bind_text(2, name)
+            .bind_text(3, text)
             .bind(4, static_cast<std::int64_t>(keys_.below(1'000'000)))
             .bind(5, ValueView::of(static_cast<double>(keys_.below(1'000'000)) / 7))
-            .bind_text(6, "tag " + std::to_string(keys_.below(100)));
+            .bind_text(6, tag);
         must(insert.run(), "insert");
       }
       must(transaction.commit(), "commit");

@@ -200,7 +200,8 @@ TEST_CASE("statements that are kept and run often tell what they replace, in any
   // The last that is left is known to be harmless; then one comes that is not.
   replace = Statement();
   for (int i = 100; i < 110; ++i) {
-    insert->bind_text(1, std::to_string(i)).bind(2, std::int64_t{i});
+    const std::string key = std::to_string(i);
+    insert->bind_text(1, key).bind(2, std::int64_t{i});
     REQUIRE(insert->run());
   }
   REQUIRE(replica.run("REPLACE INTO t VALUES('last', 109)") == "");

@@ -21,6 +21,14 @@ constexpr int farewell_turns_max = 25;
 // Boost stays in here.
 class SyncLoop::Sockets {
  public:
+  // Operations that end now let go of what they hold, and it of them.
+  ~Sockets() {
+    transport.reset();
+    work.reset();
+    context.restart();
+    context.poll();
+  }
+
   boost::asio::io_context context{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work =
       boost::asio::make_work_guard(context);

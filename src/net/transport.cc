@@ -77,7 +77,10 @@ class Client final : public Transport {
         tls_(std::move(tls)),
         events_(std::move(events)),
         use_http_(options.kind == TransportKind::http) {}
-  ~Client() override { drop(); }
+  ~Client() override {
+    drop();
+    end_goodbye();
+  }
 
   void dial() override {
     drop();
@@ -92,6 +95,8 @@ class Client final : public Transport {
   void hang_up(const std::string& reason) override {
     if (attempt_) {
       const auto attempt = std::move(attempt_);
+      end_goodbye();
+      leaving_ = attempt;
       attempt->hang_up(reason);
     }
   }
@@ -118,12 +123,20 @@ class Client final : public Transport {
     }
   }
 
+  // An attempt and its operations hold one another until they end: nobody else would end these.
+  void end_goodbye() {
+    if (const auto attempt = leaving_.lock()) {
+      attempt->forget();
+    }
+  }
+
   boost::asio::io_context& context_;
   ServerUrl url_;
   TransportOptions options_;
   std::shared_ptr<TlsContext> tls_;
   Events events_;
   std::shared_ptr<Attempt> attempt_;
+  std::weak_ptr<Attempt> leaving_;  // says goodbye
   bool use_http_;
 };
 

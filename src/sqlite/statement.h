@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "base/result.h"
 #include "base/value_view.h"
@@ -29,13 +30,18 @@ class Statement {
   explicit operator bool() const { return handle_ != nullptr; }
   sqlite3_stmt* handle() const { return handle_; }
 
-  // Parameters count from 1, as in SQL.
+  // Parameters count from 1, as in SQL. Text and blobs are not copied: they must live until the
+  // statement has run, so nothing temporary can be bound.
   Statement& bind(int index, const ValueView& value);
   Statement& bind(int index, std::int64_t value);
   Statement& bind_text(int index, std::string_view value) {
     return bind(index, ValueView::of(value));
   }
+  template <typename T>
+  requires std::is_same_v<T, std::string> Statement& bind_text(int index, T&& value) = delete;
   Statement& bind_blob(int index, Bytes value) { return bind(index, ValueView::blob(value)); }
+  template <typename T>
+  requires std::is_same_v<T, ByteVector> Statement& bind_blob(int index, T&& value) = delete;
   Statement& bind_null(int index) { return bind(index, ValueView::null()); }
   int parameter_count() const;
 

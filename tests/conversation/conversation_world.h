@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <deque>
 #include <filesystem>
@@ -51,7 +52,7 @@ class Device final : public ReplicaLink {
  public:
   Device(ConversationWorld& world, std::string path, std::uint64_t seed,
          ClientOptions options = {});
-  ~Device() override { close(); }
+  ~Device() override;
 
   // The process that has the file open ends and begins.
   void close();
@@ -329,6 +330,12 @@ inline Device::Device(ConversationWorld& in, std::string file, std::uint64_t wit
   random = std::make_unique<SeededRandom>(seed);
   world.devices.push_back(this);
   open();
+}
+
+inline Device::~Device() {
+  close();
+  auto& all = world.devices;
+  all.erase(std::remove(all.begin(), all.end(), this), all.end());
 }
 
 inline void Device::open() {

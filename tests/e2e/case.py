@@ -69,7 +69,7 @@ class Case(unittest.TestCase):
         return {row["key"][0]: row["value"]
                 for row in self.run_it("dump", "--db", self.path(name), "--table", "notes")}
 
-    def token(self, *arguments):
-        self.run_it("token", "--key-file", self.path("secret"), "--subject", "ann", "--to",
+    def token(self, *arguments, key="secret"):
+        self.run_it("token", "--key-file", self.path(key), "--subject", "ann", "--to",
                     self.path("token"), *arguments)
         return ("--token-file", self.path("token"))

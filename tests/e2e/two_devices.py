@@ -83,10 +83,10 @@ class TwoDevices(Case):
         self.assertFalse(refused[-1]["ok"])
         self.sync("phone", url, *self.token("--workspace", "others"), expect=5)
         self.sync("phone", url, *self.token("--workspace", "team"))
-        with open(self.path("secret"), "w", encoding="utf-8") as secret:
+        with open(self.path("forger"), "w", encoding="utf-8") as secret:
             secret.write("another secret of more than thirty-two bytes, for tests\n")
         self.put("phone", "b", body="forged")
-        self.sync("phone", url, *self.token("--workspace", "team"), expect=5)
+        self.sync("phone", url, *self.token("--workspace", "team", key="forger"), expect=5)
         (status,) = self.run_it("status", "--db", self.path("phone"))
         self.assertEqual(status["pending"], 1)
 

@@ -115,11 +115,10 @@ Result<void> insert(Connection connection, std::int64_t first, std::int64_t coun
     SL_TRY(Transaction transaction, Transaction::begin(connection));
     SL_TRY(Statement row, connection.prepare("INSERT INTO t VALUES(?1, ?2, ?3, ?4, ?5)"));
     for (std::int64_t i = 0; i < rows_each && at < first + count; ++i, ++at) {
-      row.bind(1, at)
-          .bind_text(2, "name " + std::to_string(at))
-          .bind_text(3, "a somewhat longer text for row " + std::to_string(at))
-          .bind(4, at * 7)
-          .bind(5, ValueView::of(static_cast<double>(at) / 3));
+      const std::string name = "name " + std::to_string(at);
+      const std::string text = "a somewhat longer text for row " + std::to_string(at);
+      row.bind(1, at).bind_text(2, name).bind_text(3, text).bind(4, at * 7).bind(
+          5, ValueView::of(static_cast<double>(at) / 3));
       SL_TRY(row.run());
     }
     SL_TRY(transaction.commit());
