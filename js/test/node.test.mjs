@@ -5,16 +5,8 @@ import http from "node:http";
 import path from "node:path";
 import test, { after, before } from "node:test";
 import WebSocket from "ws";
-import {
-  HttpGatewayProvider,
-  makeProvider,
-  MemoryHub,
-  MemoryProvider,
-  open,
-  ProviderSync,
-  SynclineError,
-  WebSocketTransport,
-} from "../dist/node.js";
+import { open, SynclineError, WebSocketTransport } from "../dist/node.js";
+import { HttpGatewayProvider, makeProvider, MemoryHub, MemoryProvider, ProviderSync } from "../dist/providers.js";
 import { startServer, temporaryFolder, until } from "./server.mjs";
 
 const notes = { notes: { id: "TEXT PRIMARY KEY NOT NULL", body: "TEXT", likes: "INTEGER DEFAULT 0" } };
