@@ -23,6 +23,18 @@ function device(workspace, more = {}) {
 }
 const fresh = () => `w${++workspaces}-${process.pid}`;
 
+test("waiting to be synced ends, also right after everything was compared anew", async () => {
+  const db = await device(fresh());
+  await db.exec("INSERT INTO notes(id) VALUES('1')");
+  await db.synced();
+  for (let round = 0; round < 10; round++) {
+    await db.resync();
+    await db.synced(5000);
+    assert.equal(db.status.value.status, "synced");
+  }
+  await db.close();
+});
+
 test("values come back as they went in", async () => {
   const db = await open({ name: ":memory:" });
   const values = [null, 1, -1, 2 ** 53 - 1, -(2 ** 53 - 1), 2.5, -0.5, 9223372036854775807n, -9223372036854775808n, "", "grüße 🙂", new Uint8Array([0, 255])];
