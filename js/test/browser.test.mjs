@@ -318,7 +318,7 @@ test("the page of the documentation is a synced list in under twenty lines", asy
 });
 
 // The goal is 450 KiB, 460,800.
-const packageBytesMax = 456_000;
+const packageBytesMax = 456_500;
 
 test("everything a page loads stays within its limit with brotli, and starts quickly when warm", async () => {
   const files = ["syncline.js", "worker.js", "elements.js", "syncline.wasm"].map((name) => path.join(web, name));

@@ -15,10 +15,11 @@ let browser;
 
 before(async () => {
   web = temporaryFolder();
-  for (const name of ["syncline.js", "worker.js", "syncline.wasm"]) {
+  for (const name of ["syncline.js", "worker.js", "service_worker.js", "syncline.wasm"]) {
     fs.copyFileSync(path.join(root, "js/dist", name), path.join(web, name));
   }
   fs.writeFileSync(path.join(web, "index.html"), `<!doctype html><title>hidden</title><link rel="icon" href="data:,">`);
+  fs.writeFileSync(path.join(web, "sw.js"), `import "./service_worker.js"; onactivate = (event) => event.waitUntil(clients.claim());`);
   server = await startServer({ flags: ["--demo", "--web", web] });
   browser = await launchRaw();
 });
@@ -82,4 +83,51 @@ test("a leader that the browser freezes is replaced, and thaws with nothing lost
   const other = await tab("thaw-other", "thaw");
   await other.evaluate(() => window.db.synced());
   assert.equal(await likes(other), 900);
+});
+
+test("Background Sync: the browser is asked, wakes the service worker, and what was written is delivered", async () => {
+  const own = await startServer({ flags: ["--demo", "--web", web] });
+  const page = await browser.page(`${own.url}/`);
+  const registrations = new Map();
+  browser.hear(({ method, params }) => {
+    if (method === "ServiceWorker.workerRegistrationUpdated") for (const each of params.registrations) registrations.set(each.scopeURL, each.registrationId);
+  });
+  await page.send("ServiceWorker.enable");
+  await until("it is there", () => page.evaluate(() => document.title === "hidden" && document.readyState === "complete"));
+  await page.evaluate(async () => {
+    await navigator.serviceWorker.register("/sw.js", { type: "module" });
+    await navigator.serviceWorker.ready;
+  });
+  await page.evaluate(async () => {
+    if (!navigator.serviceWorker.controller) await new Promise((done) => (navigator.serviceWorker.oncontrollerchange = done));
+  });
+  await page.evaluate(async (given) => {
+    const { open } = await import("/syncline.js");
+    // The timer is out of the way: only the browser's event is left to look again.
+    window.db = await open({ ...given, url: location.origin, autoSync: { everyMs: 3_600_000, leastMs: 0 } });
+    await window.db.synced();
+  }, { name: "background", workspace: "background", schema });
+  await own.stop();
+  await until("it is noticed", () => page.evaluate(() => window.db.status.value.status === "disconnected"));
+  await page.evaluate(() => window.db.exec("INSERT INTO notes(id) VALUES('late')"));
+  const pendingTags = () => page.evaluate(async () => (await navigator.serviceWorker.ready).sync.getTags());
+  await until("the browser was asked", async () => (await pendingTags()).includes("syncline-sync"));
+  await page.evaluate(() => {
+    window.asked = 0;
+    navigator.serviceWorker.addEventListener("message", ({ data }) => (window.asked += data === "syncline-sync"));
+  });
+  const again = await startServer({ data: own.data, port: own.port, flags: own.flags });
+  const registrationId = await until("it is registered", () => registrations.get(`${own.url}/`));
+  await page.send("ServiceWorker.dispatchSyncEvent", { origin: own.url, registrationId, tag: "syncline-sync", lastChance: false });
+  await until("the page was asked by its service worker", () => page.evaluate(() => window.asked > 0));
+  await until("it is sent", () => page.evaluate(() => window.db.status.value.pending === 0));
+  const other = await browser.page(`${again.url}/`);
+  await until("it is there", () => other.evaluate(() => document.title === "hidden" && document.readyState === "complete"));
+  await other.evaluate(async (given) => {
+    const { open } = await import("/syncline.js");
+    window.db = await open({ ...given, url: location.origin });
+    await window.db.synced();
+  }, { name: "background-other", workspace: "background", schema });
+  assert.deepEqual(await other.evaluate(() => window.db.query("SELECT id FROM notes")), [{ id: "late" }]);
+  await again.stop();
 });
