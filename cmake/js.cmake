@@ -33,8 +33,10 @@ if(SYNCLINE_TESTS AND TARGET syncline_cli)
     add_test(NAME js_editor COMMAND "${NODE}" --test "${js_dir}/test/editor.test.mjs")
     add_test(NAME js_delta_browser COMMAND "${NODE}" --test
              "${js_dir}/test/delta.browser.test.mjs")
+    add_test(NAME js_examples COMMAND "${NODE}" --test "${js_dir}/test/examples.test.mjs")
+    add_test(NAME js_hidden COMMAND "${NODE}" --test "${js_dir}/test/hidden.test.mjs")
     add_test(NAME js_mixed COMMAND "${NODE}" --test "${js_dir}/test/mixed.test.mjs")
-    set(js_browser_tests js_browser js_demo js_editor js_delta_browser js_mixed)
+    set(js_browser_tests js_browser js_demo js_editor js_delta_browser js_examples js_hidden js_mixed)
     # What they wait for has limits of seconds.
     set_tests_properties(${js_browser_tests} PROPERTIES RUN_SERIAL ON)
     list(APPEND js_tests ${js_browser_tests})

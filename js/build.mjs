@@ -43,6 +43,8 @@ await build({
     syncline: path.join(here, "src/index.ts"),
     worker: path.join(here, "src/worker.ts"),
     doc: path.join(here, "src/doc.ts"),
+    providers: path.join(here, "src/providers.ts"),
+    service_worker: path.join(here, "src/service_worker.ts"),
     elements: path.join(here, "src/elements/index.ts"),
     react: path.join(here, "src/react.ts"),
     svelte: path.join(here, "src/svelte.ts"),

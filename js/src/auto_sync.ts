@@ -23,6 +23,9 @@ export async function canReach(url: string, timeoutMs = 3000): Promise<boolean> 
   }
 }
 
+// The browser ends a service worker that takes much longer.
+const backgroundMs = 20_000;
+
 interface SyncManager {
   register(tag: string): Promise<void>;
 }
@@ -51,11 +54,13 @@ export class AutoSync {
     this.hear(document, "visibilitychange", () => document.visibilityState === "visible" && this.maybe());
     if (navigator.serviceWorker) {
       this.hear(navigator.serviceWorker, "message", (event) => {
-        if ((event as MessageEvent).data === "syncline-sync") this.maybe();
+        const { data, ports } = event as MessageEvent;
+        if (data === "syncline-sync") void this.syncNow().then((done) => ports[0]?.postMessage(done));
       });
     }
     this.stops.push(db.status.subscribe(({ pending, status }) => {
       if (pending > 0 && status === "disconnected") void this.askForBackgroundSync();
+      if (status === "synced") this.asked = false;
     }));
   }
 
@@ -74,6 +79,18 @@ export class AutoSync {
       await (registration as unknown as { sync?: SyncManager }).sync?.register("syncline-sync");
     } catch {
       // Refused, or not to be had: the timer remains.
+    }
+  }
+
+  /** The browser woke the service worker. Resolves to whether all is sent. */
+  private async syncNow(): Promise<boolean> {
+    if (this.db.status.value.paused) return false;
+    try {
+      await this.db.sync();
+      await this.db.synced(backgroundMs);
+      return true;
+    } catch {
+      return false;
     }
   }
 

@@ -28,4 +28,3 @@ export type {
   Transport,
   TransportEvents,
 } from "./types.js";
-export * from "./providers.js";

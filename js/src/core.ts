@@ -199,8 +199,12 @@ export class Core {
   private handleRest(op: string, args: unknown[]): unknown {
     const now = performance.now();
     switch (op) {
-      case "status":
-        return this.readStatus();
+      case "status": {
+        // Told as well: else who waits for a change would not hear of one back to what was told last.
+        const status = this.readStatus();
+        this.tellStatus(status);
+        return status;
+      }
       case "sync":
         this.run(() => this.engine.sync(now));
         this.queue.wake(true);
@@ -481,6 +485,10 @@ export class Core {
       for (const [key, value] of this.ownPresence) this.engine.presence(performance.now(), key, value);
     }
     this.wasUp = isUp;
+    this.tellStatus(status);
+  }
+
+  private tellStatus(status: Status): void {
     const text = JSON.stringify(status);
     if (text === this.told) return;
     this.told = text;

@@ -255,10 +255,9 @@ export class Database implements Sql {
     if (now.status === "synced") return;
     try {
       await new Promise<void>((resolve, reject) => {
-        let isFirst = true;
+        // What was answered was told, too, so the store is not older than the answer.
         stop = this.status.subscribe(({ status, message }) => {
-          if (!isFirst && status === "synced") resolve();
-          isFirst = false;
+          if (status === "synced") resolve();
           if (status === "stuck" || status === "incompatible") {
             reject(new SynclineError("unreachable", message || `the replica is ${status}`));
           }

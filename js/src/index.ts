@@ -1,7 +1,7 @@
 // The package in a browser.
 import { Database } from "./database.js";
 import type { OpenOptions } from "./open.js";
-import { OpfsStorage } from "./storage_opfs.js";
+import { removeFolder } from "./storage_folder.js";
 import { SynclineError } from "./values.js";
 import { WorkerPort } from "./worker_port.js";
 
@@ -50,7 +50,7 @@ export async function remove(name: string): Promise<void> {
   // A tab that was just closed holds it for a moment longer.
   const signal = AbortSignal.timeout(2000);
   try {
-    await navigator.locks.request(`syncline:${name}`, { signal }, () => OpfsStorage.remove(name));
+    await navigator.locks.request(`syncline:${name}`, { signal }, () => removeFolder(name));
   } catch (error) {
     if (!signal.aborted) throw error;
     throw new SynclineError("busy", `${name} is open in a tab`, true);

@@ -1,7 +1,7 @@
 // Syncing through something else than a Syncline server's own connection: a provider carries changes,
 // as bytes that it need not understand, and says how far it came.
-import type { Database } from "./database.js";
-import { SynclineError } from "./values.js";
+// The package itself, so that there is one SynclineError.
+import { SynclineError, type Database } from "syncline";
 
 /** A change of ours: its parts belong together, in their order. */
 export interface OutgoingChange {

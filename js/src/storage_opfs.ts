@@ -7,6 +7,7 @@
 // 1. A handle is exclusive: whoever holds the pool is the only one with the database.
 // 2. A header is written and flushed before the file it names is used, and blanked when it goes; one
 //    that does not match its checksum is free.
+import { folderName, root } from "./storage_folder.js";
 import { SynclineError } from "./values.js";
 import type { Storage } from "./storage.js";
 
@@ -34,16 +35,6 @@ function checksum(bytes: Uint8Array): number {
   let hash = 0x811c9dc5;
   for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   return hash;
-}
-
-async function root(create: boolean): Promise<FileSystemDirectoryHandle> {
-  const top = await navigator.storage.getDirectory();
-  return top.getDirectoryHandle("syncline", { create });
-}
-
-/** The folder of a database may have any name that a person gives it. */
-function folderName(name: string): string {
-  return encodeURIComponent(name).replace(/[.*]/g, "_") || "_";
 }
 
 async function take(file: FileSystemFileHandle, patience: number): Promise<Handle> {
@@ -92,14 +83,6 @@ export class OpfsStorage implements Storage {
       throw error;
     }
     return out;
-  }
-
-  static async remove(database: string): Promise<void> {
-    try {
-      await (await root(false)).removeEntry(folderName(database), { recursive: true });
-    } catch (error) {
-      if ((error as Error).name !== "NotFoundError") throw error;
-    }
   }
 
   private add(handle: Handle): void {

@@ -1,8 +1,8 @@
 // What runs in each tab's own worker. One tab of a database leads: it holds the Web Lock of that name,
 // has the files open and does everybody's requests; the others send theirs over a BroadcastChannel.
 //
-// 1. The lock is released by the browser when its tab is closed or crashes, and by us when the tab is
-//    frozen; the next in the queue leads then.
+// 1. The lock is released by the browser when its tab is closed or crashes, and when the page ends this
+//    worker because it is being frozen (worker_port.ts); the next in the queue leads then.
 // 2. A new leader says so. Everybody sends again what was not answered, and the core sees to it that
 //    nothing is done twice.
 // 3. Each tab holds a lock of its own for as long as it lives: that is how a leader learns that one
@@ -19,11 +19,14 @@ export interface OpenMessage {
   tab: string;
   config: CoreConfig;
   wasmUrl: string;
+  hidden: boolean;
 }
 export type ToWorker =
   | OpenMessage
-  | { type: "request"; request: Request }
-  | { type: "freeze" | "thaw" | "close" }
+  /** `again` when a worker before this one may have done it. */
+  | { type: "request"; request: Request; again: boolean }
+  | { type: "hidden"; hidden: boolean }
+  | { type: "close" }
   | { type: "socket"; number: number; what: "open" | "frame" | "closed"; frame?: Uint8Array; reason?: string };
 export type ToPage =
   | { type: "opened"; storage: "opfs" | "memory" }
@@ -94,10 +97,11 @@ class Tab {
   private stepDown: (() => void) | null = null;
   private isOpen = false;
   private closed = false;
-  private frozen = false;
+  private hidden: boolean;
 
-  constructor({ tab, config, wasmUrl }: OpenMessage) {
+  constructor({ tab, config, wasmUrl, hidden }: OpenMessage) {
     this.name = tab;
+    this.hidden = hidden;
     this.config = config;
     // Also while another tab leads: a successor should not have to wait for it.
     this.module = WebAssembly.compileStreaming(fetch(wasmUrl));
@@ -127,7 +131,7 @@ class Tab {
 
   private async queueUp(): Promise<void> {
     await navigator.locks.request(`syncline:${this.config.name}`, async () => {
-      if (this.closed || this.frozen) return;
+      if (this.closed) return;
       const released = new Promise<void>((done) => (this.stepDown = done));
       try {
         await this.lead();
@@ -181,8 +185,20 @@ class Tab {
     for (const entry of this.pending.values()) entry.wasSent = true;
   }
 
-  private client(once: boolean): Client {
-    return { name: this.name, once, tell: (news) => this.tellPage(news) };
+  private client(again: boolean): Client {
+    const isHidden = (): boolean => this.hidden;
+    return {
+      name: this.name,
+      // A page that nobody looks at may be frozen at any time, before it hears the answer.
+      get once() {
+        return again || isHidden();
+      },
+      tell: (news) => this.tellPage(news),
+    };
+  }
+
+  hide(hidden: boolean): void {
+    this.hidden = hidden;
   }
 
   // --- The page -----------------------------------------------------------------------------------
@@ -212,10 +228,10 @@ class Tab {
     scope.postMessage({ type: "reply", reply }, transfer);
   }
 
-  ask(request: Request): void {
-    const entry = { request, wasSent: false };
+  ask(request: Request, again: boolean): void {
+    const entry = { request, wasSent: again };
     this.pending.set(request.id, entry);
-    if (this.core) void this.perform(request, false);
+    if (this.core) void this.perform(request, again);
     else if (this.leader) this.send(entry);
   }
 
@@ -229,9 +245,9 @@ class Tab {
     return this.pending.size === 0 ? Number.MAX_SAFE_INTEGER : Math.min(...this.pending.keys());
   }
 
-  private async perform(request: Request, once: boolean): Promise<void> {
+  private async perform(request: Request, again: boolean): Promise<void> {
     const core = this.core!;
-    const reply = await this.do(core, this.client(once), request, this.answered());
+    const reply = await this.do(core, this.client(again), request, this.answered());
     if (this.core === core) this.answer(reply);
   }
 
@@ -294,22 +310,6 @@ class Tab {
 
   // --- The tab's life -----------------------------------------------------------------------------
 
-  /** A frozen tab would hold everybody up. */
-  freeze(frozen: boolean): void {
-    if (!this.channel || this.frozen === frozen) return;
-    this.frozen = frozen;
-    if (frozen) {
-      this.stepDown?.();
-      // At once: there may be no next turn.
-      this.core?.close();
-      this.core = null;
-    } else {
-      this.leader = null;
-      this.say({ kind: "who" });
-      void this.queueUp();
-    }
-  }
-
   close(): void {
     this.closed = true;
     this.stepDown?.();
@@ -331,13 +331,11 @@ scope.onmessage = ({ data }) => {
       tab = new Tab(data);
       return;
     case "request":
-      return tab?.ask(data.request);
+      return tab?.ask(data.request, data.again);
     case "socket":
       return tab?.socket(data);
-    case "freeze":
-      return tab?.freeze(true);
-    case "thaw":
-      return tab?.freeze(false);
+    case "hidden":
+      return tab?.hide(data.hidden);
     case "close":
       return tab?.close();
   }

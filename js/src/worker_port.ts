@@ -1,14 +1,23 @@
 import type { Port } from "./port.js";
-import type { Connection, CoreConfig, News, Reply, Transport } from "./types.js";
+import type { Connection, CoreConfig, News, Reply, Request, Transport } from "./types.js";
 import { SynclineError } from "./values.js";
 import type { ToPage, ToWorker } from "./worker.js";
 
 interface Waiting {
+  request: Request;
+  /** Whether whoever does it remembers that it was done. */
+  remembered: boolean;
   resolve(value: unknown): void;
   reject(error: SynclineError): void;
 }
 
-/** The core is behind this tab's worker: in it, or in another tab's. */
+/**
+ * The core is behind this tab's worker: in it, or in another tab's.
+ *
+ * A frozen worker would keep the database, or its place in the queue for it, and not hear that it
+ * should let go. So it is ended just before, which gives both back, and a thawed page starts another
+ * under the same name, which asks again for what has no answer yet.
+ */
 export class WorkerPort implements Port {
   readonly name = crypto.randomUUID();
   // News that come before anybody listens.
@@ -17,12 +26,18 @@ export class WorkerPort implements Port {
   private next = 1;
   private readonly waiting = new Map<number, Waiting>();
   private readonly sockets = new Map<number, Connection>();
+  private worker!: Worker;
+  private storage: "opfs" | "memory" = "memory";
+  private frozen = false;
+  private leads = false;
   private closed: (() => void) | null = null;
   private over = false;
   private readonly stops: (() => void)[] = [];
 
   private constructor(
-    private readonly worker: Worker,
+    private readonly config: CoreConfig,
+    private readonly wasmUrl: string,
+    private readonly workerUrl: string | URL,
     private readonly transport: Transport | undefined,
   ) {}
 
@@ -32,24 +47,29 @@ export class WorkerPort implements Port {
     workerUrl: string | URL,
     transport?: Transport,
   ): Promise<{ port: WorkerPort; storage: "opfs" | "memory" }> {
-    const worker = new Worker(workerUrl, { type: "module", name: `syncline:${config.name}` });
-    const port = new WorkerPort(worker, transport);
-    const storage = await new Promise<"opfs" | "memory">((resolve, reject) => {
+    const port = new WorkerPort(config, wasmUrl, workerUrl, transport);
+    await port.start();
+    port.watchTheTab();
+    return { port, storage: port.storage };
+  }
+
+  private async start(): Promise<void> {
+    const worker = new Worker(this.workerUrl, { type: "module", name: `syncline:${this.config.name}` });
+    this.worker = worker;
+    const opened = new Promise<"opfs" | "memory">((resolve, reject) => {
       worker.onerror = (event) => {
-        reject(new SynclineError("internal", `the worker does not start: ${event.message || String(workerUrl)}`));
+        reject(new SynclineError("internal", `the worker does not start: ${event.message || String(this.workerUrl)}`));
       };
       worker.onmessage = ({ data }: MessageEvent<ToPage>) => {
         if (data.type === "opened") resolve(data.storage);
         else if (data.type === "failed") {
           worker.terminate();
           reject(new SynclineError(data.error.code, data.error.message, data.error.retryable));
-        } else port.hear(data);
+        } else this.hear(data);
       };
-      port.post({ type: "open", tab: port.name, config, wasmUrl });
     });
-    worker.onmessage = ({ data }: MessageEvent<ToPage>) => port.hear(data);
-    port.watchTheTab();
-    return { port, storage };
+    this.post({ type: "open", tab: this.name, config: this.config, wasmUrl: this.wasmUrl, hidden: document.hidden });
+    this.storage = await opened;
   }
 
   set onNews(told: (news: News) => void) {
@@ -60,7 +80,7 @@ export class WorkerPort implements Port {
   }
 
   private post(message: ToWorker): void {
-    this.worker.postMessage(message);
+    if (!this.frozen) this.worker.postMessage(message);
   }
 
   private watchTheTab(): void {
@@ -68,17 +88,48 @@ export class WorkerPort implements Port {
       target.addEventListener(name, told);
       this.stops.push(() => target.removeEventListener(name, told));
     };
-    hear(document, "freeze", () => this.post({ type: "freeze" }));
-    hear(document, "resume", () => this.post({ type: "thaw" }));
-    hear(window, "pageshow", () => this.post({ type: "thaw" }));
+    const tell = (): void => this.post({ type: "hidden", hidden: document.hidden });
+    hear(document, "visibilitychange", tell);
+    tell();
+    hear(document, "freeze", () => this.freeze());
+    hear(document, "resume", () => this.thaw());
+    hear(window, "pageshow", () => this.thaw());
+  }
+
+  private freeze(): void {
+    // What is in memory would be gone; and nobody else waits for it.
+    if (this.storage === "memory" || this.frozen) return;
+    this.frozen = true;
+    this.worker.terminate();
+    for (const socket of this.sockets.values()) socket.close();
+    this.sockets.clear();
+    for (const waiting of this.waiting.values()) waiting.remembered ||= !this.leads;
+  }
+
+  private thaw(): void {
+    if (!this.frozen || this.over) return;
+    this.frozen = false;
+    const fail = (error: SynclineError): void => {
+      for (const { reject } of this.waiting.values()) reject(error);
+      this.waiting.clear();
+    };
+    this.start().catch(fail);
+    for (const { request, remembered } of [...this.waiting.values()]) {
+      if (remembered) this.post({ type: "request", request, again: true });
+      else {
+        const message = "the browser froze this tab before the answer came: look whether it was done";
+        this.settle({ id: request.id, ok: false, error: { code: "cancelled", message, retryable: false } });
+      }
+    }
   }
 
   request(op: string, args: unknown[] = []): Promise<unknown> {
     if (this.over) return Promise.reject(new SynclineError("cancelled", "the database was closed"));
     const id = this.next++;
     return new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject });
-      this.post({ type: "request", request: { id, op, args } });
+      const request = { id, op, args };
+      this.waiting.set(id, { request, remembered: this.frozen || document.hidden, resolve, reject });
+      this.post({ type: "request", request, again: false });
     });
   }
 
@@ -87,6 +138,8 @@ export class WorkerPort implements Port {
       case "reply":
         return this.settle(message.reply);
       case "news":
+        if (message.news.news === "leader") this.leads = message.news.isOwn;
+        if (message.news.news === "status") this.config.paused = message.news.status.paused;
         return this.told(message.news);
       case "socket":
         return this.carry(message);
@@ -126,11 +179,13 @@ export class WorkerPort implements Port {
     if (this.over) return;
     this.over = true;
     for (const stop of this.stops) stop();
-    await new Promise<void>((done) => {
-      this.closed = done;
-      this.post({ type: "close" });
-    });
-    this.worker.terminate();
+    if (!this.frozen) {
+      await new Promise<void>((done) => {
+        this.closed = done;
+        this.post({ type: "close" });
+      });
+      this.worker.terminate();
+    }
     const error = new SynclineError("cancelled", "the database was closed");
     for (const { reject } of this.waiting.values()) reject(error);
     for (const socket of this.sockets.values()) socket.close();

@@ -5,16 +5,8 @@ import http from "node:http";
 import path from "node:path";
 import test, { after, before } from "node:test";
 import WebSocket from "ws";
-import {
-  HttpGatewayProvider,
-  makeProvider,
-  MemoryHub,
-  MemoryProvider,
-  open,
-  ProviderSync,
-  SynclineError,
-  WebSocketTransport,
-} from "../dist/node.js";
+import { open, SynclineError, WebSocketTransport } from "../dist/node.js";
+import { HttpGatewayProvider, makeProvider, MemoryHub, MemoryProvider, ProviderSync } from "../dist/providers.js";
 import { startServer, temporaryFolder, until } from "./server.mjs";
 
 const notes = { notes: { id: "TEXT PRIMARY KEY NOT NULL", body: "TEXT", likes: "INTEGER DEFAULT 0" } };
@@ -30,6 +22,18 @@ function device(workspace, more = {}) {
   return open({ name: ":memory:", schema, url: server.url, workspace, transport: transport(), ...more });
 }
 const fresh = () => `w${++workspaces}-${process.pid}`;
+
+test("waiting to be synced ends, also right after everything was compared anew", async () => {
+  const db = await device(fresh());
+  await db.exec("INSERT INTO notes(id) VALUES('1')");
+  await db.synced();
+  for (let round = 0; round < 10; round++) {
+    await db.resync();
+    await db.synced(5000);
+    assert.equal(db.status.value.status, "synced");
+  }
+  await db.close();
+});
 
 test("values come back as they went in", async () => {
   const db = await open({ name: ":memory:" });

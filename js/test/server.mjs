@@ -32,6 +32,7 @@ export async function startServer({ data = temporaryFolder(), port = 0, flags = 
     url: `http://127.0.0.1:${listening.port}`,
     port: listening.port,
     data,
+    flags,
     child,
     async stop(signal = "SIGTERM") {
       if (child.exitCode !== null || child.signalCode !== null) return;

@@ -28,7 +28,7 @@ constexpr int exponent_max = 971;
 // follows only matters by being zero or not.
 constexpr std::size_t digits_kept_max = 800;
 // Far outside what a double can be.
-constexpr std::int64_t exponents_end = 400;
+[[maybe_unused]] constexpr std::int64_t exponents_end = 400;
 
 // An integer of any size, not negative; 32-bit limbs, least first, none of them zero at the top.
 class Natural {

@@ -5,16 +5,24 @@ import { open, type Database } from "syncline";
 import { hooks } from "syncline/react";
 import "syncline/elements";
 
+declare module "react" {
+  namespace JSX {
+    interface IntrinsicElements {
+      "syncline-status": { for: string };
+    }
+  }
+}
+
 const { useQuery, useStatus } = hooks({ useMemo, useSyncExternalStore });
 
 function Notes({ db }: { db: Database }) {
   const notes = useQuery<{ id: string; body: string }>(db, "SELECT id, body FROM notes ORDER BY body");
-  const { status, pending } = useStatus(db);
+  const { pending } = useStatus(db);
   const add = () => db.table("notes").put({ id: crypto.randomUUID(), body: "A note" });
   return (
     <>
       <p>
-        {status}, {pending} waiting
+        <syncline-status for="notes" /> {pending} waiting
       </p>
       <ul>
         {notes.map((note) => (
