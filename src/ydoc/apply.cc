@@ -25,7 +25,7 @@ struct Section {
 };
 
 struct CheckedUpdate {
-  std::vector<Section> sections;  // by client, then clock
+  std::vector<Section> sections;  // by client, one each
   std::uint64_t structs = 0;
   DeleteSet deletes;
   const std::uint8_t* end = nullptr;
@@ -76,12 +76,18 @@ Result<CheckedUpdate> check_update(Bytes update, const Limits& limits) {
   }
   out.end = update.data() + update.size();
   out.deletes.normalize();
-  const auto before = [](const Section& a, const Section& b) {
-    return a.client != b.client ? a.client < b.client : a.clock < b.clock;
-  };
+  const auto before = [](const Section& a, const Section& b) { return a.client < b.client; };
   if (!std::is_sorted(out.sections.begin(), out.sections.end(), before)) {
     syncline::stable_sort(out.sections.begin(), out.sections.end(), before);
   }
+  // Where a client is named twice the last time counts, as in Yjs.
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < out.sections.size(); ++i) {
+    if (i + 1 == out.sections.size() || out.sections[i + 1].client != out.sections[i].client) {
+      out.sections[kept++] = out.sections[i];
+    }
+  }
+  out.sections.resize(kept);
   return out;
 }
 

@@ -49,6 +49,20 @@ TEST_CASE("an empty document is two zero bytes") {
   CHECK(doc->state_vector().encode() == ByteVector{0});
 }
 
+TEST_CASE("where an update names a client twice the last time counts, as in Yjs") {
+  // First "a" and an "x" after a struct that is missing, then "a" and "b".
+  const ByteVector update = {2, 2, 1, 0, 4, 1, 1,   't', 1,   'a',  0x84, 9, 0, 1,   'x',
+                             2, 1, 0, 4, 1, 1, 't', 1,   'a', 0x84, 1,    0, 1, 'b', 0};
+  const auto doc = make_doc(5);
+  REQUIRE(doc->apply_update(update));
+  CHECK(doc->text("t").to_string() == "ab");
+  CHECK_FALSE(doc->has_pending_structs());
+  CHECK(is_covered(update, doc->state_vector()).value());
+  const auto again = make_doc(6);
+  REQUIRE(again->apply_update(state_of(*doc)));
+  CHECK(again->state_vector() == doc->state_vector());
+}
+
 TEST_CASE("typing is one struct however many transactions it took") {
   const auto doc = make_doc(1);
   Text text = doc->text("t");

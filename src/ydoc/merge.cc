@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <queue>
+#include <set>
 
 #include "base/sort.h"
 #include "ydoc/struct_view.h"
@@ -334,14 +335,23 @@ Result<ByteVector> state_vector_from_update(Bytes update) {
 Result<bool> is_covered(Bytes update, const StateVector& state) {
   StructReader reader(update);
   StructView view;
-  bool covered = true;
+  // By client, of whom only the last section counts.
+  std::set<ClientId> lacking;
+  std::uint64_t left = 0;
   while (reader.has_next()) {
+    if (left == 0) {
+      left = reader.structs_left();
+      lacking.erase(reader.client());
+    }
     if (!reader.read(view)) {
       return malformed_update();
     }
-    covered = covered &&
-              (view.kind == ContentKind::skip || view.end_clock() <= state.clock_of(view.client));
+    left -= 1;
+    if (view.kind != ContentKind::skip && view.end_clock() > state.clock_of(view.client)) {
+      lacking.insert(view.client);
+    }
   }
+  bool covered = lacking.empty();
   DeleteSet deletes;
   reader.read_deletes(deletes);
   if (!reader.ok()) {
