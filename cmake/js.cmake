@@ -21,10 +21,11 @@ add_custom_target(js
 if(SYNCLINE_TESTS AND TARGET syncline_cli)
   add_test(NAME js_build COMMAND "${CMAKE_SOURCE_DIR}/tools/build-js")
   add_test(NAME js_node COMMAND "${NODE}" --test "${js_dir}/test/node.test.mjs")
+  add_test(NAME js_auto_sync COMMAND "${NODE}" --test "${js_dir}/test/auto_sync.test.mjs")
   add_test(NAME js_doc COMMAND "${NODE}" --test "${js_dir}/test/doc.test.mjs")
   set_tests_properties(js_build PROPERTIES FIXTURES_SETUP js TIMEOUT 1800 COST 1000)
   add_test(NAME js_delta COMMAND "${NODE}" --test "${js_dir}/test/delta.test.mjs")
-  set(js_tests js_node js_doc js_delta)
+  set(js_tests js_node js_auto_sync js_doc js_delta)
   find_program(CHROMIUM chromium)
   if(CHROMIUM)
     add_test(NAME js_browser COMMAND "${NODE}" --test --test-concurrency=1

@@ -223,7 +223,7 @@ test("a server that is gone turns green off within the bound, and unsent work go
   const db = await device("w", { url: own.url });
   await db.synced();
   await own.stop("SIGKILL");
-  await until("green is off", () => db.status.value.status !== "synced", 6000);
+  await until("green is off", () => db.status.value.status !== "synced", 30_000);
   await db.exec("INSERT INTO notes(id, body) VALUES('1', 'late')");
   // Rebuilt: the same address, nothing of what it knew.
   const rebuilt = await startServer({ port: own.port });
