@@ -39,6 +39,7 @@ class LiveReplica {
     }
     database_.emplace(must(Database::open(path, {}), "open"));
     engine_ = must(Engine::attach({database_->connection(), &clock_, &random_, true}), "attach");
+    must(connection().execute("PRAGMA cache_size = -16384"), "cache");
     must(connection().execute(table_sql), "schema");
     must(engine_->track("t", {}), "track");
   }

@@ -5,6 +5,10 @@
 namespace syncline {
 namespace {
 
+// All workspaces share it, and what is changed lies all over it; SQLite's own 2 MiB are written out
+// and read again within one commit. In KiB, taken as it is needed.
+constexpr const char* cache_sql = "PRAGMA cache_size = -65536";
+
 constexpr const char* schema_sql = R"sql(
 CREATE TABLE IF NOT EXISTS lineages(
   number INTEGER PRIMARY KEY, lineage BLOB NOT NULL UNIQUE);
@@ -99,6 +103,7 @@ Result<std::unique_ptr<SqliteLogStore>> SqliteLogStore::open(const std::string& 
                                                              const Options& options) {
   SL_TRY(Database database, Database::open(path, options.open));
   SL_TRY(database->execute(schema_sql));
+  SL_TRY(database->execute(cache_sql));
   std::unique_ptr<SqliteLogStore> store(new SqliteLogStore(std::move(database), options));
   // A backup that is opened is a server that forgot something: never the same lineage again.
   SL_TRY(const auto fresh, store->database_->query_int(
