@@ -170,7 +170,11 @@ Result<int> run_held(const Arguments& arguments, Output& out) {
                       out, {"key", "row"});
   }
   if (arguments.operand(0) != "retry") {
-    return Error(ErrorCode::invalid_argument, "what can be done is: held retry");
+    return Error(
+        ErrorCode::invalid_argument,
+        "what can be done is: held retry. A held row is everybody's: it cannot be discarded or "
+        "edited while it waits; take away what is in its way (see held), or change or "
+        "delete it on a device that has it");
   }
   SL_TRY(const std::uint64_t installed, replica->engine().retry_held());
   Json answer = done_json();
