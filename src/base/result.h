@@ -151,7 +151,7 @@ class [[nodiscard]] Result {
  private:
   // Not a std::variant, whose tables of functions no linker sees through.
   union {
-    T value_;
+    T value_;  // NOLINT(readability-identifier-naming): a private member like the others
   };
   Error error_;
   bool has_value_ = true;
@@ -163,8 +163,8 @@ class [[nodiscard]] Result<void> {
   using value_type = void;
 
   Result() : error_(Error::None()) {}
-  Result(Error error)
-      : error_(std::move(error)), has_value_(false) {}  // NOLINT(google-explicit-constructor)
+  Result(Error error)  // NOLINT(google-explicit-constructor)
+      : error_(std::move(error)), has_value_(false) {}
 
   bool has_value() const { return has_value_; }
   explicit operator bool() const { return has_value(); }
