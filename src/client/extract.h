@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "client/catalog.h"
 #include "client/clocks.h"
@@ -23,7 +24,7 @@ class TableSet {
   Result<TableAccess*> access(TableId id);
   // Statements that write a tracked table keep its capture table connected, so that they must go
   // before the connection can close. Letting go may call back here: the members go first.
-  void release() { const auto doomed = std::move(tables_); }
+  void release() { const auto doomed = std::exchange(tables_, {}); }
 
  private:
   Connection connection_;

@@ -44,7 +44,9 @@ class Server final : public NetServer, private HallParts, public ServerHall {
         acceptor_(context),
         accept_timer_(context),
         count_timer_(context) {}
-  ~Server() override { stop(Duration{0}); }
+  ~Server() override {  // NOLINT(bugprone-exception-escape): handlers throw nothing
+    stop(Duration{0});
+  }
 
   Result<void> listen();
   void run(std::function<Result<void>(const std::string&)> save);

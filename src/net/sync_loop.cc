@@ -22,7 +22,7 @@ constexpr int farewell_turns_max = 25;
 class SyncLoop::Sockets {
  public:
   // Operations that end now let go of what they hold, and it of them.
-  ~Sockets() {
+  ~Sockets() {  // NOLINT(bugprone-exception-escape): handlers throw nothing
     transport.reset();
     work.reset();
     context.restart();
@@ -79,9 +79,7 @@ void SyncLoop::turn() {
   } else if (wake_) {
     wait = std::clamp<std::int64_t>((*wake_ - now).ms, 0, turn_ms_max);
   }
-  if (wait == 0) {
-    sockets_->context.poll();
-  } else if (sockets_->context.run_one_for(std::chrono::milliseconds(wait)) != 0) {
+  if (wait == 0 || sockets_->context.run_one_for(std::chrono::milliseconds(wait)) != 0) {
     sockets_->context.poll();
   }
   now = instant_now();

@@ -77,7 +77,7 @@ class Client final : public Transport {
         tls_(std::move(tls)),
         events_(std::move(events)),
         use_http_(options.kind == TransportKind::http) {}
-  ~Client() override {
+  ~Client() override {  // NOLINT(bugprone-exception-escape): handlers throw nothing
     drop();
     end_goodbye();
   }

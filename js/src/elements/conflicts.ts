@@ -10,7 +10,7 @@ h3 { margin: 0 0 .6em; font-size: 1em; }
 .side { border-radius: 8px; padding: .6em; background: var(--syncline-sunken, #8881); min-width: 0; }
 .side h4 { margin: 0 0 .3em; font-size: .75em; text-transform: uppercase; letter-spacing: .04em; color: var(--syncline-quiet, #6b7280); }
 pre { margin: 0; font: inherit; white-space: pre-wrap; overflow-wrap: anywhere; max-height: 10em; overflow-y: auto; }
-textarea { width: 100%; font: inherit; color: inherit; min-height: 4.5em; padding: .6em; border-radius: 8px; resize: vertical;
+textarea { width: 100%; font: inherit; color: inherit; min-height: 4.5em; field-sizing: content; padding: .6em; border-radius: 8px; resize: vertical;
   border: 1px solid var(--syncline-line, #8886); background: var(--syncline-field, transparent); }
 label { display: block; font-size: .8125em; margin-bottom: .3em; }
 .buttons { display: flex; flex-wrap: wrap; gap: .5em; margin-top: .6em; }
