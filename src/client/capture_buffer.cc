@@ -423,7 +423,7 @@ std::vector<RowId> CaptureBuffer::repeated_rows(const TableOps& ops) {
 }
 
 Result<std::vector<CaptureBuffer::Net>> CaptureBuffer::net_effect(const TableOps& ops,
-                                                                  const KeyOf& key_of) {
+                                                                  KeyOf key_of) {
   std::unordered_map<RowId, std::size_t> index;
   std::vector<Net> nets;
   for (const Op& op : ops.ops) {
@@ -491,8 +491,8 @@ Result<std::vector<CaptureBuffer::Net>> CaptureBuffer::net_effect(const TableOps
   return nets;
 }
 
-Result<void> CaptureBuffer::for_each_op(
-    TableId table, const std::function<Result<void>(const LogRun& run)>& visit) const {
+Result<void> CaptureBuffer::for_each_op(TableId table,
+                                        FunctionRef<Result<void>(const LogRun& run)> visit) const {
   for (std::size_t i = 0; i < table_count_; ++i) {
     if (tables_[i].id == table) {
       for (const Op& op : tables_[i].ops) {
@@ -503,9 +503,8 @@ Result<void> CaptureBuffer::for_each_op(
   return {};
 }
 
-Result<void> CaptureBuffer::for_each_run(
-    TableId table, const KeyOf& key_of,
-    const std::function<Result<void>(const LogRun& run)>& visit) {
+Result<void> CaptureBuffer::for_each_run(TableId table, KeyOf key_of,
+                                         FunctionRef<Result<void>(const LogRun& run)> visit) {
   const auto found =
       std::find_if(tables_.begin(), tables_.begin() + static_cast<std::ptrdiff_t>(table_count_),
                    [&](const TableOps& ops) { return ops.id == table; });

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "client/byte_arena.h"
 #include "client/catalog.h"
 #include "client/log_body.h"
@@ -67,12 +67,11 @@ class CaptureBuffer {
 
   // The net effect on one table, each row once, in an order that LogBodyWriter can take: visit() is
   // called for each run. `key_of` tells the encoded key of a row that is in the table now.
-  using KeyOf = std::function<Result<ByteVector>(RowId row)>;
-  Result<void> for_each_run(TableId table, const KeyOf& key_of,
-                            const std::function<Result<void>(const LogRun& run)>& visit);
+  using KeyOf = FunctionRef<Result<ByteVector>(RowId row)>;
+  Result<void> for_each_run(TableId table, KeyOf key_of,
+                            FunctionRef<Result<void>(const LogRun& run)> visit);
   // The same for a buffer in which each row stands once: as it came.
-  Result<void> for_each_op(TableId table,
-                           const std::function<Result<void>(const LogRun& run)>& visit) const;
+  Result<void> for_each_op(TableId table, FunctionRef<Result<void>(const LogRun& run)> visit) const;
 
  private:
   struct Op {
@@ -140,7 +139,7 @@ class CaptureBuffer {
   std::uint32_t column_set_index(TableOps& ops, const ColumnSet& columns);
   static std::vector<RowId> repeated_rows(const TableOps& ops);
   LogRun run_of(const TableOps& ops, const Op& op) const;
-  Result<std::vector<Net>> net_effect(const TableOps& ops, const KeyOf& key_of);
+  Result<std::vector<Net>> net_effect(const TableOps& ops, KeyOf key_of);
   void fold(const TableOps& ops, const Op& op, std::unordered_map<RowId, std::size_t>& index,
             std::vector<Net>& nets) const;
 

@@ -21,7 +21,7 @@ ByteVector ChangeFileWriter::finish() {
   return out_.take();
 }
 
-Result<void> read_change_file(Bytes file, const std::function<Result<void>(Bytes part)>& visit) {
+Result<void> read_change_file(Bytes file, FunctionRef<Result<void>(Bytes part)> visit) {
   if (file.size() < magic.size() || as_text(file.subspan(0, 3)) != magic.substr(0, 3)) {
     return Error(ErrorCode::malformed, "these bytes are no file of changes");
   }

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <functional>
-
 #include "base/bytes.h"
+#include "base/function_ref.h"
 #include "base/result.h"
 
 namespace syncline {
@@ -25,6 +24,6 @@ class ChangeFileWriter {
 
 // Checks the whole file before `visit` sees its first part. Fails with `malformed` on damage and
 // `unsupported` on a format of a later version.
-Result<void> read_change_file(Bytes file, const std::function<Result<void>(Bytes part)>& visit);
+Result<void> read_change_file(Bytes file, FunctionRef<Result<void>(Bytes part)> visit);
 
 }  // namespace syncline

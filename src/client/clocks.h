@@ -1,13 +1,13 @@
 #pragma once
 
 #include <array>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "client/column_set.h"
 #include "client/local_log.h"
 #include "client/log_body.h"
@@ -84,8 +84,8 @@ class Clocks {
   Result<void> move_rows(TableId table, const std::vector<std::pair<RowId, RowId>>& moves);
   // Every clock becomes what `name` says it is called from now on. Folds first. Runs in the
   // caller's transaction.
-  using Rename = std::function<ClockTime(const ClockTime& clock)>;
-  Result<void> rename(const Rename& name);
+  using Rename = FunctionRef<ClockTime(const ClockTime& clock)>;
+  Result<void> rename(Rename name);
   // Forgets tombs of deaths before `time`.
   Result<void> drop_tombs(std::uint64_t time);
   // Drops memory: after a rollback, or when a table's chunks were changed otherwise.
@@ -126,8 +126,8 @@ class Clocks {
   Result<ClockTime> enter_erase(TableId table, RowId row);
   // Takes the clock that a row had before the change being entered, wherever it lies now.
   Result<RowClock> take_old(TableId table, RowId row);
-  Result<void> rename_chunks(const Rename& name);
-  Result<void> rename_tombs(const Rename& name);
+  Result<void> rename_chunks(Rename name);
+  Result<void> rename_tombs(Rename name);
   Result<void> store_chunks(TableId table, TableClocks& clocks);
   Result<void> store_tombs(TableId table, TableClocks& clocks);
   Result<void> store_replaced();

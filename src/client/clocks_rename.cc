@@ -4,7 +4,7 @@
 
 namespace syncline {
 
-Result<void> Clocks::rename(const Rename& name) {
+Result<void> Clocks::rename(Rename name) {
   SL_TRY(fold());
   SL_TRY(rename_chunks(name));
   SL_TRY(rename_tombs(name));
@@ -12,7 +12,7 @@ Result<void> Clocks::rename(const Rename& name) {
   return {};
 }
 
-Result<void> Clocks::rename_chunks(const Rename& name) {
+Result<void> Clocks::rename_chunks(Rename name) {
   SL_TRY(Statement select, connection_.prepare("SELECT tbl, chunk, body FROM syncline_clocks WHERE "
                                                "(tbl, chunk) > (?1, ?2) ORDER BY tbl, chunk"));
   SL_TRY(Statement * write, write_chunk_.get(connection_));
@@ -51,7 +51,7 @@ Result<void> Clocks::rename_chunks(const Rename& name) {
   }
 }
 
-Result<void> Clocks::rename_tombs(const Rename& name) {
+Result<void> Clocks::rename_tombs(Rename name) {
   SL_TRY(Statement select, connection_.prepare("SELECT tbl, key, body FROM syncline_tombs WHERE "
                                                "(tbl, key) > (?1, ?2) ORDER BY tbl, key"));
   SL_TRY(Statement * write, write_tomb_.get(connection_));

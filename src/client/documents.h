@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/random.h"
 #include "client/capture.h"
 #include "client/clocks.h"
@@ -96,7 +96,7 @@ class Documents {
   struct Opened;
   Result<Opened> open(const Place& place);
   Result<void> edit(const Place& place, DocKind kind,
-                    const std::function<Result<void>(DocRecorder& recorder)>& work);
+                    FunctionRef<Result<void>(DocRecorder& recorder)> work);
   Result<void> write(Opened& opened, Bytes update);
   Result<void> load(OpenDocument& document, const std::vector<Bytes>& staged, Value& shown);
   void keep(Opened& opened);

@@ -46,7 +46,7 @@ std::vector<DumpColumn> sorted_columns(const TrackedTable& table) {
   return out;
 }
 
-Result<void> dump_table(Connection connection, const TrackedTable& table, const DumpSink& sink) {
+Result<void> dump_table(Connection connection, const TrackedTable& table, DumpSink sink) {
   const std::vector<DumpColumn> columns = sorted_columns(table);
   std::string name;
   append_json_string(name, table.name);
@@ -78,7 +78,7 @@ Result<void> dump_table(Connection connection, const TrackedTable& table, const 
 }  // namespace
 
 Result<void> dump(Connection connection, Catalog& catalog, const std::string& table,
-                  const DumpSink& sink) {
+                  DumpSink sink) {
   SL_TRY(const bool initialised, catalog.is_initialised());
   if (!initialised) {
     return Error(ErrorCode::not_found,

@@ -213,7 +213,7 @@ Result<ByteVector> Engine::changes_since(LocalVersion since) {
 }
 
 Result<ApplyReport> Engine::applying(std::size_t bytes_expected,
-                                     const std::function<Result<void>(ApplyReport& report)>& work) {
+                                     FunctionRef<Result<void>(ApplyReport& report)> work) {
   SL_TRY(require_replica());
   const bool nested = !parts_.connection.autocommit();
   ApplyReport report;
@@ -254,8 +254,8 @@ Result<ApplyReport> Engine::applying(std::size_t bytes_expected,
   return report;
 }
 
-Result<ApplyReport> Engine::applying_again(
-    std::size_t bytes_expected, const std::function<Result<void>(ApplyReport& report)>& work) {
+Result<ApplyReport> Engine::applying_again(std::size_t bytes_expected,
+                                           FunctionRef<Result<void>(ApplyReport& report)> work) {
   SL_TRY(const LogHead before, log_.head());
   SL_TRY(UnsyncedCommits unsynced, UnsyncedCommits::begin(parts_.connection));
   auto report = applying(bytes_expected, work);

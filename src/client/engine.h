@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/function_ref.h"
 #include "base/random.h"
 #include "client/apply.h"
 #include "client/capture.h"
@@ -220,11 +220,11 @@ class Engine final : private Capture::Listener {
   // Runs `work` in a transaction of its own (or as a part of the application's), with `apply_`
   // begun and finished around it.
   Result<ApplyReport> applying(std::size_t bytes_expected,
-                               const std::function<Result<void>(ApplyReport& report)>& work);
+                               FunctionRef<Result<void>(ApplyReport& report)> work);
   // The same for what a server sends: it can be had again, and its commit does not wait for the
   // disk. What the application's triggers or a conflict wrote in it cannot, and does.
   Result<ApplyReport> applying_again(std::size_t bytes_expected,
-                                     const std::function<Result<void>(ApplyReport& report)>& work);
+                                     FunctionRef<Result<void>(ApplyReport& report)> work);
   void tell(const ApplyReport& report);
   Result<void> import_change(std::span<const Bytes> parts, ApplyReport& report);
   Result<void> place_waiting_cells(ApplyReport& report);
@@ -237,8 +237,8 @@ class Engine final : private Capture::Listener {
   Result<void> set_acknowledged(ChangeSequence sequence, std::uint64_t time);
   Result<void> index_rows();
   using StateVisitor =
-      std::function<Result<void>(const std::string& table, Bytes key, const RowState& state)>;
-  Result<void> for_each_state(const StateVisitor& visit);
+      FunctionRef<Result<void>(const std::string& table, Bytes key, const RowState& state)>;
+  Result<void> for_each_state(StateVisitor visit);
   Result<void> become(const std::string& table, Bytes key, RowState state, ApplyReport& report);
   Result<void> keep_newest_state();
   Result<std::uint64_t> newest_time_before(LocalVersion kept, const std::set<std::uint64_t>& moved);

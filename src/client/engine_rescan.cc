@@ -74,7 +74,7 @@ Result<void> Engine::index_rows() {
 
 // Every row as merging sees it. What is held is its row's merged state, be there one in the table
 // or not.
-Result<void> Engine::for_each_state(const StateVisitor& visit) {
+Result<void> Engine::for_each_state(StateVisitor visit) {
   rows_.forget();
   held_.forget();
   SL_TRY(const std::vector<const TrackedTable*> tables, catalog_.all_with_own());

@@ -23,7 +23,7 @@ using RichEdits = std::map<std::tuple<TableId, RowId, std::uint16_t>, RichEdit>;
 // The change being written out.
 struct Extract::Running {
   const Range& range;
-  const Sink& sink;
+  Sink sink;
   LogRow row;
   Stamp stamp;
   ClockTime time;
@@ -65,7 +65,7 @@ Result<TableAccess*> TableSet::access(TableId id) {
   return slot.get();
 }
 
-Result<void> Extract::changes(const Range& range, const Sink& sink) {
+Result<void> Extract::changes(const Range& range, Sink sink) {
   // What the first change overwrote is older than all that is told.
   SL_TRY(old_values_.cover(std::min(range.after.next(), range.through), range.through));
   return log_.for_each(

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <utility>
 
+#include "base/function_ref.h"
 #include "client/catalog.h"
 #include "client/clocks.h"
 #include "client/held.h"
@@ -57,7 +57,7 @@ class Extract {
         old_values_(connection, log) {}
 
   // Takes one encoded part (wire/change_codec) after the other; false stops.
-  using Sink = std::function<Result<bool>(const LogRow& row, const PartHeader& header, Bytes part)>;
+  using Sink = FunctionRef<Result<bool>(const LogRow& row, const PartHeader& header, Bytes part)>;
 
   struct Range {
     LocalVersion after;
@@ -71,13 +71,12 @@ class Extract {
     std::uint32_t schema_version = 0;
   };
   // Clocks must be caught up, in the same transaction.
-  Result<void> changes(const Range& range, const Sink& sink);
+  Result<void> changes(const Range& range, Sink sink);
   // All rows of all tables as states, and the tombs: parts that are nobody's change.
-  Result<void> snapshot(const Stamp& stamp, const std::function<Result<bool>(Bytes part)>& sink);
+  Result<void> snapshot(const Stamp& stamp, FunctionRef<Result<bool>(Bytes part)> sink);
   // Held rows as states: all, or only those of tables that the log cannot name because the schema
   // does not know them.
-  Result<void> held(const Stamp& stamp, bool all,
-                    const std::function<Result<bool>(Bytes part)>& sink);
+  Result<void> held(const Stamp& stamp, bool all, FunctionRef<Result<bool>(Bytes part)> sink);
   // What a cell was before an own change wrote it, while the log still knows; the base of a
   // three-way merge.
   Result<std::optional<Value>> value_before(TableId table, RowId row, std::uint16_t column,

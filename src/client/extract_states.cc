@@ -5,8 +5,7 @@
 
 namespace syncline {
 
-Result<void> Extract::snapshot(const Stamp& stamp,
-                               const std::function<Result<bool>(Bytes part)>& sink) {
+Result<void> Extract::snapshot(const Stamp& stamp, FunctionRef<Result<bool>(Bytes part)> sink) {
   RowWriter rows(stamp.replica);
   const auto flush_rows = [&]() -> Result<void> {
     Writer out;
@@ -48,7 +47,7 @@ Result<void> Extract::snapshot(const Stamp& stamp,
 }
 
 Result<void> Extract::held(const Stamp& stamp, bool all,
-                           const std::function<Result<bool>(Bytes part)>& sink) {
+                           FunctionRef<Result<bool>(Bytes part)> sink) {
   RowWriter rows(stamp.replica);
   const auto flush_rows = [&]() -> Result<void> {
     if (rows.empty()) {

@@ -112,7 +112,7 @@ Result<std::vector<HeldRow>> Held::list(const std::string& table, std::size_t co
   }
 }
 
-Result<void> Held::for_each(const std::function<Result<void>(const HeldRow& row)>& visit) {
+Result<void> Held::for_each(FunctionRef<Result<void>(const HeldRow& row)> visit) {
   SL_TRY(Statement * statement, all_.get(connection_));
   const ResetGuard guard(*statement);
   for (;;) {

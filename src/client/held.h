@@ -1,11 +1,11 @@
 #pragma once
 
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "client/cached_statement.h"
 #include "model/row_state.h"
 
@@ -35,7 +35,7 @@ class Held {
   // Of one table, or of all when `table` is empty; at most `count_max`.
   Result<std::vector<HeldRow>> list(const std::string& table, std::size_t count_max);
   // All of them; `visit` holds and installs nothing, and asks for no other visit.
-  Result<void> for_each(const std::function<Result<void>(const HeldRow& row)>& visit);
+  Result<void> for_each(FunctionRef<Result<void>(const HeldRow& row)> visit);
   Result<std::uint64_t> count();
 
   void forget() { any_.clear(); }

@@ -71,7 +71,7 @@ void LocalLog::release() {
   }
 }
 
-Result<void> LocalLog::for_each(LocalVersion after, LocalVersion through, const Visit& visit) {
+Result<void> LocalLog::for_each(LocalVersion after, LocalVersion through, Visit visit) {
   SL_TRY(Statement * rows, read_rows_.get(connection_));
   const ResetGuard guard(*rows);
   rows->bind(1, static_cast<std::int64_t>(after.get()))

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "client/cached_statement.h"
 #include "model/ids.h"
 #include "model/stamp.h"
@@ -66,8 +66,8 @@ class LocalLog {
   // Rows after `after`, in order, each with its parts; stops at the first error or when `visit`
   // returns false.
   using Visit =
-      std::function<Result<bool>(const LogRow& row, std::span<const Bytes> parts, Bytes replaced)>;
-  Result<void> for_each(LocalVersion after, LocalVersion through, const Visit& visit);
+      FunctionRef<Result<bool>(const LogRow& row, std::span<const Bytes> parts, Bytes replaced)>;
+  Result<void> for_each(LocalVersion after, LocalVersion through, Visit visit);
 
  private:
   Connection connection_;

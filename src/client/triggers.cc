@@ -1,7 +1,8 @@
 #include "client/triggers.h"
 
 #include <algorithm>
-#include <functional>
+
+#include "base/function_ref.h"
 
 namespace syncline {
 namespace {
@@ -52,7 +53,7 @@ std::string insert_into(const TrackedTable& table, const TapInsert& tap) {
 // Rows other than the one being written that share the key or a unique value with `new`, whose
 // column's value is written as `value` says.
 std::string clash(const TrackedTable& table, const std::string& alias,
-                  const std::function<std::string(const std::string& column)>& value) {
+                  FunctionRef<std::string(const std::string& column)> value) {
   std::string out;
   for (std::size_t i = 0; i < table.key.size(); ++i) {
     const std::string column = quote_identifier(table.key[i]);
@@ -167,7 +168,7 @@ std::string before_insert_trigger(const TrackedTable& table) {
   std::string when = std::string(may_replace_function) + "()";
   std::string body;
   if (table.without_rowid) {
-    const std::string where = clash(table, "x.", new_value);
+    const std::string where = clash(table, "x.", &new_value);
     TapInsert values(TapKind::may_vanish);
     add_old(values, table, "x.");
     add_new_key(values, table);
@@ -214,7 +215,7 @@ std::string before_update_trigger(const TrackedTable& table) {
     const std::string quoted = quote_identifier(column);
     other += (other.empty() ? "" : " OR ") + ("x." + quoted + " IS NOT old." + quoted);
   }
-  std::string where = "(" + other + ") AND " + clash(table, "x.", new_value);
+  std::string where = "(" + other + ") AND " + clash(table, "x.", &new_value);
   std::string when = any_row(table, where);
   if (has_hidden_rowid(table)) {
     const std::string rowid = table.rowid_name;

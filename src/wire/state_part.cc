@@ -84,7 +84,7 @@ ByteVector StatePartWriter::finish() {
   return out.take();
 }
 
-Result<void> read_state_part(Bytes part, const StateVisit& visit) {
+Result<void> read_state_part(Bytes part, StateVisit visit) {
   Reader in(part);
   SL_TRY(const PartHeader header, read_part_header(in));
   if (header.sequence != ChangeSequence(0) || header.index != 0 || !header.last) {

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <functional>
 #include <map>
 #include <string>
 
 #include "base/bytes.h"
+#include "base/function_ref.h"
 #include "base/result.h"
 #include "model/row_state.h"
 #include "wire/change_codec.h"
@@ -43,7 +43,7 @@ class StatePartWriter {
 
 // Every row of a part of states, in order; stops at the first error of `visit`.
 using StateVisit =
-    std::function<Result<void>(const std::string& table, Bytes key, const RowState& state)>;
-Result<void> read_state_part(Bytes part, const StateVisit& visit);
+    FunctionRef<Result<void>(const std::string& table, Bytes key, const RowState& state)>;
+Result<void> read_state_part(Bytes part, StateVisit visit);
 
 }  // namespace syncline
