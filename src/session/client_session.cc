@@ -400,7 +400,7 @@ void ClientSession::on_frame(Instant now, Bytes frame) {
     return;
   }
   heard_at_ = now;
-  auto message = decode_message(frame);
+  auto message = decode_from_server(frame);
   if (!message) {
     protocol_error(now, "the server's message does not decode: " + message.error().message());
     return;

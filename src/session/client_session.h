@@ -139,8 +139,9 @@ class ClientSession {
   void give_up(Instant now, Trouble trouble, std::string message, std::string advice);
   void close(Instant now, const std::string& reason);
   void reset_connection();
-  void send(const Message& message) {
-    effects_.emplace_back(effect::Send{encode_message(message)});
+  template <typename M>
+  void send(const M& message) {
+    effects_.emplace_back(effect::Send{encode_as(message)});
   }
   void say_hello(Instant now);
   void wake(Instant now);
@@ -164,10 +165,10 @@ class ClientSession {
   void handle(Instant now, Heartbeat&& m);
   void handle(Instant now, Presence&& m);
   void handle(Instant now, Bye&& m);
-  // What only a server may be told.
+  // decode_from_server() lets nothing else through.
   template <typename M>
-  void handle(Instant now, M&& /*m*/) {
-    protocol_error(now, "the server sent what only a replica sends");
+  void handle(Instant /*now*/, M&& /*m*/) {
+    SL_CHECK(false);
   }
 
   void refused_for_good(Instant now, Refused&& m);

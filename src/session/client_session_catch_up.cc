@@ -190,7 +190,7 @@ void ClientSession::rescan_step(Instant now) {
     effects_.emplace_back(effect::FinishRescan{resume_after_});
     return;
   }
-  send(walk_.next());
+  std::visit([&](const auto& request) { send(request); }, walk_.next());
 }
 
 void ClientSession::handle(Instant now, RangeRows&& m) {

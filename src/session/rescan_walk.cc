@@ -38,7 +38,7 @@ Result<void> RescanWalk::differ(const RangeDigests& compared,
   return {};
 }
 
-Message RescanWalk::next() {
+std::variant<RangeRequest, RescanRequest> RescanWalk::next() {
   const Range top = ranges_.back();
   if (top.whole) {
     return RangeRequest{top.table, top.after, top.through};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/bytes.h"
@@ -19,7 +20,7 @@ class RescanWalk {
   // Of what was compared, these ranges differ. Fails with `too_large`.
   Result<void> differ(const RangeDigests& compared, const std::vector<ByteVector>& differing);
   // What to ask the server next; the walk must not be empty.
-  Message next();
+  std::variant<RangeRequest, RescanRequest> next();
   // Rows came for the range on top. Fails with `malformed` for rows that were not asked for.
   Result<void> received(const RangeRows& rows);
 

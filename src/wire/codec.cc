@@ -226,11 +226,46 @@ Result<Message> decode_as(Bytes body) {
   return Message(std::move(message));
 }
 
+template <typename M, std::size_t... I>
+constexpr std::size_t type_of(std::index_sequence<I...>) {
+  return ((std::is_same_v<M, std::variant_alternative_t<I, Message>> ? I + 1 : 0) + ...);
+}
+
 using Decode = Result<Message> (*)(Bytes);
 
-template <std::size_t... I>
+// Null for a message that is not of these types.
+template <typename... Allowed, std::size_t... I>
 constexpr std::array<Decode, sizeof...(I)> make_decoders(std::index_sequence<I...>) {
-  return {&decode_as<std::variant_alternative_t<I, Message>>...};
+  const auto decoder = [](auto type) -> Decode {
+    using M = typename decltype(type)::type;
+    if constexpr (sizeof...(Allowed) == 0 || (std::is_same_v<M, Allowed> || ...)) {
+      return &decode_as<M>;
+    } else {
+      return nullptr;
+    }
+  };
+  return {decoder(std::type_identity<std::variant_alternative_t<I, Message>>())...};
+}
+
+template <typename... Allowed>
+Result<Message> decode(Bytes frame) {
+  static constexpr auto decoders =
+      make_decoders<Allowed...>(std::make_index_sequence<message_types>());
+  if (frame.empty()) {
+    return Error(ErrorCode::malformed, "an empty frame");
+  }
+  if (frame.size() > limits::frame_bytes_max) {
+    return Error(ErrorCode::too_large, "a frame of " + std::to_string(frame.size()) + " bytes");
+  }
+  const std::size_t type = frame[0];
+  if (type == 0 || type > message_types) {
+    return Error(ErrorCode::unsupported, "unknown message type " + std::to_string(type));
+  }
+  if (decoders[type - 1] == nullptr) {
+    return Error(ErrorCode::malformed,
+                 "a " + std::string(names[type - 1]) + " is not for a replica to hear");
+  }
+  return decoders[type - 1](frame.subspan(1));
 }
 
 template <std::size_t... I>
@@ -290,31 +325,38 @@ std::string_view farewell_name(Farewell reason) {
   return "unknown";
 }
 
-ByteVector encode_message(const Message& message) {
+template <typename M>
+ByteVector encode_as(const M& message) {
   Writer out;
-  out.u8(static_cast<std::uint8_t>(message.index() + 1));
+  out.u8(static_cast<std::uint8_t>(type_of<M>(std::make_index_sequence<message_types>())));
   FieldWriter writer{out};
-  std::visit(
-      [&](const auto& m) {
-        fields(writer, m, std::type_identity<std::remove_cvref_t<decltype(m)>>());
-      },
-      message);
+  fields(writer, message, std::type_identity<M>());
   return out.take();
 }
 
-Result<Message> decode_message(Bytes frame) {
-  static constexpr auto decoders = make_decoders(std::make_index_sequence<message_types>());
-  if (frame.empty()) {
-    return Error(ErrorCode::malformed, "an empty frame");
-  }
-  if (frame.size() > limits::frame_bytes_max) {
-    return Error(ErrorCode::too_large, "a frame of " + std::to_string(frame.size()) + " bytes");
-  }
-  const std::size_t type = frame[0];
-  if (type == 0 || type > message_types) {
-    return Error(ErrorCode::unsupported, "unknown message type " + std::to_string(type));
-  }
-  return decoders[type - 1](frame.subspan(1));
+ByteVector encode_message(const Message& message) {
+  return std::visit([](const auto& m) { return encode_as(m); }, message);
+}
+
+// What a replica says, one by one; all of them are made by encode_message().
+template ByteVector encode_as(const Hello& message);
+template ByteVector encode_as(const PushPart& message);
+template ByteVector encode_as(const Applied& message);
+template ByteVector encode_as(const SnapshotRequest& message);
+template ByteVector encode_as(const RescanRequest& message);
+template ByteVector encode_as(const RangeRequest& message);
+template ByteVector encode_as(const Heartbeat& message);
+template ByteVector encode_as(const Presence& message);
+template ByteVector encode_as(const Subscribe& message);
+template ByteVector encode_as(const TokenRefresh& message);
+template ByteVector encode_as(const Bye& message);
+template ByteVector encode_as(const RelayPart& message);
+
+Result<Message> decode_message(Bytes frame) { return decode<>(frame); }
+
+Result<Message> decode_from_server(Bytes frame) {
+  return decode<Welcome, Refused, Ack, Rejected, PullPart, PullThrough, SnapshotBegin, SnapshotPage,
+                SnapshotEnd, RangeDigests, RangeRows, Heartbeat, Presence, Bye, RelayAck>(frame);
 }
 
 Result<ProtocolRange> read_hello_range(Bytes frame) {

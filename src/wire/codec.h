@@ -15,10 +15,15 @@ namespace syncline {
 // docs/protocol.md. Each message has exactly one encoding.
 
 ByteVector encode_message(const Message& message);
+// The same where the type is known: a program carries only the encoders that it uses.
+template <typename M>
+ByteVector encode_as(const M& message);
 
 // Takes nothing but what encode_message writes. Fails with `malformed`, `too_large`, or
 // `unsupported` for a type that this version does not know.
 Result<Message> decode_message(Bytes frame);
+// The same for a replica that hears a server: what servers never send is `malformed`.
+Result<Message> decode_from_server(Bytes frame);
 
 // The protocol range of a hello of any version, even one whose other fields nobody here can read;
 // fails when the frame is no hello.

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "base/digest.h"
 #include "wire/limits.h"
 #include "wire/message_samples.h"
@@ -37,6 +39,25 @@ TEST_CASE("a type that nobody gave out yet is unsupported, not malformed") {
   CHECK(decode_message(unknown).error().code() == ErrorCode::unsupported);
   const std::uint8_t zero[] = {0};
   CHECK(decode_message(zero).error().code() == ErrorCode::unsupported);
+}
+
+TEST_CASE("a replica understands what servers say, and nothing else") {
+  const std::set<std::string_view> said = {
+      "welcome",      "refused",        "ack",           "rejected",     "pull_part",
+      "pull_through", "snapshot_begin", "snapshot_page", "snapshot_end", "range_digests",
+      "range_rows",   "heartbeat",      "presence",      "bye",          "relay_ack"};
+  for (const Message& sample : message_samples()) {
+    const std::string name(message_name(sample));
+    CAPTURE(name);
+    const auto heard = decode_from_server(encode_message(sample));
+    CHECK(heard.has_value() == (said.count(name) == 1));
+    if (heard.has_value()) {
+      CHECK(*heard == sample);
+    } else {
+      CHECK(heard.error().code() == ErrorCode::malformed);
+      CHECK(heard.error().message().find(name) != std::string::npos);
+    }
+  }
 }
 
 TEST_CASE("a count far beyond its limit allocates nothing and is refused") {
