@@ -1,7 +1,7 @@
 #include "ydoc/doc.h"
 
 #include <algorithm>
-#include <deque>
+#include <list>
 #include <unordered_map>
 
 #include "base/sort.h"
@@ -11,7 +11,7 @@
 
 namespace syncline::ydoc {
 
-// A deque, and entries that are only marked while callbacks run: one may subscribe and unsubscribe
+// A list, and entries that are only marked while callbacks run: one may subscribe and unsubscribe
 // others, or itself.
 struct Doc::Observers {
   struct One {
@@ -24,7 +24,7 @@ struct Doc::Observers {
     std::function<void(Transaction&)> on_transaction;
     bool gone = false;
   };
-  std::deque<One> all;
+  std::list<One> all;
   Subscription last = 0;
   int running = 0;
 
@@ -35,18 +35,17 @@ struct Doc::Observers {
   }
   void sweep() {
     if (running == 0) {
-      all.erase(std::remove_if(all.begin(), all.end(), [](const One& one) { return one.gone; }),
-                all.end());
+      all.remove_if([](const One& one) { return one.gone; });
     }
   }
   // Visits those that are there now, not those that the visits add.
   template <typename Visit>
   void each(const Visit& visit) {
     running += 1;
-    const std::size_t count = all.size();
-    for (std::size_t i = 0; i < count; ++i) {
-      if (!all[i].gone) {
-        visit(all[i]);
+    auto one = all.begin();
+    for (std::size_t left = all.size(); left > 0; --left, ++one) {
+      if (!one->gone) {
+        visit(*one);
       }
     }
     running -= 1;

@@ -1,4 +1,7 @@
 // tidy-allow(dead-file): what it defines is declared in any.h
+#include "base/json.h"
+
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -13,68 +16,9 @@ namespace syncline::ydoc {
 
 namespace {
 
-void put_escape(std::string& out, std::uint32_t unit) {
-  constexpr const char* digits = "0123456789abcdef";
-  out += "\\u";
-  for (const unsigned shift : {12U, 8U, 4U, 0U}) {
-    out.push_back(digits[(unit >> shift) & 15U]);
-  }
-}
-
 bool is_plain(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return byte >= 0x20U && byte < 0x80U && c != '"' && c != '\\';
-}
-
-void put_string(std::string& out, std::string_view text) {
-  out.push_back('"');
-  std::size_t i = 0;
-  while (i < text.size() && is_plain(text[i])) {
-    ++i;
-  }
-  out.append(text.substr(0, i));
-  if (i < text.size()) {
-    const std::u16string units = to_utf16(text.substr(i));
-    for (std::size_t k = 0; k < units.size(); ++k) {
-      const char16_t unit = units[k];
-      switch (unit) {
-        case u'"':
-          out += "\\\"";
-          continue;
-        case u'\\':
-          out += "\\\\";
-          continue;
-        case u'\b':
-          out += "\\b";
-          continue;
-        case u'\f':
-          out += "\\f";
-          continue;
-        case u'\n':
-          out += "\\n";
-          continue;
-        case u'\r':
-          out += "\\r";
-          continue;
-        case u'\t':
-          out += "\\t";
-          continue;
-        default:
-          break;
-      }
-      const bool pair =
-          is_high_surrogate(unit) && k + 1 < units.size() && is_low_surrogate(units[k + 1]);
-      if (pair) {
-        append_code_point(out, 0x10000U + ((unit & 0x3ffU) << 10U) + (units[k + 1] & 0x3ffU));
-        ++k;
-      } else if (unit < 0x20U || is_high_surrogate(unit) || is_low_surrogate(unit)) {
-        put_escape(out, unit);
-      } else {
-        append_code_point(out, unit);
-      }
-    }
-  }
-  out.push_back('"');
 }
 
 void put_value(std::string& out, const Any& value);
@@ -105,7 +49,7 @@ void put_object(std::string& out, const Any::Object& object) {
       out.push_back(',');
     }
     first = false;
-    put_string(out, key);
+    append_json_string(out, key);
     out.push_back(':');
     put_value(out, member);
   }
@@ -128,7 +72,7 @@ void put_value(std::string& out, const Any& value) {
       out += std::to_string(value.as_bigint());
       break;
     case Any::Kind::string:
-      put_string(out, value.as_string());
+      append_json_string(out, value.as_string());
       break;
     case Any::Kind::bytes:
       put_bytes(out, value.as_bytes());
@@ -339,35 +283,14 @@ class JsonReader {
     return std::nullopt;
   }
 
-  std::size_t digits() {
-    const std::size_t begin = at_;
-    while (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9') {
-      ++at_;
-    }
-    return at_ - begin;
-  }
-
   std::optional<Any> number() {
-    const std::size_t begin = at_;
-    take('-');
-    const bool zero = at_ < text_.size() && text_[at_] == '0';
-    const std::size_t whole = digits();
-    if (whole == 0 || (zero && whole > 1)) {
+    const std::size_t end = std::min(text_.find_first_not_of("+-.0123456789eE", at_), text_.size());
+    const std::string_view number = text_.substr(at_, end - at_);
+    if (!is_json_number(number)) {
       return std::nullopt;
     }
-    if (take('.') && digits() == 0) {
-      return std::nullopt;
-    }
-    if (at_ < text_.size() && (text_[at_] == 'e' || text_[at_] == 'E')) {
-      ++at_;
-      if (!take('+')) {
-        take('-');
-      }
-      if (digits() == 0) {
-        return std::nullopt;
-      }
-    }
-    auto value = parse_double(text_.substr(begin, at_ - begin));
+    at_ = end;
+    const Result<double> value = parse_double(number);
     return value ? std::optional(Any::number(*value)) : std::nullopt;
   }
 

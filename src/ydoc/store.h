@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -77,7 +78,7 @@ class ClientTable {
   std::size_t place_of(ClientId id) const;
   void grow();
 
-  std::deque<Client> clients_;
+  std::list<Client> clients_;
   std::vector<Client*> table_;
   std::vector<Client*> sorted_;
   bool is_sorted_ = true;
@@ -150,7 +151,7 @@ struct Store {
   std::deque<Branch> branches;
   std::deque<Value> values;
   std::unordered_map<std::string, const Value*> interned_values;
-  std::deque<Subdoc> subdocs;
+  std::list<Subdoc> subdocs;
   std::deque<std::string> keys;
   std::unordered_map<std::string_view, Key> key_numbers;
   std::unordered_map<Key, Branch*> roots;
