@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const flags = new Set(process.argv.slice(2));
@@ -25,6 +25,20 @@ if (!flags.has("--no-types")) {
     stdio: "inherit",
   });
 }
+// The elements' style sheets are texts to esbuild, which would keep their white space.
+const styles = {
+  name: "styles",
+  setup(builder) {
+    builder.onLoad({ filter: /elements[\\/][a-z]+\.ts$/ }, async ({ path: file }) => {
+      const source = fs.readFileSync(file, "utf8");
+      const sheet = /(const (?:css|sharedCss) = `)([^`]*)(`)/.exec(source);
+      if (!sheet) return { contents: source, loader: "ts" };
+      const small = await transform(sheet[2], { loader: "css", minify: true });
+      const at = sheet.index + sheet[1].length;
+      return { contents: source.slice(0, at) + small.code.trim() + source.slice(at + sheet[2].length), loader: "ts" };
+    });
+  },
+};
 const common = {
   bundle: true,
   format: "esm",
@@ -38,6 +52,7 @@ const common = {
 await build({
   ...common,
   platform: "browser",
+  plugins: [styles],
   external: ["syncline", "yjs", "./doc.js"],
   entryPoints: {
     syncline: path.join(here, "src/index.ts"),

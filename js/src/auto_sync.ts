@@ -31,49 +31,54 @@ interface SyncManager {
 }
 
 export class AutoSync {
-  private readonly everyMs: number;
-  private readonly leastMs: number;
-  private readonly probeMs: number;
-  private last = -Infinity;
-  private readonly timer: ReturnType<typeof setInterval>;
-  private readonly stops: (() => void)[] = [];
+  readonly #everyMs: number;
+  readonly #leastMs: number;
+  readonly #probeMs: number;
+  #last = -Infinity;
+  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #stops: (() => void)[] = [];
+
+  readonly #db: Database;
+  readonly #url: string;
 
   constructor(
-    private readonly db: Database,
-    private readonly url: string,
+    db: Database,
+    url: string,
     options: AutoSyncOptions,
   ) {
-    this.everyMs = options.everyMs ?? 30_000;
-    this.leastMs = options.leastMs ?? 5000;
-    this.probeMs = options.probeMs ?? 3000;
-    this.timer = setInterval(() => this.maybe(), this.everyMs);
-    (this.timer as { unref?: () => void }).unref?.();
+    this.#db = db;
+    this.#url = url;
+    this.#everyMs = options.everyMs ?? 30_000;
+    this.#leastMs = options.leastMs ?? 5000;
+    this.#probeMs = options.probeMs ?? 3000;
+    this.#timer = setInterval(() => this.#maybe(), this.#everyMs);
+    (this.#timer as { unref?: () => void }).unref?.();
     if (typeof window === "undefined") return;
-    this.hear(window, "focus", () => this.maybe());
-    this.hear(window, "online", () => this.maybe());
-    this.hear(document, "visibilitychange", () => document.visibilityState === "visible" && this.maybe());
+    this.#hear(window, "focus", () => this.#maybe());
+    this.#hear(window, "online", () => this.#maybe());
+    this.#hear(document, "visibilitychange", () => document.visibilityState === "visible" && this.#maybe());
     if (navigator.serviceWorker) {
-      this.hear(navigator.serviceWorker, "message", (event) => {
+      this.#hear(navigator.serviceWorker, "message", (event) => {
         const { data, ports } = event as MessageEvent;
-        if (data === "syncline-sync") void this.syncNow().then((done) => ports[0]?.postMessage(done));
+        if (data === "syncline-sync") void this.#syncNow().then((done) => ports[0]?.postMessage(done));
       });
     }
-    this.stops.push(db.status.subscribe(({ pending, status }) => {
-      if (pending > 0 && status === "disconnected") void this.askForBackgroundSync();
-      if (status === "synced") this.asked = false;
+    this.#stops.push(db.status.subscribe(({ pending, status }) => {
+      if (pending > 0 && status === "disconnected") void this.#askForBackgroundSync();
+      if (status === "synced") this.#asked = false;
     }));
   }
 
-  private hear(target: EventTarget, name: string, told: (event: Event) => void): void {
+  #hear(target: EventTarget, name: string, told: (event: Event) => void): void {
     target.addEventListener(name, told);
-    this.stops.push(() => target.removeEventListener(name, told));
+    this.#stops.push(() => target.removeEventListener(name, told));
   }
 
-  private asked = false;
+  #asked = false;
   /** Where the browser has it, it wakes the page's service worker once there is a network. */
-  private async askForBackgroundSync(): Promise<void> {
-    if (this.asked || !navigator.serviceWorker?.controller) return;
-    this.asked = true;
+  async #askForBackgroundSync(): Promise<void> {
+    if (this.#asked || !navigator.serviceWorker?.controller) return;
+    this.#asked = true;
     try {
       const registration = await navigator.serviceWorker.ready;
       await (registration as unknown as { sync?: SyncManager }).sync?.register("syncline-sync");
@@ -83,27 +88,27 @@ export class AutoSync {
   }
 
   /** The browser woke the service worker. Resolves to whether all is sent. */
-  private async syncNow(): Promise<boolean> {
-    if (this.db.status.value.paused) return false;
+  async #syncNow(): Promise<boolean> {
+    if (this.#db.status.value.paused) return false;
     try {
-      await this.db.sync();
-      await this.db.synced(backgroundMs);
+      await this.#db.sync();
+      await this.#db.synced(backgroundMs);
       return true;
     } catch {
       return false;
     }
   }
 
-  private async maybe(): Promise<void> {
-    const { status, paused } = this.db.status.value;
-    if (paused || performance.now() - this.last < this.leastMs) return;
-    this.last = performance.now();
+  async #maybe(): Promise<void> {
+    const { status, paused } = this.#db.status.value;
+    if (paused || performance.now() - this.#last < this.#leastMs) return;
+    this.#last = performance.now();
     if (status === "synced" || status === "syncing" || status === "incompatible") return;
-    if (await canReach(this.url, this.probeMs)) await this.db.sync().catch(() => {});
+    if (await canReach(this.#url, this.#probeMs)) await this.#db.sync().catch(() => {});
   }
 
   stop(): void {
-    clearInterval(this.timer);
-    for (const stop of this.stops) stop();
+    clearInterval(this.#timer);
+    for (const stop of this.#stops) stop();
   }
 }

@@ -58,39 +58,48 @@ const writes = (sql: string): boolean =>
   !/^\s*(select|values|explain|pragma)\b/i.test(sql) || /syncline_/i.test(sql);
 
 export class Core {
-  private engine!: Engine;
-  private readonly clients = new Map<string, Client>();
-  private readonly live = new Map<string, LiveQuery>();
-  private readonly byEngineId = new Map<number, LiveQuery>();
-  private transaction: OpenTransaction | null = null;
-  private transactions = 0;
-  private readonly waiting: (() => void)[] = [];
-  private connection: Connection | null = null;
-  private connections = 0;
-  private wakeTimer: ReturnType<typeof setTimeout> | undefined;
-  private flushTimer: ReturnType<typeof setTimeout> | undefined;
-  private statusTimer: ReturnType<typeof setInterval> | undefined;
-  private told = "";
-  private lastStatus: Status = firstStatus;
-  private started = false;
-  private paused = false;
-  private closed = false;
-  private tokenAsked = false;
-  private readonly schemas = new Set<string>();
+  #engine!: Engine;
+  readonly #clients = new Map<string, Client>();
+  readonly #live = new Map<string, LiveQuery>();
+  readonly #byEngineId = new Map<number, LiveQuery>();
+  #transaction: OpenTransaction | null = null;
+  #transactions = 0;
+  readonly #waiting: (() => void)[] = [];
+  #connection: Connection | null = null;
+  #connections = 0;
+  #wakeTimer: ReturnType<typeof setTimeout> | undefined;
+  #flushTimer: ReturnType<typeof setTimeout> | undefined;
+  #statusTimer: ReturnType<typeof setInterval> | undefined;
+  #told = "";
+  #lastStatus: Status = firstStatus;
+  #started = false;
+  #paused = false;
+  #closed = false;
+  #tokenAsked = false;
+  readonly #schemas = new Set<string>();
   // What this replica says of itself: each connection has to be told.
-  private readonly ownPresence = new Map<string, Uint8Array>();
-  private wasUp = false;
-  private lookedAt = 0;
-  private readonly presences = new Map<string, { replica: string; key: string; value: unknown }>();
-  private queue!: RequestQueue;
+  readonly #ownPresence = new Map<string, Uint8Array>();
+  #wasUp = false;
+  #lookedAt = 0;
+  readonly #presences = new Map<string, { replica: string; key: string; value: unknown }>();
+  #queue!: RequestQueue;
+
+  readonly #config: CoreConfig;
+  readonly #storage: Storage;
+  readonly #transport: Transport;
+  readonly #fileName: string;
 
   private constructor(
-    private readonly config: CoreConfig,
-    private readonly storage: Storage,
-    private readonly transport: Transport,
-    private readonly fileName: string,
+    config: CoreConfig,
+    storage: Storage,
+    transport: Transport,
+    fileName: string,
   ) {
-    this.paused = config.paused ?? false;
+    this.#config = config;
+    this.#storage = storage;
+    this.#transport = transport;
+    this.#fileName = fileName;
+    this.#paused = config.paused ?? false;
   }
 
   static async open(
@@ -102,159 +111,159 @@ export class Core {
   ): Promise<Core> {
     const core = new Core(config, storage, transport, fileName);
     if (config.from && !storage.exists(fileName)) writeWhole(storage, fileName, config.from);
-    core.engine = await Engine.open(module, storage, core.link(), fileName);
-    core.engine.script(
+    core.#engine = await Engine.open(module, storage, core.#link(), fileName);
+    core.#engine.script(
       "CREATE TABLE IF NOT EXISTS syncline_page_requests(tab TEXT NOT NULL, id INTEGER NOT NULL," +
         " at INTEGER NOT NULL, answer BLOB, PRIMARY KEY(tab, id)) WITHOUT ROWID",
     );
-    core.engine.query("DELETE FROM syncline_page_requests WHERE at < ?1", [Date.now() - 86_400_000]);
-    core.queue = new RequestQueue(core.engine, (key, response) =>
-      core.broadcast({ news: "request-done", key, response }),
+    core.#engine.query("DELETE FROM syncline_page_requests WHERE at < ?1", [Date.now() - 86_400_000]);
+    core.#queue = new RequestQueue(core.#engine, (key, response) =>
+      core.#broadcast({ news: "request-done", key, response }),
     );
-    if (config.schema) core.useSchema(config.schema);
-    core.statusTimer = setInterval(() => core.lookAtStatus(), statusEveryMs);
+    if (config.schema) core.#useSchema(config.schema);
+    core.#statusTimer = setInterval(() => core.#lookAtStatus(), statusEveryMs);
     // In Node an open database alone keeps no program running.
-    (core.statusTimer as { unref?: () => void }).unref?.();
-    core.start();
-    core.queue.wake();
+    (core.#statusTimer as { unref?: () => void }).unref?.();
+    core.#start();
+    core.#queue.wake();
     return core;
   }
 
   /** Ends everything; what was committed is kept. */
   close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    clearInterval(this.statusTimer);
-    clearTimeout(this.wakeTimer);
-    clearTimeout(this.flushTimer);
-    clearTimeout(this.transaction?.timer);
-    this.queue.close();
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#statusTimer);
+    clearTimeout(this.#wakeTimer);
+    clearTimeout(this.#flushTimer);
+    clearTimeout(this.#transaction?.timer);
+    this.#queue.close();
     try {
-      if (this.started) this.engine.stop(performance.now());
-      this.engine.close();
+      if (this.#started) this.#engine.stop(performance.now());
+      this.#engine.close();
     } finally {
-      this.connection?.close();
-      this.connection = null;
-      this.storage.dispose();
+      this.#connection?.close();
+      this.#connection = null;
+      this.#storage.dispose();
     }
   }
 
   get status(): Status {
-    return this.lastStatus;
+    return this.#lastStatus;
   }
 
   // --- Clients ------------------------------------------------------------------------------------
 
   join(client: Client): void {
-    this.clients.set(client.name, client);
-    client.tell({ news: "status", status: this.readStatus() });
-    for (const presence of this.presences.values()) client.tell({ news: "presence", ...presence });
+    this.#clients.set(client.name, client);
+    client.tell({ news: "status", status: this.#readStatus() });
+    for (const presence of this.#presences.values()) client.tell({ news: "presence", ...presence });
   }
 
   leave(name: string): void {
-    this.clients.delete(name);
-    for (const [key, query] of this.live) if (query.client.name === name) this.unsubscribe(key);
-    if (this.transaction?.client === name) this.endTransaction("ROLLBACK");
+    this.#clients.delete(name);
+    for (const [key, query] of this.#live) if (query.client.name === name) this.#unsubscribe(key);
+    if (this.#transaction?.client === name) this.#endTransaction("ROLLBACK");
   }
 
-  private broadcast(news: News): void {
-    for (const client of this.clients.values()) client.tell(news);
+  #broadcast(news: News): void {
+    for (const client of this.#clients.values()) client.tell(news);
   }
 
   // --- Requests -----------------------------------------------------------------------------------
 
   async handle(ask: Ask, op: string, args: unknown[]): Promise<unknown> {
-    if (this.closed) throw new SynclineError("cancelled", "the database was closed", true);
+    if (this.#closed) throw new SynclineError("cancelled", "the database was closed", true);
     switch (op) {
       case "query":
-        return this.whenFree(args[2] as string | undefined, () =>
-          this.query(ask, args[0] as string, (args[1] ?? []) as SqlInput[], args[2] as string | undefined),
+        return this.#whenFree(args[2] as string | undefined, () =>
+          this.#query(ask, args[0] as string, (args[1] ?? []) as SqlInput[], args[2] as string | undefined),
         );
       case "batch":
-        return this.whenFree(undefined, () => this.batch(ask, args[0] as Statement[]));
+        return this.#whenFree(undefined, () => this.#batch(ask, args[0] as Statement[]));
       case "script":
-        return this.whenFree(args[1] as string | undefined, () => this.wrote(() => this.engine.script(args[0] as string)));
+        return this.#whenFree(args[1] as string | undefined, () => this.#wrote(() => this.#engine.script(args[0] as string)));
       case "schema":
-        return this.whenFree(undefined, () => this.wrote(() => this.useSchema(args[0] as Schema)));
+        return this.#whenFree(undefined, () => this.#wrote(() => this.#useSchema(args[0] as Schema)));
       case "migrate":
-        return this.whenFree(undefined, () => this.wrote(() => this.migrate(args[0] as string)));
+        return this.#whenFree(undefined, () => this.#wrote(() => this.#migrate(args[0] as string)));
       case "begin":
-        return this.whenFree(undefined, () => this.begin(ask));
+        return this.#whenFree(undefined, () => this.#begin(ask));
       case "commit":
-        return this.commit(ask, args[0] as string);
+        return this.#commit(ask, args[0] as string);
       case "rollback":
-        if (this.transaction?.token === args[0]) this.endTransaction("ROLLBACK");
+        if (this.#transaction?.token === args[0]) this.#endTransaction("ROLLBACK");
         return undefined;
       case "subscribe":
-        return this.whenFree(undefined, () =>
-          this.subscribe(ask.client, args[0] as string, args[1] as string, (args[2] ?? []) as SqlInput[]),
+        return this.#whenFree(undefined, () =>
+          this.#subscribe(ask.client, args[0] as string, args[1] as string, (args[2] ?? []) as SqlInput[]),
         );
       case "unsubscribe":
-        return this.unsubscribe(args[0] as string);
+        return this.#unsubscribe(args[0] as string);
       default:
-        return this.handleRest(op, args);
+        return this.#handleRest(op, args);
     }
   }
 
-  private handleRest(op: string, args: unknown[]): unknown {
+  #handleRest(op: string, args: unknown[]): unknown {
     const now = performance.now();
     switch (op) {
       case "status": {
         // Told as well: else who waits for a change would not hear of one back to what was told last.
-        const status = this.readStatus();
-        this.tellStatus(status);
+        const status = this.#readStatus();
+        this.#tellStatus(status);
         return status;
       }
       case "sync":
-        this.run(() => this.engine.sync(now));
-        this.queue.wake(true);
+        this.#run(() => this.#engine.sync(now));
+        this.#queue.wake(true);
         return undefined;
       case "resync":
-        return this.run(() => this.engine.resync(now));
+        return this.#run(() => this.#engine.resync(now));
       case "pause":
-        return this.pause(true);
+        return this.#pause(true);
       case "resume":
-        return this.pause(false);
+        return this.#pause(false);
       case "token":
-        this.tokenAsked = false;
-        this.config.token = args[0] as string;
-        return this.run(() => (this.started ? this.engine.token(now, args[0] as string) : this.start()));
+        this.#tokenAsked = false;
+        this.#config.token = args[0] as string;
+        return this.#run(() => (this.#started ? this.#engine.token(now, args[0] as string) : this.#start()));
       case "presence": {
         const value = new TextEncoder().encode(args[1] === undefined ? "" : JSON.stringify(args[1]));
-        this.ownPresence.set(args[0] as string, value);
-        return this.run(() => this.engine.presence(now, args[0] as string, value));
+        this.#ownPresence.set(args[0] as string, value);
+        return this.#run(() => this.#engine.presence(now, args[0] as string, value));
       }
       case "enqueue":
-        return this.queue.add(args[0] as string, args[1] as string);
+        return this.#queue.add(args[0] as string, args[1] as string);
       case "outbox":
-        return this.whenFree(undefined, () => this.engine.outbox(args[0] as number, args[1] as number));
+        return this.#whenFree(undefined, () => this.#engine.outbox(args[0] as number, args[1] as number));
       case "acknowledge":
-        return this.whenFree(undefined, () => this.wrote(() => this.engine.acknowledge(args[0] as number)));
+        return this.#whenFree(undefined, () => this.#wrote(() => this.#engine.acknowledge(args[0] as number)));
       case "receive":
-        return this.whenFree(undefined, () =>
-          this.wrote(() => this.engine.receive(args[0] as number, args[1] as Uint8Array[])),
+        return this.#whenFree(undefined, () =>
+          this.#wrote(() => this.#engine.receive(args[0] as number, args[1] as Uint8Array[])),
         );
       case "file":
-        return this.whenFree(undefined, () => this.wholeFile());
+        return this.#whenFree(undefined, () => this.#wholeFile());
       default:
         throw new SynclineError("invalid_argument", `no operation is called ${op}`);
     }
   }
 
   /** Invariant 1. */
-  private whenFree<T>(token: string | undefined, work: () => T): Promise<T> | T {
+  #whenFree<T>(token: string | undefined, work: () => T): Promise<T> | T {
     if (token !== undefined) {
-      if (this.transaction?.token !== token) {
+      if (this.#transaction?.token !== token) {
         throw new SynclineError("cancelled", "the transaction has ended", true);
       }
       return work();
     }
-    if (!this.transaction) return work();
-    if (this.waiting.length >= waitingMax) {
+    if (!this.#transaction) return work();
+    if (this.#waiting.length >= waitingMax) {
       throw new SynclineError("busy", "too much waits for a transaction to end", true);
     }
     return new Promise<T>((resolve, reject) => {
-      this.waiting.push(() => {
+      this.#waiting.push(() => {
         try {
           resolve(work());
         } catch (error) {
@@ -264,34 +273,34 @@ export class Core {
     });
   }
 
-  private letOthersIn(): void {
-    while (!this.transaction && this.waiting.length > 0) this.waiting.shift()!();
+  #letOthersIn(): void {
+    while (!this.#transaction && this.#waiting.length > 0) this.#waiting.shift()!();
   }
 
-  private wrote<T>(work: () => T): T {
+  #wrote<T>(work: () => T): T {
     try {
       return work();
     } finally {
-      this.flushSoon();
+      this.#flushSoon();
     }
   }
 
-  private query(ask: Ask, sql: string, values: SqlInput[], token?: string): Uint8Array {
+  #query(ask: Ask, sql: string, values: SqlInput[], token?: string): Uint8Array {
     if (token !== undefined || !ask.client.once || !writes(sql)) {
-      const answer = this.engine.queryPacked(sql, values).slice();
-      if (token === undefined && this.engine.inTransaction()) {
-        this.engine.script("ROLLBACK");
+      const answer = this.#engine.queryPacked(sql, values).slice();
+      if (token === undefined && this.#engine.inTransaction()) {
+        this.#engine.script("ROLLBACK");
         throw new SynclineError("invalid_argument", "use transaction() instead of BEGIN: other tabs share the connection");
       }
-      if (writes(sql)) this.flushSoon();
+      if (writes(sql)) this.#flushSoon();
       return answer;
     }
-    return this.once(ask, () => this.engine.queryPacked(sql, values).slice());
+    return this.#once(ask, () => this.#engine.queryPacked(sql, values).slice());
   }
 
-  private batch(ask: Ask, statements: Statement[]): Uint8Array {
-    return this.once(ask, () => {
-      const answers = statements.map(([sql, values]) => this.engine.queryPacked(sql, values ?? []).slice());
+  #batch(ask: Ask, statements: Statement[]): Uint8Array {
+    return this.#once(ask, () => {
+      const answers = statements.map(([sql, values]) => this.#engine.queryPacked(sql, values ?? []).slice());
       const size = answers.reduce((sum, answer) => sum + answer.length, 0);
       const out = new Uint8Array(size);
       let at = 0;
@@ -304,156 +313,156 @@ export class Core {
   }
 
   /** Does `work` in a transaction. Invariant 2. */
-  private once(ask: Ask, work: () => Uint8Array): Uint8Array {
+  #once(ask: Ask, work: () => Uint8Array): Uint8Array {
     const { client, id, answered } = ask;
     if (client.once) {
-      const before = this.kept(client.name, id);
+      const before = this.#kept(client.name, id);
       if (before) return before;
     }
-    this.engine.query("BEGIN IMMEDIATE");
+    this.#engine.query("BEGIN IMMEDIATE");
     try {
       const answer = work();
-      if (client.once) this.keep(client.name, id, answered, answer);
-      this.engine.query("COMMIT");
+      if (client.once) this.#keep(client.name, id, answered, answer);
+      this.#engine.query("COMMIT");
       return answer;
     } catch (error) {
-      if (this.engine.inTransaction()) this.engine.query("ROLLBACK");
+      if (this.#engine.inTransaction()) this.#engine.query("ROLLBACK");
       throw error;
     } finally {
-      this.flushSoon();
+      this.#flushSoon();
     }
   }
 
-  private kept(tab: string, id: number): Uint8Array | undefined {
-    const { values } = this.engine.query(
+  #kept(tab: string, id: number): Uint8Array | undefined {
+    const { values } = this.#engine.query(
       "SELECT answer FROM syncline_page_requests WHERE tab = ?1 AND id = ?2",
       [tab, id],
     );
     return values[0]?.[0] as Uint8Array | undefined;
   }
 
-  private keep(tab: string, id: number, answered: number, answer: Uint8Array): void {
-    this.engine.query("DELETE FROM syncline_page_requests WHERE tab = ?1 AND id < ?2", [tab, answered]);
-    this.engine.query("INSERT INTO syncline_page_requests VALUES(?1, ?2, ?3, ?4)", [tab, id, Date.now(), answer]);
+  #keep(tab: string, id: number, answered: number, answer: Uint8Array): void {
+    this.#engine.query("DELETE FROM syncline_page_requests WHERE tab = ?1 AND id < ?2", [tab, answered]);
+    this.#engine.query("INSERT INTO syncline_page_requests VALUES(?1, ?2, ?3, ?4)", [tab, id, Date.now(), answer]);
   }
 
   // --- Transactions -------------------------------------------------------------------------------
 
-  private begin(ask: Ask): string {
-    this.engine.query("BEGIN IMMEDIATE");
-    const token = `${ask.client.name}:${++this.transactions}:${Date.now()}`;
-    const timer = setTimeout(() => this.endTransaction("ROLLBACK"), transactionMsMax);
-    this.transaction = { token, client: ask.client.name, timer };
+  #begin(ask: Ask): string {
+    this.#engine.query("BEGIN IMMEDIATE");
+    const token = `${ask.client.name}:${++this.#transactions}:${Date.now()}`;
+    const timer = setTimeout(() => this.#endTransaction("ROLLBACK"), transactionMsMax);
+    this.#transaction = { token, client: ask.client.name, timer };
     return token;
   }
 
-  private commit(ask: Ask, token: string): void {
-    if (this.transaction?.token !== token) {
+  #commit(ask: Ask, token: string): void {
+    if (this.#transaction?.token !== token) {
       // The commit may have been the last thing that a leader did.
-      if (ask.client.once && this.kept(ask.client.name, ask.id)) return;
+      if (ask.client.once && this.#kept(ask.client.name, ask.id)) return;
       throw new SynclineError("cancelled", "the transaction was lost with the tab that held the database", true);
     }
     try {
-      if (ask.client.once) this.keep(ask.client.name, ask.id, ask.answered, new Uint8Array(0));
+      if (ask.client.once) this.#keep(ask.client.name, ask.id, ask.answered, new Uint8Array(0));
     } catch (error) {
-      this.endTransaction("ROLLBACK");
+      this.#endTransaction("ROLLBACK");
       throw error;
     }
-    this.endTransaction("COMMIT");
+    this.#endTransaction("COMMIT");
   }
 
-  private endTransaction(how: "COMMIT" | "ROLLBACK"): void {
-    clearTimeout(this.transaction?.timer);
+  #endTransaction(how: "COMMIT" | "ROLLBACK"): void {
+    clearTimeout(this.#transaction?.timer);
     try {
-      if (this.engine.inTransaction()) this.engine.query(how);
+      if (this.#engine.inTransaction()) this.#engine.query(how);
     } catch (error) {
-      if (this.engine.inTransaction()) this.engine.query("ROLLBACK");
+      if (this.#engine.inTransaction()) this.#engine.query("ROLLBACK");
       throw error;
     } finally {
-      this.transaction = null;
-      this.flushSoon();
-      this.letOthersIn();
+      this.#transaction = null;
+      this.#flushSoon();
+      this.#letOthersIn();
     }
   }
 
-  private migrate(sql: string): void {
-    this.engine.script("SELECT syncline_alter_begin()");
+  #migrate(sql: string): void {
+    this.#engine.script("SELECT syncline_alter_begin()");
     try {
-      this.engine.script(sql);
-      this.engine.script("SELECT syncline_alter_commit()");
+      this.#engine.script(sql);
+      this.#engine.script("SELECT syncline_alter_commit()");
     } catch (error) {
-      if (this.engine.inTransaction()) this.engine.script("ROLLBACK");
+      if (this.#engine.inTransaction()) this.#engine.script("ROLLBACK");
       throw error;
     }
   }
 
-  private useSchema(schema: Schema): void {
+  #useSchema(schema: Schema): void {
     const text = JSON.stringify(schema);
-    if (this.schemas.has(text)) return;
-    applySchema(this.engine, schema);
-    this.schemas.add(text);
+    if (this.#schemas.has(text)) return;
+    applySchema(this.#engine, schema);
+    this.#schemas.add(text);
   }
 
-  private wholeFile(): Uint8Array {
-    this.engine.query("PRAGMA wal_checkpoint(truncate)");
-    return readWhole(this.storage, this.fileName)!;
+  #wholeFile(): Uint8Array {
+    this.#engine.query("PRAGMA wal_checkpoint(truncate)");
+    return readWhole(this.#storage, this.#fileName)!;
   }
 
   // --- Live queries -------------------------------------------------------------------------------
 
-  private subscribe(client: Client, subscription: string, sql: string, values: SqlInput[]): void {
+  #subscribe(client: Client, subscription: string, sql: string, values: SqlInput[]): void {
     const key = `${client.name}/${subscription}`;
-    if (this.live.has(key)) this.unsubscribe(key);
-    const query = { client, subscription, engineId: this.engine.subscribe(sql, values) };
-    this.live.set(key, query);
-    this.byEngineId.set(query.engineId, query);
-    this.flush();
+    if (this.#live.has(key)) this.#unsubscribe(key);
+    const query = { client, subscription, engineId: this.#engine.subscribe(sql, values) };
+    this.#live.set(key, query);
+    this.#byEngineId.set(query.engineId, query);
+    this.#flush();
   }
 
-  private unsubscribe(key: string): void {
-    const query = this.live.get(key);
+  #unsubscribe(key: string): void {
+    const query = this.#live.get(key);
     if (!query) return;
-    this.live.delete(key);
-    this.byEngineId.delete(query.engineId);
-    this.engine.unsubscribe(query.engineId);
+    this.#live.delete(key);
+    this.#byEngineId.delete(query.engineId);
+    this.#engine.unsubscribe(query.engineId);
   }
 
   /** Soon, so that many writes are told of together. */
-  private flushSoon(): void {
-    if (this.flushTimer === undefined && !this.closed) {
-      this.flushTimer = setTimeout(() => this.flush(), flushAfterMs);
+  #flushSoon(): void {
+    if (this.#flushTimer === undefined && !this.#closed) {
+      this.#flushTimer = setTimeout(() => this.#flush(), flushAfterMs);
     }
   }
 
-  private flush(): void {
-    clearTimeout(this.flushTimer);
-    this.flushTimer = undefined;
-    if (this.closed || this.transaction) return;
-    if (this.live.size > 0) {
+  #flush(): void {
+    clearTimeout(this.#flushTimer);
+    this.#flushTimer = undefined;
+    if (this.#closed || this.#transaction) return;
+    if (this.#live.size > 0) {
       try {
-        for (const { id, rows } of this.engine.poll()) {
-          const query = this.byEngineId.get(id);
+        for (const { id, rows } of this.#engine.poll()) {
+          const query = this.#byEngineId.get(id);
           query?.client.tell({ news: "live", subscription: query.subscription, rows });
         }
       } catch (error) {
         const { code = "internal", message } = error as SynclineError;
-        for (const query of this.live.values()) {
+        for (const query of this.#live.values()) {
           query.client.tell({ news: "live-failed", subscription: query.subscription, error: { code, message } });
         }
       }
     }
-    const events = this.engine.events();
-    if (events.length > 0) this.broadcast({ news: "events", events });
-    this.lookAtStatus();
+    const events = this.#engine.events();
+    if (events.length > 0) this.#broadcast({ news: "events", events });
+    this.#lookAtStatus();
   }
 
   // --- Status -------------------------------------------------------------------------------------
 
-  private readStatus(): Status {
-    const { session, engine } = this.engine.status(performance.now());
+  #readStatus(): Status {
+    const { session, engine } = this.#engine.status(performance.now());
     const progress = session.progress as Progress;
     const busy = session.activity === "bootstrap" || session.activity === "rescan";
-    this.lastStatus = {
+    this.#lastStatus = {
       ...firstStatus,
       status: session.status as Status["status"],
       activity: session.activity as Status["activity"],
@@ -465,125 +474,125 @@ export class Core {
       held: engine.held as number,
       conflicts: engine.conflicts as number,
       progress: busy && progress.rowsTotal > 0 ? progress : null,
-      paused: this.paused,
+      paused: this.#paused,
       replica: engine.replica as string,
-      storage: this.storage.kind,
+      storage: this.#storage.kind,
     };
-    return this.lastStatus;
+    return this.#lastStatus;
   }
 
-  private lookAtStatus(): void {
-    if (this.closed || this.transaction) return;
+  #lookAtStatus(): void {
+    if (this.#closed || this.#transaction) return;
     let status: Status;
     try {
-      status = this.readStatus();
+      status = this.#readStatus();
     } catch {
       return;
     }
     const isUp = status.status === "synced" || status.status === "syncing";
-    if (isUp && !this.wasUp) {
-      for (const [key, value] of this.ownPresence) this.engine.presence(performance.now(), key, value);
+    if (isUp && !this.#wasUp) {
+      for (const [key, value] of this.#ownPresence) this.#engine.presence(performance.now(), key, value);
     }
-    this.wasUp = isUp;
-    this.tellStatus(status);
+    this.#wasUp = isUp;
+    this.#tellStatus(status);
   }
 
-  private tellStatus(status: Status): void {
+  #tellStatus(status: Status): void {
     const text = JSON.stringify(status);
-    if (text === this.told) return;
-    this.told = text;
-    this.broadcast({ news: "status", status });
-    if (status.cause === "not_allowed" && !this.tokenAsked) {
-      this.tokenAsked = true;
-      this.broadcast({ news: "token-wanted" });
+    if (text === this.#told) return;
+    this.#told = text;
+    this.#broadcast({ news: "status", status });
+    if (status.cause === "not_allowed" && !this.#tokenAsked) {
+      this.#tokenAsked = true;
+      this.#broadcast({ news: "token-wanted" });
     }
   }
 
   // --- The conversation ---------------------------------------------------------------------------
 
-  private start(): void {
-    const { url, workspace, token } = this.config;
-    if (this.started || this.paused || !url || !workspace) return;
-    this.engine.start(performance.now(), workspace, token ?? "");
-    this.started = true;
+  #start(): void {
+    const { url, workspace, token } = this.#config;
+    if (this.#started || this.#paused || !url || !workspace) return;
+    this.#engine.start(performance.now(), workspace, token ?? "");
+    this.#started = true;
   }
 
-  private pause(paused: boolean): void {
-    this.paused = paused;
-    this.queue.pause(paused);
-    if (paused && this.started) {
-      this.started = false;
-      this.run(() => this.engine.stop(performance.now()));
-      this.connection?.close();
-      this.connection = null;
-      this.presences.clear();
+  #pause(paused: boolean): void {
+    this.#paused = paused;
+    this.#queue.pause(paused);
+    if (paused && this.#started) {
+      this.#started = false;
+      this.#run(() => this.#engine.stop(performance.now()));
+      this.#connection?.close();
+      this.#connection = null;
+      this.#presences.clear();
     } else if (!paused) {
-      this.run(() => this.start());
+      this.#run(() => this.#start());
     }
   }
 
-  private run(work: () => void): void {
+  #run(work: () => void): void {
     try {
       work();
     } finally {
-      this.flushSoon();
+      this.#flushSoon();
     }
   }
 
-  private link(): Link {
+  #link(): Link {
     return {
       dial: () => {
-        this.connection?.close();
-        const number = ++this.connections;
+        this.#connection?.close();
+        const number = ++this.#connections;
         const mine = (work: () => void) => () => {
-          if (!this.closed && number === this.connections) this.run(work);
+          if (!this.#closed && number === this.#connections) this.#run(work);
         };
         // Not from within the engine: a transport may answer at once.
         queueMicrotask(() => {
-          if (this.closed || number !== this.connections || this.paused) return;
-          this.connection = this.transport.dial(this.config.url!, {
-            open: mine(() => this.engine.connected(performance.now())),
-            frame: (frame) => mine(() => this.takeFrame(frame))(),
+          if (this.#closed || number !== this.#connections || this.#paused) return;
+          this.#connection = this.#transport.dial(this.#config.url!, {
+            open: mine(() => this.#engine.connected(performance.now())),
+            frame: (frame) => mine(() => this.#takeFrame(frame))(),
             closed: mine(() => {
-              this.connection = null;
-              this.connections++;
-              this.presences.clear();
-              this.engine.disconnected(performance.now());
+              this.#connection = null;
+              this.#connections++;
+              this.#presences.clear();
+              this.#engine.disconnected(performance.now());
             }),
           });
         });
       },
-      send: (frame) => this.connection?.send(frame),
+      send: (frame) => this.#connection?.send(frame),
       hangUp: () => {
-        this.connections++;
-        const connection = this.connection;
-        this.connection = null;
+        this.#connections++;
+        const connection = this.#connection;
+        this.#connection = null;
         // After what was sent.
         queueMicrotask(() => connection?.close());
       },
       wakeAt: (at) => {
-        clearTimeout(this.wakeTimer);
+        clearTimeout(this.#wakeTimer);
         const wait = Math.max(0, at - performance.now());
-        this.wakeTimer = setTimeout(() => {
-          if (!this.closed) this.run(() => this.engine.wakeup(performance.now()));
+        this.#wakeTimer = setTimeout(() => {
+          if (!this.#closed) this.#run(() => this.#engine.wakeup(performance.now()));
         }, wait);
-        (this.wakeTimer as { unref?: () => void }).unref?.();
+        (this.#wakeTimer as { unref?: () => void }).unref?.();
       },
-      salvaged: (reason, file) => this.broadcast({ news: "salvaged", reason, file }),
-      presence: (replica, key, bytes) => this.seePresence(replica, key, bytes),
+      salvaged: (reason, file) => this.#broadcast({ news: "salvaged", reason, file }),
+      presence: (replica, key, bytes) => this.#seePresence(replica, key, bytes),
     };
   }
 
   /** Frames may come faster than timers run: progress is to be seen meanwhile. */
-  private takeFrame(frame: Uint8Array): void {
-    this.engine.frame(performance.now(), frame);
+  #takeFrame(frame: Uint8Array): void {
+    this.#engine.frame(performance.now(), frame);
     const now = performance.now();
-    if (now - this.lookedAt < lookEveryMs) return;
-    this.lookedAt = now;
-    this.lookAtStatus();
+    if (now - this.#lookedAt < lookEveryMs) return;
+    this.#lookedAt = now;
+    this.#lookAtStatus();
   }
 
-  private seePresence(replica: string, key: string, bytes: Uint8Array): void {
+  #seePresence(replica: string, key: string, bytes: Uint8Array): void {
     let value: unknown;
     try {
       value = bytes.length === 0 ? undefined : JSON.parse(new TextDecoder().decode(bytes));
@@ -591,8 +600,8 @@ export class Core {
       return; // not a page's
     }
     const name = `${replica}/${key}`;
-    if (value === undefined) this.presences.delete(name);
-    else this.presences.set(name, { replica, key, value });
-    this.broadcast({ news: "presence", replica, key, value });
+    if (value === undefined) this.#presences.delete(name);
+    else this.#presences.set(name, { replica, key, value });
+    this.#broadcast({ news: "presence", replica, key, value });
   }
 }

@@ -92,44 +92,49 @@ export class Database implements Sql {
   readonly held: LiveQuery<Held>;
   /** Whether this tab holds the database itself, or another one does. */
   readonly isLeader = new Store<boolean>(false);
-  private readonly auto: AutoSync | null;
-  private readonly live_ = new Map<string, LiveQuery<never>>();
-  private readonly listeners = new Map<string, Set<(event: SyncEvent) => void>>();
-  private readonly salvagedListeners = new Set<(reason: string, file: Uint8Array) => void>();
-  private readonly outcomes = new Map<string, ((outcome: RequestOutcome) => void)[]>();
-  private readonly presences = new Map<string, PresenceEntry>();
-  private readonly docs = new Set<LiveDoc>();
-  private nextLive = 1;
-  private isClosed = false;
+  readonly #auto: AutoSync | null;
+  readonly #live_ = new Map<string, LiveQuery<never>>();
+  readonly #listeners = new Map<string, Set<(event: SyncEvent) => void>>();
+  readonly #salvagedListeners = new Set<(reason: string, file: Uint8Array) => void>();
+  readonly #outcomes = new Map<string, ((outcome: RequestOutcome) => void)[]>();
+  readonly #presences = new Map<string, PresenceEntry>();
+  readonly #docs = new Set<LiveDoc>();
+  #nextLive = 1;
+  #isClosed = false;
+
+  readonly #port: Port;
+  readonly #options: DatabaseOptions;
 
   constructor(
     readonly name: string,
-    private readonly port: Port,
-    private readonly options: DatabaseOptions,
+    port: Port,
+    options: DatabaseOptions,
   ) {
+    this.#port = port;
+    this.#options = options;
     this.conflicts = this.live("SELECT * FROM syncline_conflicts ORDER BY id");
     this.rejected = this.live("SELECT * FROM syncline_rejected ORDER BY id");
     this.held = this.live("SELECT * FROM syncline_held ORDER BY id");
-    this.auto = options.autoSync === false || !options.url ? null : new AutoSync(this, options.url, options.autoSync ?? {});
+    this.#auto = options.autoSync === false || !options.url ? null : new AutoSync(this, options.url, options.autoSync ?? {});
     databases.set(name, this);
-    port.onNews = (news) => this.take(news);
+    port.onNews = (news) => this.#take(news);
     for (const told of [...openListeners]) told(this);
   }
 
   // --- SQL ----------------------------------------------------------------------------------------
 
-  private async run(sql: string, values: readonly SqlInput[], transaction?: string): Promise<Done> {
-    const packed = (await this.port.request("query", [sql, values, transaction])) as Uint8Array;
+  async #run(sql: string, values: readonly SqlInput[], transaction?: string): Promise<Done> {
+    const packed = (await this.#port.request("query", [sql, values, transaction])) as Uint8Array;
     return new Unpacker(packed).done();
   }
 
   async exec(sql: string, values: readonly SqlInput[] = []): Promise<{ changes: number; lastInsertRowid: number | bigint }> {
-    const { changes, lastInsertRowid } = await this.run(sql, values);
+    const { changes, lastInsertRowid } = await this.#run(sql, values);
     return { changes, lastInsertRowid };
   }
 
   async query<T = Row>(sql: string, values: readonly SqlInput[] = []): Promise<T[]> {
-    return objects<T>(await this.run(sql, values));
+    return objects<T>(await this.#run(sql, values));
   }
 
   async get<T = Row>(sql: string, values: readonly SqlInput[] = []): Promise<T | undefined> {
@@ -138,23 +143,23 @@ export class Database implements Sql {
 
   /** Statements that are one transaction, in one go. */
   async batch(statements: readonly Statement[]): Promise<Row[][]> {
-    const unpacker = new Unpacker((await this.port.request("batch", [statements])) as Uint8Array);
+    const unpacker = new Unpacker((await this.#port.request("batch", [statements])) as Uint8Array);
     return statements.map(() => objects(unpacker.done()));
   }
 
   /** Many statements without parameters, such as DDL of tables that do not sync. */
   async script(sql: string): Promise<void> {
-    await this.port.request("script", [sql]);
+    await this.#port.request("script", [sql]);
   }
 
   /** DDL of synced tables: one transaction, after which the schema has a new version. */
   async migrate(sql: string): Promise<void> {
-    await this.port.request("migrate", [sql]);
+    await this.#port.request("migrate", [sql]);
   }
 
   /** Adds what the schema describes and the database lacks. */
   async useSchema(schema: Schema): Promise<void> {
-    await this.port.request("schema", [schema]);
+    await this.#port.request("schema", [schema]);
   }
 
   /**
@@ -165,17 +170,17 @@ export class Database implements Sql {
   async transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.transactOnce(work);
+        return await this.#transactOnce(work);
       } catch (error) {
         const lost = error instanceof SynclineError && error.code === "cancelled" && error.retryable;
-        if (!lost || attempt >= retriesMax || this.isClosed) throw error;
+        if (!lost || attempt >= retriesMax || this.#isClosed) throw error;
       }
     }
   }
 
-  private async transactOnce<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
-    const token = (await this.port.request("begin")) as string;
-    const run = (sql: string, values: readonly SqlInput[] = []): Promise<Done> => this.run(sql, values, token);
+  async #transactOnce<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
+    const token = (await this.#port.request("begin")) as string;
+    const run = (sql: string, values: readonly SqlInput[] = []): Promise<Done> => this.#run(sql, values, token);
     const tx: Sql = {
       exec: async (sql, values) => {
         const { changes, lastInsertRowid } = await run(sql, values);
@@ -188,10 +193,10 @@ export class Database implements Sql {
     try {
       result = await work(tx);
     } catch (error) {
-      await this.port.request("rollback", [token]).catch(() => {});
+      await this.#port.request("rollback", [token]).catch(() => {});
       throw error;
     }
-    await this.port.request("commit", [token]);
+    await this.#port.request("commit", [token]);
     return result;
   }
 
@@ -205,10 +210,10 @@ export class Database implements Sql {
 
   /** A query that follows the database; see LiveQuery. */
   live<T = Row>(sql: string, values: readonly SqlInput[] = [], shape?: (row: Row) => T): LiveQuery<T> {
-    const id = `live-${this.nextLive++}`;
-    return new LiveQuery<T>(this.port, id, sql, values, (query, inUse) => {
-      if (inUse) this.live_.set(id, query as unknown as LiveQuery<never>);
-      else this.live_.delete(id);
+    const id = `live-${this.#nextLive++}`;
+    return new LiveQuery<T>(this.#port, id, sql, values, (query, inUse) => {
+      if (inUse) this.#live_.set(id, query as unknown as LiveQuery<never>);
+      else this.#live_.delete(id);
     }, shape);
   }
 
@@ -220,8 +225,8 @@ export class Database implements Sql {
     // A file of its own: most pages have no documents.
     const { LiveDoc } = await import("./doc.js");
     const live = await LiveDoc.open(this, { table, key, column }, options);
-    this.docs.add(live);
-    void live.over.then(() => this.docs.delete(live));
+    this.#docs.add(live);
+    void live.over.then(() => this.#docs.delete(live));
     return live;
   }
 
@@ -229,21 +234,21 @@ export class Database implements Sql {
 
   /** Tries at once, whatever the back-off says. */
   async sync(): Promise<void> {
-    await this.port.request("sync");
+    await this.#port.request("sync");
   }
 
   /** Stops talking to the server; writing goes on. */
   async pause(): Promise<void> {
-    await this.port.request("pause");
+    await this.#port.request("pause");
   }
 
   async resume(): Promise<void> {
-    await this.port.request("resume");
+    await this.#port.request("resume");
   }
 
   /** Compares all rows with the server's. Unsent work is kept. */
   async resync(): Promise<void> {
-    await this.port.request("resync");
+    await this.#port.request("resync");
   }
 
   /** Resolves once everything written before is acknowledged and applied. */
@@ -251,7 +256,7 @@ export class Database implements Sql {
     let stop: (() => void) | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
     // Looked at after what was asked before has been done.
-    const now = (await this.port.request("status")) as Status;
+    const now = (await this.#port.request("status")) as Status;
     if (now.status === "synced") return;
     try {
       await new Promise<void>((resolve, reject) => {
@@ -275,7 +280,7 @@ export class Database implements Sql {
 
   /** A token that replaces the one before, also in a live connection. */
   async refreshToken(token: string): Promise<void> {
-    await this.port.request("token", [token]);
+    await this.#port.request("token", [token]);
   }
 
   /** Unsent changes, as bytes for a file. */
@@ -291,7 +296,7 @@ export class Database implements Sql {
 
   /** The whole database as a file, to be given to `open({from})`. */
   async exportFile(): Promise<Uint8Array> {
-    return (await this.port.request("file")) as Uint8Array;
+    return (await this.#port.request("file")) as Uint8Array;
   }
 
   /** Settles a conflict, on every replica. `value` goes with "value". */
@@ -317,7 +322,7 @@ export class Database implements Sql {
 
   /** Tells the others, until this replica goes; undefined takes it away. */
   async setPresence(key: string, value: unknown): Promise<void> {
-    await this.port.request("presence", [key, value]);
+    await this.#port.request("presence", [key, value]);
   }
 
   /**
@@ -335,9 +340,9 @@ export class Database implements Sql {
       body: isText ? body : JSON.stringify(body),
     };
     const done = new Promise<RequestOutcome>((resolve) => {
-      this.outcomes.set(key, [...(this.outcomes.get(key) ?? []), resolve]);
+      this.#outcomes.set(key, [...(this.#outcomes.get(key) ?? []), resolve]);
     });
-    const before = (await this.port.request("enqueue", [key, JSON.stringify(kept)])) as RequestOutcome | null;
+    const before = (await this.#port.request("enqueue", [key, JSON.stringify(kept)])) as RequestOutcome | null;
     return before ?? done;
   }
 
@@ -345,68 +350,68 @@ export class Database implements Sql {
 
   /** Events by their stable name, or all of them under "*". */
   on(name: string, told: (event: SyncEvent) => void): () => void {
-    const set = this.listeners.get(name) ?? new Set();
-    this.listeners.set(name, set.add(told));
+    const set = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, set.add(told));
     return () => set.delete(told);
   }
 
   /** Unsent changes, before something that could have cost them; the database holds a copy, too. */
   onSalvaged(told: (reason: string, file: Uint8Array) => void): () => void {
-    this.salvagedListeners.add(told);
-    return () => this.salvagedListeners.delete(told);
+    this.#salvagedListeners.add(told);
+    return () => this.#salvagedListeners.delete(told);
   }
 
-  private take(news: News): void {
+  #take(news: News): void {
     switch (news.news) {
       case "status":
         this.status.set(news.status);
         if (JSON.stringify(news.status.progress) !== JSON.stringify(this.progress.value)) {
           this.progress.set(news.status.progress);
         }
-        if (news.status.status === "disconnected" && this.presences.size > 0) {
-          this.presences.clear();
+        if (news.status.status === "disconnected" && this.#presences.size > 0) {
+          this.#presences.clear();
           this.presence.set([]);
         }
         return;
       case "live":
-        this.live_.get(news.subscription)?.take(news.rows);
+        this.#live_.get(news.subscription)?.take(news.rows);
         return;
       case "live-failed":
-        this.live_.get(news.subscription)?.fail(new SynclineError(news.error.code, news.error.message));
+        this.#live_.get(news.subscription)?.fail(new SynclineError(news.error.code, news.error.message));
         return;
       case "events":
         for (const event of news.events) {
-          for (const name of [event.name, "*"]) for (const told of this.listeners.get(name) ?? []) told(event);
+          for (const name of [event.name, "*"]) for (const told of this.#listeners.get(name) ?? []) told(event);
         }
         return;
       case "presence":
-        return this.seePresence(news);
+        return this.#seePresence(news);
       case "salvaged":
-        for (const told of this.salvagedListeners) told(news.reason, news.file);
+        for (const told of this.#salvagedListeners) told(news.reason, news.file);
         return;
       case "token-wanted":
-        void this.bringToken();
+        void this.#bringToken();
         return;
       case "request-done":
-        for (const told of this.outcomes.get(news.key) ?? []) told(news.response);
-        this.outcomes.delete(news.key);
+        for (const told of this.#outcomes.get(news.key) ?? []) told(news.response);
+        this.#outcomes.delete(news.key);
         return;
       case "leader":
         this.isLeader.set(news.isOwn);
-        for (const query of this.live_.values()) query.resume();
+        for (const query of this.#live_.values()) query.resume();
         return;
     }
   }
 
-  private seePresence({ replica, key, value }: PresenceEntry): void {
+  #seePresence({ replica, key, value }: PresenceEntry): void {
     const name = `${replica}/${key}`;
-    if (value === undefined) this.presences.delete(name);
-    else this.presences.set(name, { replica, key, value });
-    this.presence.set([...this.presences.values()]);
+    if (value === undefined) this.#presences.delete(name);
+    else this.#presences.set(name, { replica, key, value });
+    this.presence.set([...this.#presences.values()]);
   }
 
-  private async bringToken(): Promise<void> {
-    const { token } = this.options;
+  async #bringToken(): Promise<void> {
+    const { token } = this.#options;
     if (typeof token !== "function") return;
     try {
       await this.refreshToken(await token());
@@ -417,15 +422,15 @@ export class Database implements Sql {
 
   /** For transports of the application's own (providers.ts). */
   get carrier(): Pick<Port, "request"> {
-    return this.port;
+    return this.#port;
   }
 
   async close(): Promise<void> {
-    if (this.isClosed) return;
-    this.isClosed = true;
-    await Promise.all([...this.docs].map((live) => live.close()));
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await Promise.all([...this.#docs].map((live) => live.close()));
     if (databases.get(this.name) === this) databases.delete(this.name);
-    this.auto?.stop();
-    await this.port.close();
+    this.#auto?.stop();
+    await this.#port.close();
   }
 }

@@ -98,38 +98,47 @@ export class LiveDoc {
   readonly replaced: Promise<void>;
   /** It no longer follows the database. */
   readonly over: Promise<void>;
-  private markReplaced!: () => void;
-  private markOver!: () => void;
-  private readonly place: SqlInput[];
-  private name = "";
+  #markReplaced!: () => void;
+  #markOver!: () => void;
+  readonly #place: SqlInput[];
+  #name = "";
   // Not handed over yet, and handed over but not answered.
-  private edits: Uint8Array[] = [];
-  private sent: Uint8Array[] = [];
-  private sending: Promise<void> | null = null;
-  private pulling: Promise<void> | null = null;
-  private pullAgain = false;
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private readonly stops: (() => void)[] = [];
-  private readonly id = crypto.randomUUID();
-  private isOver = false;
+  #edits: Uint8Array[] = [];
+  #sent: Uint8Array[] = [];
+  #sending: Promise<void> | null = null;
+  #pulling: Promise<void> | null = null;
+  #pullAgain = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #stops: (() => void)[] = [];
+  readonly #id = crypto.randomUUID();
+  #isOver = false;
+
+  readonly #db: Database;
+  readonly #where: Place;
+  readonly #yjs: YjsModule;
+  readonly #options: DocOptions;
 
   private constructor(
-    private readonly db: Database,
-    private readonly where: Place,
+    db: Database,
+    where: Place,
     readonly doc: Yjs.Doc,
-    private readonly yjs: YjsModule,
-    private readonly options: DocOptions,
+    yjs: YjsModule,
+    options: DocOptions,
   ) {
-    this.place = [where.table, keyInput(where.key), where.column];
-    this.replaced = new Promise((resolve) => (this.markReplaced = resolve));
-    this.over = new Promise((resolve) => (this.markOver = resolve));
+    this.#db = db;
+    this.#where = where;
+    this.#yjs = yjs;
+    this.#options = options;
+    this.#place = [where.table, keyInput(where.key), where.column];
+    this.replaced = new Promise((resolve) => (this.#markReplaced = resolve));
+    this.over = new Promise((resolve) => (this.#markOver = resolve));
   }
 
   static async open(db: Database, where: Place, options: DocOptions = {}): Promise<LiveDoc> {
     const yjs = options.yjs ?? ((await import("yjs")) as YjsModule);
     await takeLeftEdits(db);
     const live = new LiveDoc(db, where, options.doc ?? new yjs.Doc(), yjs, options);
-    await live.begin();
+    await live.#begin();
     return live;
   }
 
@@ -140,162 +149,162 @@ export class LiveDoc {
 
   /** Whether every edit made here is in the database. */
   get isSaved(): boolean {
-    return this.edits.length === 0 && this.sent.length === 0;
+    return this.#edits.length === 0 && this.#sent.length === 0;
   }
 
   /** Resolves once every edit made so far is in the database. */
   async saved(): Promise<void> {
-    while (!this.isSaved && !this.isOver) await (this.sending ?? this.send());
+    while (!this.isSaved && !this.#isOver) await (this.#sending ?? this.#send());
   }
 
   /** Stops following, after what was edited is in the database. `doc` stays as it is. */
   async close(): Promise<void> {
     await this.saved();
-    this.end();
+    this.#end();
   }
 
-  private async begin(): Promise<void> {
+  async #begin(): Promise<void> {
     // Before the first look, so that nothing falls between.
-    const mark = this.db.live<{ mark: string | null }>(
-      `SELECT syncline_doc_mark(?1, ?2, ?3) AS mark FROM (SELECT 1 FROM "${this.where.table.replaceAll('"', '""')}" LIMIT 1)`,
-      this.place,
+    const mark = this.#db.live<{ mark: string | null }>(
+      `SELECT syncline_doc_mark(?1, ?2, ?3) AS mark FROM (SELECT 1 FROM "${this.#where.table.replaceAll('"', '""')}" LIMIT 1)`,
+      this.#place,
     );
-    this.stops.push(mark.subscribe(([row]) => {
+    this.#stops.push(mark.subscribe(([row]) => {
       // The row is gone. Should there never have been one, the first look says so.
-      if (this.name !== "" && !row?.mark) this.replace();
-      else void this.pull();
+      if (this.#name !== "" && !row?.mark) this.#replace();
+      else void this.#pull();
     }));
-    this.stops.push(mark.onError((error) => this.complain(error)));
+    this.#stops.push(mark.onError((error) => this.#complain(error)));
     try {
-      const [row] = await this.db.query<{ name: string; state: Uint8Array }>(
+      const [row] = await this.#db.query<{ name: string; state: Uint8Array }>(
         "SELECT syncline_doc_name(?1, ?2, ?3) AS name, syncline_doc_update(?1, ?2, ?3) AS state",
-        this.place,
+        this.#place,
       );
-      this.name = row!.name;
-      this.yjs.applyUpdate(this.doc, row!.state, this);
-      if (this.options.doc) {
-        this.edits.push(this.yjs.encodeStateAsUpdate(this.doc, this.yjs.encodeStateVectorFromUpdate(row!.state)));
+      this.#name = row!.name;
+      this.#yjs.applyUpdate(this.doc, row!.state, this);
+      if (this.#options.doc) {
+        this.#edits.push(this.#yjs.encodeStateAsUpdate(this.doc, this.#yjs.encodeStateVectorFromUpdate(row!.state)));
       }
     } catch (error) {
-      this.end();
+      this.#end();
       throw error;
     }
     const edited = (update: Uint8Array, origin: unknown): void => {
-      if (origin === this || this.isOver) return;
-      this.edits.push(update);
-      if (!this.sending) this.sending = Promise.resolve().then(() => this.send());
+      if (origin === this || this.#isOver) return;
+      this.#edits.push(update);
+      if (!this.#sending) this.#sending = Promise.resolve().then(() => this.#send());
     };
     this.doc.on("update", edited);
-    this.stops.push(() => this.doc.off("update", edited));
-    const ended = (): void => this.end();
+    this.#stops.push(() => this.doc.off("update", edited));
+    const ended = (): void => this.#end();
     this.doc.on("destroy", ended);
-    this.stops.push(() => this.doc.off("destroy", ended));
+    this.#stops.push(() => this.doc.off("destroy", ended));
     if (typeof window !== "undefined" && window.addEventListener) {
-      const leave = (): void => this.leave();
+      const leave = (): void => this.#leave();
       window.addEventListener("pagehide", leave);
-      this.stops.push(() => window.removeEventListener("pagehide", leave));
+      this.#stops.push(() => window.removeEventListener("pagehide", leave));
     }
     // What came while the first look was on its way.
-    await this.pull();
+    await this.#pull();
     await this.saved();
   }
 
-  private end(): void {
-    if (this.isOver) return;
-    this.isOver = true;
-    clearTimeout(this.timer);
-    for (const stop of this.stops) stop();
-    this.markOver();
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    for (const stop of this.#stops) stop();
+    this.#markOver();
   }
 
-  private complain(error: SynclineError): void {
-    if (this.options.onError) this.options.onError(error);
-    else console.error("syncline: a document", this.where, error);
+  #complain(error: SynclineError): void {
+    if (this.#options.onError) this.#options.onError(error);
+    else console.error("syncline: a document", this.#where, error);
   }
 
-  private replace(): void {
-    this.end();
-    this.markReplaced();
+  #replace(): void {
+    this.#end();
+    this.#markReplaced();
   }
 
   // --- Edits of this page ---
 
-  private send(): Promise<void> {
-    return (this.sending = this.sendAll().finally(() => (this.sending = null)));
+  #send(): Promise<void> {
+    return (this.#sending = this.#sendAll().finally(() => (this.#sending = null)));
   }
 
-  private async sendAll(): Promise<void> {
-    clearTimeout(this.timer);
-    while (this.edits.length > 0 && !this.isOver) {
-      this.sent = this.edits;
-      this.edits = [];
+  async #sendAll(): Promise<void> {
+    clearTimeout(this.#timer);
+    while (this.#edits.length > 0 && !this.#isOver) {
+      this.#sent = this.#edits;
+      this.#edits = [];
       try {
-        const update = this.sent.length === 1 ? this.sent[0]! : this.yjs.mergeUpdates(this.sent);
-        const done = await this.db.query(applySql, [...this.place, update, this.name]);
-        this.sent = [];
-        this.forgetLeft();
-        if (done.length === 0) return this.replace();
+        const update = this.#sent.length === 1 ? this.#sent[0]! : this.#yjs.mergeUpdates(this.#sent);
+        const done = await this.#db.query(applySql, [...this.#place, update, this.#name]);
+        this.#sent = [];
+        this.#forgetLeft();
+        if (done.length === 0) return this.#replace();
       } catch (error) {
         const failure = error as SynclineError;
-        this.edits = [...this.sent, ...this.edits];
-        this.sent = [];
-        if (this.isOver) return;
-        this.complain(failure);
+        this.#edits = [...this.#sent, ...this.#edits];
+        this.#sent = [];
+        if (this.#isOver) return;
+        this.#complain(failure);
         // The row is gone, or the edit is refused: trying again would not help.
-        if (!failure.retryable) return this.replace();
-        await new Promise<void>((done) => (this.timer = setTimeout(done, retryAfterMs)));
+        if (!failure.retryable) return this.#replace();
+        await new Promise<void>((done) => (this.#timer = setTimeout(done, retryAfterMs)));
       }
     }
   }
 
   /** Invariant 1: the worker may go with the page before it has heard of an edit. */
-  private leave(): void {
-    const waiting = [...this.sent, ...this.edits];
+  #leave(): void {
+    const waiting = [...this.#sent, ...this.#edits];
     if (waiting.length === 0) return;
     const left: Left = {
-      table: this.where.table,
-      key: this.place[1]!,
-      column: this.where.column,
-      name: this.name,
-      update: toBase64(this.yjs.mergeUpdates(waiting)),
+      table: this.#where.table,
+      key: this.#place[1]!,
+      column: this.#where.column,
+      name: this.#name,
+      update: toBase64(this.#yjs.mergeUpdates(waiting)),
     };
     try {
-      pageStorage()?.setItem(leftPrefix(this.db.name) + this.id, JSON.stringify(left));
+      pageStorage()?.setItem(leftPrefix(this.#db.name) + this.#id, JSON.stringify(left));
     } catch (error) {
-      this.complain(error as SynclineError);
+      this.#complain(error as SynclineError);
     }
-    if (this.edits.length > 0 && !this.sending) void this.send();
+    if (this.#edits.length > 0 && !this.#sending) void this.#send();
   }
 
-  private forgetLeft(): void {
-    if (this.edits.length === 0) pageStorage()?.removeItem(leftPrefix(this.db.name) + this.id);
+  #forgetLeft(): void {
+    if (this.#edits.length === 0) pageStorage()?.removeItem(leftPrefix(this.#db.name) + this.#id);
   }
 
   // --- Edits of others ---
 
-  private pull(): Promise<void> {
-    if (this.pulling) {
-      this.pullAgain = true;
-      return this.pulling;
+  #pull(): Promise<void> {
+    if (this.#pulling) {
+      this.#pullAgain = true;
+      return this.#pulling;
     }
-    return (this.pulling = this.pullAll().finally(() => (this.pulling = null)));
+    return (this.#pulling = this.#pullAll().finally(() => (this.#pulling = null)));
   }
 
-  private async pullAll(): Promise<void> {
+  async #pullAll(): Promise<void> {
     do {
-      this.pullAgain = false;
-      if (this.isOver || this.name === "") return;
+      this.#pullAgain = false;
+      if (this.#isOver || this.#name === "") return;
       try {
-        const [row] = await this.db.query<{ name: string; diff: Uint8Array }>(
+        const [row] = await this.#db.query<{ name: string; diff: Uint8Array }>(
           "SELECT syncline_doc_name(?1, ?2, ?3) AS name, syncline_doc_diff(?1, ?2, ?3, ?4) AS diff",
-          [...this.place, this.yjs.encodeStateVector(this.doc)],
+          [...this.#place, this.#yjs.encodeStateVector(this.doc)],
         );
-        if (this.isOver) return;
-        if (row!.name !== this.name) return this.replace();
-        this.yjs.applyUpdate(this.doc, row!.diff, this);
+        if (this.#isOver) return;
+        if (row!.name !== this.#name) return this.#replace();
+        this.#yjs.applyUpdate(this.doc, row!.diff, this);
       } catch (error) {
-        if (!this.isOver) this.complain(error as SynclineError);
+        if (!this.#isOver) this.#complain(error as SynclineError);
       }
-    } while (this.pullAgain);
+    } while (this.#pullAgain);
   }
 }

@@ -7,61 +7,68 @@ import { objects, SynclineError, type Row, type SqlInput, type SqlValue } from "
  * subscribes, and says nothing before its first result.
  */
 export class LiveQuery<T = Row> extends Store<T[]> {
-  private ready = false;
+  #ready = false;
   /** The first result; rejects when the query makes no sense. */
   error: SynclineError | null = null;
-  private readonly failed = new Set<(error: SynclineError) => void>();
+  readonly #failed = new Set<(error: SynclineError) => void>();
+
+  readonly #port: Port;
+  readonly #onUse: (query: LiveQuery<T>, inUse: boolean) => void;
+  readonly #shape: (row: Row) => T;
 
   constructor(
-    private readonly port: Port,
+    port: Port,
     readonly id: string,
     readonly sql: string,
     readonly values: readonly SqlInput[],
-    private readonly onUse: (query: LiveQuery<T>, inUse: boolean) => void,
-    private readonly shape: (row: Row) => T = (row) => row as T,
+    onUse: (query: LiveQuery<T>, inUse: boolean) => void,
+    shape: (row: Row) => T = (row) => row as T,
   ) {
     super(
       [],
-      () => this.begin(),
-      () => this.end(),
+      () => this.#begin(),
+      () => this.#end(),
     );
+    this.#port = port;
+    this.#onUse = onUse;
+    this.#shape = shape;
   }
 
   protected override get isReady(): boolean {
-    return this.ready;
+    return this.#ready;
   }
 
-  private begin(): void {
-    this.onUse(this, true);
+  #begin(): void {
+    this.#onUse(this, true);
     this.resume();
   }
 
   /** Also after the database moved to another tab. */
   resume(): void {
-    this.port.request("subscribe", [this.id, this.sql, this.values]).catch((error: SynclineError) => this.fail(error));
+    this.#port.request("subscribe", [this.id, this.sql, this.values]).catch((error: SynclineError) => this.fail(error));
   }
 
-  private end(): void {
-    this.ready = false;
-    this.onUse(this, false);
-    this.port.request("unsubscribe", [`${this.port.name}/${this.id}`]).catch(() => {});
+  #end(): void {
+    this.#ready = false;
+    this.#onUse(this, false);
+    this.#port.request("unsubscribe", [`${this.#port.name}/${this.id}`]).catch(() => {});
   }
 
   take(rows: { columns: string[]; values: unknown[][] }): void {
-    this.ready = true;
+    this.#ready = true;
     this.error = null;
-    this.set(objects(rows as { columns: string[]; values: SqlValue[][] }).map(this.shape));
+    this.set(objects(rows as { columns: string[]; values: SqlValue[][] }).map(this.#shape));
   }
 
   fail(error: SynclineError): void {
     this.error = error;
-    for (const told of this.failed) told(error);
+    for (const told of this.#failed) told(error);
   }
 
   /** Told when the query cannot be run. */
   onError(told: (error: SynclineError) => void): () => void {
-    this.failed.add(told);
-    return () => this.failed.delete(told);
+    this.#failed.add(told);
+    return () => this.#failed.delete(told);
   }
 
   /** The first result, once. */

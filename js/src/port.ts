@@ -14,25 +14,29 @@ export interface Port {
 export class LocalPort implements Port {
   readonly name = "local";
   onNews: (news: News) => void = () => {};
-  private next = 1;
-  private readonly client: Client = {
+  #next = 1;
+  readonly #client: Client = {
     name: this.name,
     once: false,
     tell: (news) => this.onNews(news),
   };
 
-  constructor(private readonly core: Core) {}
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
 
   join(): void {
-    this.core.join(this.client);
+    this.#core.join(this.#client);
   }
 
   request(op: string, args: unknown[] = []): Promise<unknown> {
-    const id = this.next++;
-    return this.core.handle({ client: this.client, id, answered: id }, op, args);
+    const id = this.#next++;
+    return this.#core.handle({ client: this.#client, id, answered: id }, op, args);
   }
 
   async close(): Promise<void> {
-    this.core.close();
+    this.#core.close();
   }
 }

@@ -53,103 +53,109 @@ const backoffMs = [1000, 2000, 5000, 10_000, 30_000];
 
 /** Keeps a database in step through a provider. Open the database without a url. */
 export class ProviderSync {
-  private running: Promise<void> | null = null;
-  private again = false;
-  private stopped = false;
-  private failures = 0;
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private readonly stops: (() => void)[] = [];
+  #running: Promise<void> | null = null;
+  #again = false;
+  #stopped = false;
+  #failures = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #stops: (() => void)[] = [];
   /** The last failure; null while all is well. */
   error: Error | null = null;
 
+  readonly #db: Database;
+  readonly #provider: SyncProvider;
+
   constructor(
-    private readonly db: Database,
-    private readonly provider: SyncProvider,
-  ) {}
+    db: Database,
+    provider: SyncProvider,
+  ) {
+    this.#db = db;
+    this.#provider = provider;
+  }
 
   /** Syncs now, and from now on whenever either side changed. */
   async start(): Promise<void> {
-    await this.db.script(
+    await this.#db.script(
       "CREATE TABLE IF NOT EXISTS syncline_page_cursors(provider TEXT PRIMARY KEY NOT NULL, cursor INTEGER NOT NULL)",
     );
     const soon = (): void => void this.sync().catch(() => {});
-    this.stops.push(this.provider.subscribe(soon), this.db.on("sync.op:action:captured", soon));
+    this.#stops.push(this.#provider.subscribe(soon), this.#db.on("sync.op:action:captured", soon));
     await this.sync();
   }
 
   stop(): void {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    for (const stop of this.stops) stop();
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    for (const stop of this.#stops) stop();
   }
 
   /** Resolves once both sides have what the other had. */
   sync(): Promise<void> {
-    if (this.running) {
-      this.again = true;
-      return this.running;
+    if (this.#running) {
+      this.#again = true;
+      return this.#running;
     }
     const work = async (): Promise<void> => {
       try {
         do {
-          this.again = false;
-          await this.push();
-          await this.pull();
-        } while (this.again && !this.stopped);
-        this.failures = 0;
+          this.#again = false;
+          await this.#push();
+          await this.#pull();
+        } while (this.#again && !this.#stopped);
+        this.#failures = 0;
         this.error = null;
       } catch (error) {
         this.error = error as Error;
-        this.retry();
+        this.#retry();
         throw error;
       } finally {
-        this.running = null;
+        this.#running = null;
       }
     };
-    return (this.running = work());
+    return (this.#running = work());
   }
 
-  private retry(): void {
-    if (this.stopped) return;
-    clearTimeout(this.timer);
-    const wait = backoffMs[Math.min(this.failures++, backoffMs.length - 1)];
-    this.timer = setTimeout(() => void this.sync().catch(() => {}), wait);
-    (this.timer as { unref?: () => void }).unref?.();
+  #retry(): void {
+    if (this.#stopped) return;
+    clearTimeout(this.#timer);
+    const wait = backoffMs[Math.min(this.#failures++, backoffMs.length - 1)];
+    this.#timer = setTimeout(() => void this.sync().catch(() => {}), wait);
+    (this.#timer as { unref?: () => void }).unref?.();
   }
 
-  private async push(): Promise<void> {
-    const { request } = this.carrier();
-    for (let after = 0; !this.stopped; ) {
+  async #push(): Promise<void> {
+    const { request } = this.#carrier();
+    for (let after = 0; !this.#stopped; ) {
       const changes = (await request("outbox", [after, pushBytesMax])) as OutgoingChange[];
       if (changes.length === 0) return;
-      await this.provider.push(this.db.status.value.replica, changes);
+      await this.#provider.push(this.#db.status.value.replica, changes);
       after = changes.at(-1)!.version;
       await request("acknowledge", [after]);
     }
   }
 
-  private async pull(): Promise<void> {
-    const { request } = this.carrier();
-    const name = this.provider.name;
-    const [row] = await this.db.query<{ cursor: number }>(
+  async #pull(): Promise<void> {
+    const { request } = this.#carrier();
+    const name = this.#provider.name;
+    const [row] = await this.#db.query<{ cursor: number }>(
       "SELECT cursor FROM syncline_page_cursors WHERE provider = ?1",
       [name],
     );
     let cursor = row?.cursor ?? 0;
-    for (let more = true; more && !this.stopped; ) {
-      const pulled = await this.provider.pull(cursor);
+    for (let more = true; more && !this.#stopped; ) {
+      const pulled = await this.#provider.pull(cursor);
       more = pulled.more;
       if (pulled.cursor === cursor) break;
       if (pulled.parts.length > 0) await request("receive", [pulled.cursor, pulled.parts]);
       cursor = pulled.cursor;
       // After the rows: what is pulled twice changes nothing.
-      await this.db.exec("INSERT OR REPLACE INTO syncline_page_cursors VALUES(?1, ?2)", [name, cursor]);
-      await this.provider.updateCursor(this.db.status.value.replica, cursor);
+      await this.#db.exec("INSERT OR REPLACE INTO syncline_page_cursors VALUES(?1, ?2)", [name, cursor]);
+      await this.#provider.updateCursor(this.#db.status.value.replica, cursor);
     }
   }
 
-  private carrier(): { request: (op: string, args: unknown[]) => Promise<unknown> } {
-    const port = this.db.carrier;
+  #carrier(): { request: (op: string, args: unknown[]) => Promise<unknown> } {
+    const port = this.#db.carrier;
     return { request: (op, args) => port.request(op, args) };
   }
 }
@@ -167,29 +173,35 @@ export class MemoryProvider implements SyncProvider {
   readonly name = "memory";
   readonly mode = "direct" as const;
 
+  readonly #hub: MemoryHub;
+  readonly #batch: number;
+
   constructor(
-    private readonly hub: MemoryHub,
-    private readonly batch = 100,
-  ) {}
+    hub: MemoryHub,
+    batch = 100,
+  ) {
+    this.#hub = hub;
+    this.#batch = batch;
+  }
 
   subscribe(changed: () => void): () => void {
-    this.hub.listeners.add(changed);
-    return () => this.hub.listeners.delete(changed);
+    this.#hub.listeners.add(changed);
+    return () => this.#hub.listeners.delete(changed);
   }
 
   async pull(cursor: number): Promise<Pulled> {
-    const end = Math.min(this.hub.changes.length, cursor + this.batch);
-    const parts = this.hub.changes.slice(cursor, end).flatMap((change) => change.parts);
-    return { parts, cursor: end, more: end < this.hub.changes.length };
+    const end = Math.min(this.#hub.changes.length, cursor + this.#batch);
+    const parts = this.#hub.changes.slice(cursor, end).flatMap((change) => change.parts);
+    return { parts, cursor: end, more: end < this.#hub.changes.length };
   }
 
   async push(replica: string, changes: OutgoingChange[]): Promise<void> {
-    for (const { parts } of changes) this.hub.changes.push({ replica, parts });
-    for (const told of this.hub.listeners) queueMicrotask(told);
+    for (const { parts } of changes) this.#hub.changes.push({ replica, parts });
+    for (const told of this.#hub.listeners) queueMicrotask(told);
   }
 
   async updateCursor(replica: string, cursor: number): Promise<void> {
-    this.hub.cursors.set(replica, cursor);
+    this.#hub.cursors.set(replica, cursor);
   }
 }
 
@@ -221,18 +233,21 @@ export class HttpGatewayProvider implements SyncProvider {
   readonly name: string;
   readonly mode = "gateway" as const;
 
-  constructor(private readonly options: HttpGatewayOptions) {
+  readonly #options: HttpGatewayOptions;
+
+  constructor(options: HttpGatewayOptions) {
+    this.#options = options;
     this.name = `http:${options.url}`;
   }
 
   subscribe(changed: () => void): () => void {
-    const timer = setInterval(changed, this.options.everyMs ?? 10_000);
+    const timer = setInterval(changed, this.#options.everyMs ?? 10_000);
     (timer as { unref?: () => void }).unref?.();
     return () => clearInterval(timer);
   }
 
-  private async call(path: string, body?: unknown): Promise<unknown> {
-    const { url, headers = {} } = this.options;
+  async #call(path: string, body?: unknown): Promise<unknown> {
+    const { url, headers = {} } = this.#options;
     const given = typeof headers === "function" ? await headers() : headers;
     const response = await fetch(`${url}/${path}`, {
       method: body === undefined ? "GET" : "POST",
@@ -247,17 +262,17 @@ export class HttpGatewayProvider implements SyncProvider {
   }
 
   async pull(cursor: number): Promise<Pulled> {
-    const { parts, ...rest } = (await this.call(`pull?cursor=${cursor}`)) as Omit<Pulled, "parts"> & { parts: string[] };
+    const { parts, ...rest } = (await this.#call(`pull?cursor=${cursor}`)) as Omit<Pulled, "parts"> & { parts: string[] };
     return { ...rest, parts: parts.map(fromBase64) };
   }
 
   async push(replica: string, changes: OutgoingChange[]): Promise<void> {
     const out = changes.map(({ sequence, parts }) => ({ sequence, parts: parts.map(toBase64) }));
-    await this.call("push", { replica, changes: out });
+    await this.#call("push", { replica, changes: out });
   }
 
   async updateCursor(replica: string, cursor: number): Promise<void> {
-    await this.call("cursor", { replica, cursor });
+    await this.#call("cursor", { replica, cursor });
   }
 }
 

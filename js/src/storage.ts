@@ -29,34 +29,34 @@ interface MemoryFile {
 /** Gone when the page is. */
 export class MemoryStorage implements Storage {
   readonly kind = "memory" as const;
-  private readonly files = new Map<string, MemoryFile>();
-  private readonly opened = new Map<number, MemoryFile>();
-  private next = 1;
+  readonly #files = new Map<string, MemoryFile>();
+  readonly #opened = new Map<number, MemoryFile>();
+  #next = 1;
 
   open(name: string | null, create: boolean): number {
-    let file = name === null ? undefined : this.files.get(name);
+    let file = name === null ? undefined : this.#files.get(name);
     if (!file) {
       if (!create && name !== null) return -1;
       file = { bytes: new Uint8Array(4096), size: 0 };
-      if (name !== null) this.files.set(name, file);
+      if (name !== null) this.#files.set(name, file);
     }
-    this.opened.set(this.next, file);
-    return this.next++;
+    this.#opened.set(this.#next, file);
+    return this.#next++;
   }
 
   close(file: number): void {
-    this.opened.delete(file);
+    this.#opened.delete(file);
   }
 
   read(file: number, out: Uint8Array, offset: number): number {
-    const { bytes, size } = this.opened.get(file)!;
+    const { bytes, size } = this.#opened.get(file)!;
     const count = Math.max(0, Math.min(out.length, size - offset));
     out.set(bytes.subarray(offset, offset + count));
     return count;
   }
 
   write(file: number, data: Uint8Array, offset: number): number {
-    const kept = this.opened.get(file)!;
+    const kept = this.#opened.get(file)!;
     const end = offset + data.length;
     if (end > kept.bytes.length) {
       const larger = new Uint8Array(Math.max(end, kept.bytes.length * 2));
@@ -69,7 +69,7 @@ export class MemoryStorage implements Storage {
   }
 
   truncate(file: number, size: number): void {
-    const kept = this.opened.get(file)!;
+    const kept = this.#opened.get(file)!;
     if (size < kept.size) kept.bytes.fill(0, size, kept.size);
     kept.size = size;
   }
@@ -77,19 +77,19 @@ export class MemoryStorage implements Storage {
   sync(): void {}
 
   size(file: number): number {
-    return this.opened.get(file)!.size;
+    return this.#opened.get(file)!.size;
   }
 
   delete(name: string): void {
-    this.files.delete(name);
+    this.#files.delete(name);
   }
 
   exists(name: string): boolean {
-    return this.files.has(name);
+    return this.#files.has(name);
   }
 
   dispose(): void {
-    this.opened.clear();
+    this.#opened.clear();
   }
 }
 

@@ -15,46 +15,49 @@ function isAlive(pid: number): boolean {
 
 export class FileStorage implements Storage {
   readonly kind = "file" as const;
-  private readonly paths = new Map<number, string | null>();
+  readonly #paths = new Map<number, string | null>();
 
   /** `path` is the database's; throws when another process has it open. */
-  constructor(private readonly path: string) {
-    this.lock();
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#lock();
   }
 
-  private get lockPath(): string {
-    return `${this.path}-lock`;
+  get #lockPath(): string {
+    return `${this.#path}-lock`;
   }
 
-  private lock(): void {
+  #lock(): void {
     for (let attempt = 0; attempt < 2; attempt++) {
       try {
-        fs.writeFileSync(this.lockPath, String(process.pid), { flag: "wx" });
+        fs.writeFileSync(this.#lockPath, String(process.pid), { flag: "wx" });
         return;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-        const holder = Number(fs.readFileSync(this.lockPath, "utf8"));
+        const holder = Number(fs.readFileSync(this.#lockPath, "utf8"));
         if (Number.isInteger(holder) && holder > 0 && isAlive(holder)) {
-          throw new SynclineError("busy", `${this.path} is open in process ${holder}`, true);
+          throw new SynclineError("busy", `${this.#path} is open in process ${holder}`, true);
         }
-        fs.rmSync(this.lockPath, { force: true });
+        fs.rmSync(this.#lockPath, { force: true });
       }
     }
-    throw new SynclineError("busy", `${this.path} is being opened by another process`, true);
+    throw new SynclineError("busy", `${this.#path} is being opened by another process`, true);
   }
 
   open(name: string | null, create: boolean): number {
-    const path = name ?? `${this.path}-temporary-${process.pid}-${this.paths.size}`;
+    const path = name ?? `${this.#path}-temporary-${process.pid}-${this.#paths.size}`;
     const flags = fs.constants.O_RDWR | (create ? fs.constants.O_CREAT : 0);
     const file = fs.openSync(path, flags, 0o644);
-    this.paths.set(file, name === null ? path : null);
+    this.#paths.set(file, name === null ? path : null);
     return file;
   }
 
   close(file: number): void {
     fs.closeSync(file);
-    const temporary = this.paths.get(file);
-    this.paths.delete(file);
+    const temporary = this.#paths.get(file);
+    this.#paths.delete(file);
     if (temporary) fs.rmSync(temporary, { force: true });
   }
 
@@ -97,6 +100,6 @@ export class FileStorage implements Storage {
   }
 
   dispose(): void {
-    fs.rmSync(this.lockPath, { force: true });
+    fs.rmSync(this.#lockPath, { force: true });
   }
 }

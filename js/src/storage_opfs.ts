@@ -61,8 +61,8 @@ export function hasOpfs(): boolean {
 
 export class OpfsStorage implements Storage {
   readonly kind = "opfs" as const;
-  private readonly slots: Slot[] = [];
-  private readonly byName = new Map<string, number>();
+  readonly #slots: Slot[] = [];
+  readonly #byName = new Map<string, number>();
 
   /** Waits a few seconds for a holder that is on its way out. */
   static async open(database: string): Promise<OpfsStorage> {
@@ -77,7 +77,7 @@ export class OpfsStorage implements Storage {
         const name = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
         files.push(await folder.getFileHandle(name, { create: true }));
       }
-      for (const file of files) out.add(await take(file, retries));
+      for (const file of files) out.#add(await take(file, retries));
     } catch (error) {
       out.dispose();
       throw error;
@@ -85,10 +85,10 @@ export class OpfsStorage implements Storage {
     return out;
   }
 
-  private add(handle: Handle): void {
+  #add(handle: Handle): void {
     const slot: Slot = { handle, name: null };
     const header = new Uint8Array(nameBytes + 8);
-    const index = this.slots.push(slot) - 1;
+    const index = this.#slots.push(slot) - 1;
     if (handle.read(header, { at: 0 }) !== header.length) return;
     const view = new DataView(header.buffer);
     const inUse = view.getUint32(nameBytes, true);
@@ -96,12 +96,12 @@ export class OpfsStorage implements Storage {
       return;
     const end = header.indexOf(0);
     const name = new TextDecoder().decode(header.subarray(0, end));
-    if (end <= 0 || this.byName.has(name)) return;
+    if (end <= 0 || this.#byName.has(name)) return;
     slot.name = name;
-    this.byName.set(name, index);
+    this.#byName.set(name, index);
   }
 
-  private label(slot: Slot, name: string | null): void {
+  #label(slot: Slot, name: string | null): void {
     const header = new Uint8Array(nameBytes + 8);
     if (name !== null) {
       const bytes = new TextEncoder().encode(name);
@@ -118,56 +118,56 @@ export class OpfsStorage implements Storage {
   }
 
   open(name: string | null, create: boolean): number {
-    const found = name === null ? undefined : this.byName.get(name);
+    const found = name === null ? undefined : this.#byName.get(name);
     if (found !== undefined) return found;
     if (!create) return -1;
-    const free = this.slots.findIndex((slot) => slot.name === null);
+    const free = this.#slots.findIndex((slot) => slot.name === null);
     if (free < 0) return -1;
     const given = name ?? `temporary-${free}`;
-    this.label(this.slots[free]!, given);
-    this.byName.set(given, free);
+    this.#label(this.#slots[free]!, given);
+    this.#byName.set(given, free);
     return free;
   }
 
   close(file: number): void {
-    const name = this.slots[file]!.name;
+    const name = this.#slots[file]!.name;
     if (name?.startsWith("temporary-")) this.delete(name);
   }
 
   read(file: number, out: Uint8Array, offset: number): number {
-    return this.slots[file]!.handle.read(out, { at: headerBytes + offset });
+    return this.#slots[file]!.handle.read(out, { at: headerBytes + offset });
   }
 
   write(file: number, data: Uint8Array, offset: number): number {
-    return this.slots[file]!.handle.write(data, { at: headerBytes + offset });
+    return this.#slots[file]!.handle.write(data, { at: headerBytes + offset });
   }
 
   truncate(file: number, size: number): void {
-    this.slots[file]!.handle.truncate(headerBytes + size);
+    this.#slots[file]!.handle.truncate(headerBytes + size);
   }
 
   sync(file: number): void {
-    this.slots[file]!.handle.flush();
+    this.#slots[file]!.handle.flush();
   }
 
   size(file: number): number {
-    return Math.max(0, this.slots[file]!.handle.getSize() - headerBytes);
+    return Math.max(0, this.#slots[file]!.handle.getSize() - headerBytes);
   }
 
   delete(name: string): void {
-    const index = this.byName.get(name);
+    const index = this.#byName.get(name);
     if (index === undefined) return;
-    this.byName.delete(name);
-    this.label(this.slots[index]!, null);
+    this.#byName.delete(name);
+    this.#label(this.#slots[index]!, null);
   }
 
   exists(name: string): boolean {
-    return this.byName.has(name);
+    return this.#byName.has(name);
   }
 
   dispose(): void {
-    for (const { handle } of this.slots) handle.close();
-    this.slots.length = 0;
-    this.byName.clear();
+    for (const { handle } of this.#slots) handle.close();
+    this.#slots.length = 0;
+    this.#byName.clear();
   }
 }

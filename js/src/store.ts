@@ -8,21 +8,29 @@ export interface Readable<T> extends AsyncIterable<T> {
 }
 
 export class Store<T> implements Readable<T> {
-  private readonly listeners = new Set<(value: T) => void>();
+  readonly #listeners = new Set<(value: T) => void>();
+
+  #current: T;
+  readonly #onFirst?: () => void;
+  readonly #onLast?: () => void;
 
   constructor(
-    private current: T,
-    private readonly onFirst?: () => void,
-    private readonly onLast?: () => void,
-  ) {}
+    current: T,
+    onFirst?: () => void,
+    onLast?: () => void,
+  ) {
+    this.#current = current;
+    this.#onFirst = onFirst;
+    this.#onLast = onLast;
+  }
 
   get value(): T {
-    return this.current;
+    return this.#current;
   }
 
   set(value: T): void {
-    this.current = value;
-    for (const told of [...this.listeners]) told(value);
+    this.#current = value;
+    for (const told of [...this.#listeners]) told(value);
   }
 
   /** Whether subscribers are called with the value at once. */
@@ -33,11 +41,11 @@ export class Store<T> implements Readable<T> {
   subscribe(told: (value: T) => void): () => void {
     // Before the first subscriber sets things going, which may tell at once.
     const hadValue = this.isReady;
-    this.listeners.add(told);
-    if (this.listeners.size === 1) this.onFirst?.();
-    if (hadValue) told(this.current);
+    this.#listeners.add(told);
+    if (this.#listeners.size === 1) this.#onFirst?.();
+    if (hadValue) told(this.#current);
     return () => {
-      if (this.listeners.delete(told) && this.listeners.size === 0) this.onLast?.();
+      if (this.#listeners.delete(told) && this.#listeners.size === 0) this.#onLast?.();
     };
   }
 
@@ -54,7 +62,7 @@ export class Store<T> implements Readable<T> {
         if (!fresh) await new Promise<void>((done) => (wake = done));
         wake = undefined;
         fresh = false;
-        yield this.current;
+        yield this.#current;
       }
     } finally {
       stop();

@@ -21,28 +21,34 @@ function orderSql(orderBy: string): string {
 
 /** A table by row and column, for whoever would rather not write SQL. */
 export class Table<T extends object = Row> {
+  readonly #db: Sql;
+  readonly #key: string;
+
   constructor(
-    private readonly db: Sql,
+    db: Sql,
     readonly name: string,
-    private readonly key = "id",
-  ) {}
+    key = "id",
+  ) {
+    this.#db = db;
+    this.#key = key;
+  }
 
   async get(key: Key): Promise<T | undefined> {
-    return this.db.get<T>(`SELECT * FROM ${quote(this.name)} WHERE ${quote(this.key)} = ?1`, [key]);
+    return this.#db.get<T>(`SELECT * FROM ${quote(this.name)} WHERE ${quote(this.#key)} = ?1`, [key]);
   }
 
   /** Inserts the row, or sets the columns that are given when it is there. */
   async put(row: Partial<T>): Promise<void> {
     const columns = Object.keys(row);
     const values = Object.values(row) as SqlInput[];
-    const rest = columns.filter((column) => column !== this.key);
+    const rest = columns.filter((column) => column !== this.#key);
     const action = rest.length
       ? `UPDATE SET ${rest.map((column) => `${quote(column)} = excluded.${quote(column)}`).join(", ")}`
       : "NOTHING";
-    await this.db.exec(
+    await this.#db.exec(
       `INSERT INTO ${quote(this.name)}(${columns.map(quote).join(", ")})` +
         ` VALUES(${columns.map((_, i) => `?${i + 1}`).join(", ")})` +
-        ` ON CONFLICT(${quote(this.key)}) DO ${action}`,
+        ` ON CONFLICT(${quote(this.#key)}) DO ${action}`,
       values,
     );
   }
@@ -51,29 +57,29 @@ export class Table<T extends object = Row> {
   async update(key: Key, columns: Partial<T>): Promise<boolean> {
     const names = Object.keys(columns);
     if (names.length === 0) return (await this.get(key)) !== undefined;
-    const { changes } = await this.db.exec(
+    const { changes } = await this.#db.exec(
       `UPDATE ${quote(this.name)} SET ${names.map((name, i) => `${quote(name)} = ?${i + 2}`).join(", ")}` +
-        ` WHERE ${quote(this.key)} = ?1`,
+        ` WHERE ${quote(this.#key)} = ?1`,
       [key, ...(Object.values(columns) as SqlInput[])],
     );
     return changes > 0;
   }
 
   async delete(key: Key): Promise<boolean> {
-    const { changes } = await this.db.exec(`DELETE FROM ${quote(this.name)} WHERE ${quote(this.key)} = ?1`, [key]);
+    const { changes } = await this.#db.exec(`DELETE FROM ${quote(this.name)} WHERE ${quote(this.#key)} = ?1`, [key]);
     return changes > 0;
   }
 
   async query(query: Query = {}): Promise<T[]> {
-    return this.db.query<T>(...this.select(query));
+    return this.#db.query<T>(...this.#select(query));
   }
 
   /** The same, kept up to date. */
   live(query: Query = {}): LiveQuery<T> {
-    return (this.db as Database).live<T>(...this.select(query));
+    return (this.#db as Database).live<T>(...this.#select(query));
   }
 
-  private select({ where = {}, orderBy, limit }: Query): [string, SqlInput[]] {
+  #select({ where = {}, orderBy, limit }: Query): [string, SqlInput[]] {
     const values = Object.values(where);
     const terms = Object.keys(where).map((column, i) => `${quote(column)} IS ?${i + 1}`);
     let sql = `SELECT * FROM ${quote(this.name)}`;
@@ -88,20 +94,24 @@ export type Document = Record<string, unknown>;
 
 /** JSON documents by id; concurrent edits merge field by field. */
 export class Collection<T extends Document = Document> {
+  readonly #db: Database;
+
   constructor(
-    private readonly db: Database,
+    db: Database,
     readonly name: string,
-  ) {}
+  ) {
+    this.#db = db;
+  }
 
   async get(id: string): Promise<(T & { id: string }) | undefined> {
-    const row = await this.db.get<{ doc: string }>(`SELECT doc FROM ${quote(this.name)} WHERE id = ?1`, [id]);
+    const row = await this.#db.get<{ doc: string }>(`SELECT doc FROM ${quote(this.name)} WHERE id = ?1`, [id]);
     return row && { ...(JSON.parse(row.doc) as T), id };
   }
 
   /** Puts the whole document; gives it an id when it has none, and returns it. */
   async put(document: T & { id?: string }): Promise<string> {
     const { id = crypto.randomUUID(), ...doc } = document;
-    await this.db.exec(
+    await this.#db.exec(
       `INSERT INTO ${quote(this.name)}(id, doc) VALUES(?1, ?2) ON CONFLICT(id) DO UPDATE SET doc = excluded.doc`,
       [id, JSON.stringify(doc)],
     );
@@ -110,7 +120,7 @@ export class Collection<T extends Document = Document> {
 
   /** Sets some fields; a field that is undefined goes. False when there is no such document. */
   async update(id: string, fields: Partial<T>): Promise<boolean> {
-    return this.db.transaction(async (tx) => {
+    return this.#db.transaction(async (tx) => {
       const row = await tx.get<{ doc: string }>(`SELECT doc FROM ${quote(this.name)} WHERE id = ?1`, [id]);
       if (!row) return false;
       const doc = { ...(JSON.parse(row.doc) as T), ...fields };
@@ -120,25 +130,25 @@ export class Collection<T extends Document = Document> {
   }
 
   async delete(id: string): Promise<boolean> {
-    const { changes } = await this.db.exec(`DELETE FROM ${quote(this.name)} WHERE id = ?1`, [id]);
+    const { changes } = await this.#db.exec(`DELETE FROM ${quote(this.name)} WHERE id = ?1`, [id]);
     return changes > 0;
   }
 
   /** Documents whose fields equal. */
   async query(where: Record<string, SqlInput> = {}): Promise<(T & { id: string })[]> {
-    const rows = await this.db.query<{ id: string; doc: string }>(...this.select(where));
+    const rows = await this.#db.query<{ id: string; doc: string }>(...this.#select(where));
     return rows.map(({ id, doc }) => ({ ...(JSON.parse(doc) as T), id }));
   }
 
   live(where: Record<string, SqlInput> = {}): LiveQuery<T & { id: string }> {
-    const [sql, values] = this.select(where);
-    return this.db.live<T & { id: string }>(sql, values, ({ id, doc }) => ({
+    const [sql, values] = this.#select(where);
+    return this.#db.live<T & { id: string }>(sql, values, ({ id, doc }) => ({
       ...(JSON.parse(doc as string) as T),
       id: id as string,
     }));
   }
 
-  private select(where: Record<string, SqlInput>): [string, SqlInput[]] {
+  #select(where: Record<string, SqlInput>): [string, SqlInput[]] {
     const fields = Object.keys(where);
     const terms = fields.map((_, i) => `doc ->> ?${2 * i + 1} IS ?${2 * i + 2}`);
     const values = fields.flatMap((field) => [`$.${JSON.stringify(field)}`, where[field]!]);

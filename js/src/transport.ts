@@ -20,7 +20,11 @@ export function healthUrl(url: string): string {
 
 /** Frames over a WebSocket: the browser's, or Node's (22 has one; before, hand in `ws`). */
 export class WebSocketTransport implements Transport {
-  constructor(private readonly make?: (url: string) => WebSocket) {}
+  readonly #make?: (url: string) => WebSocket;
+
+  constructor(make?: (url: string) => WebSocket) {
+    this.#make = make;
+  }
 
   dial(url: string, events: TransportEvents): Connection {
     let over = false;
@@ -31,7 +35,7 @@ export class WebSocketTransport implements Transport {
     };
     let socket: WebSocket;
     try {
-      socket = this.make ? this.make(socketUrl(url)) : new WebSocket(socketUrl(url));
+      socket = this.#make ? this.#make(socketUrl(url)) : new WebSocket(socketUrl(url));
     } catch (error) {
       queueMicrotask(() => close((error as Error).message));
       return { send() {}, close() {} };

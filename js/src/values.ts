@@ -38,83 +38,83 @@ const integerMax = 2n ** 63n - 1n;
 
 /** Bytes that grow as they are written. */
 export class Packer {
-  private bytes = new Uint8Array(256);
-  private view = new DataView(this.bytes.buffer);
-  private size = 0;
+  #bytes = new Uint8Array(256);
+  #view = new DataView(this.#bytes.buffer);
+  #size = 0;
 
-  private room(more: number): void {
-    if (this.size + more <= this.bytes.length) return;
-    const larger = new Uint8Array(Math.max(this.bytes.length * 2, this.size + more));
-    larger.set(this.bytes.subarray(0, this.size));
-    this.bytes = larger;
-    this.view = new DataView(larger.buffer);
+  #room(more: number): void {
+    if (this.#size + more <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#size + more));
+    larger.set(this.#bytes.subarray(0, this.#size));
+    this.#bytes = larger;
+    this.#view = new DataView(larger.buffer);
   }
 
   clear(): this {
-    this.size = 0;
+    this.#size = 0;
     return this;
   }
 
   /** Lives until the next write. */
   done(): Uint8Array {
-    return this.bytes.subarray(0, this.size);
+    return this.#bytes.subarray(0, this.#size);
   }
 
   blob(data: Uint8Array): void {
-    this.room(4 + data.length);
-    this.view.setUint32(this.size, data.length, true);
-    this.bytes.set(data, this.size + 4);
-    this.size += 4 + data.length;
+    this.#room(4 + data.length);
+    this.#view.setUint32(this.#size, data.length, true);
+    this.#bytes.set(data, this.#size + 4);
+    this.#size += 4 + data.length;
   }
 
-  private text(text: string): void {
+  #text(text: string): void {
     // UTF-8 takes at most three bytes for each of JavaScript's units.
-    this.room(4 + text.length * 3);
-    const { written } = encoder.encodeInto(text, this.bytes.subarray(this.size + 4));
-    this.view.setUint32(this.size, written, true);
-    this.size += 4 + written;
+    this.#room(4 + text.length * 3);
+    const { written } = encoder.encodeInto(text, this.#bytes.subarray(this.#size + 4));
+    this.#view.setUint32(this.#size, written, true);
+    this.#size += 4 + written;
   }
 
-  private tagged(kind: number): void {
-    this.room(9);
-    this.bytes[this.size++] = kind;
+  #tagged(kind: number): void {
+    this.#room(9);
+    this.#bytes[this.#size++] = kind;
   }
 
-  private integer(value: bigint): void {
-    this.tagged(tag.integer);
-    this.view.setBigInt64(this.size, value, true);
-    this.size += 8;
+  #integer(value: bigint): void {
+    this.#tagged(tag.integer);
+    this.#view.setBigInt64(this.#size, value, true);
+    this.#size += 8;
   }
 
   value(value: SqlInput): void {
-    if (value === null || value === undefined) return this.tagged(tag.null);
+    if (value === null || value === undefined) return this.#tagged(tag.null);
     switch (typeof value) {
       case "number":
         // -0 is a real number only.
         if (Number.isSafeInteger(value) && !Object.is(value, -0)) {
-          this.tagged(tag.integer);
-          this.view.setInt32(this.size, value | 0, true);
-          this.view.setInt32(this.size + 4, Math.floor(value / 4294967296), true);
-          this.size += 8;
+          this.#tagged(tag.integer);
+          this.#view.setInt32(this.#size, value | 0, true);
+          this.#view.setInt32(this.#size + 4, Math.floor(value / 4294967296), true);
+          this.#size += 8;
         } else {
-          this.tagged(tag.real);
-          this.view.setFloat64(this.size, value, true);
-          this.size += 8;
+          this.#tagged(tag.real);
+          this.#view.setFloat64(this.#size, value, true);
+          this.#size += 8;
         }
         return;
       case "bigint":
         if (value < integerMin || value > integerMax) {
           throw new SynclineError("invalid_argument", "SQLite's integers have 64 bits");
         }
-        return this.integer(value);
+        return this.#integer(value);
       case "boolean":
-        return this.integer(value ? 1n : 0n);
+        return this.#integer(value ? 1n : 0n);
       case "string":
-        this.tagged(tag.text);
-        return this.text(value);
+        this.#tagged(tag.text);
+        return this.#text(value);
       default:
         if (value instanceof Uint8Array) {
-          this.tagged(tag.blob);
+          this.#tagged(tag.blob);
           return this.blob(value);
         }
         throw new SynclineError(
@@ -133,33 +133,36 @@ export class Packer {
 
 /** Reads what the engine packed. */
 export class Unpacker {
-  private readonly view: DataView;
-  private at = 0;
+  readonly #view: DataView;
+  #at = 0;
 
-  constructor(private readonly bytes: Uint8Array) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get atEnd(): boolean {
-    return this.at >= this.bytes.length;
+    return this.#at >= this.#bytes.length;
   }
 
   u32(): number {
-    const value = this.view.getUint32(this.at, true);
-    this.at += 4;
+    const value = this.#view.getUint32(this.#at, true);
+    this.#at += 4;
     return value;
   }
 
   f64(): number {
-    const value = this.view.getFloat64(this.at, true);
-    this.at += 8;
+    const value = this.#view.getFloat64(this.#at, true);
+    this.#at += 8;
     return value;
   }
 
   integer(): number | bigint {
-    const high = this.view.getInt32(this.at + 4, true);
-    const low = this.view.getUint32(this.at, true);
-    this.at += 8;
+    const high = this.#view.getInt32(this.#at + 4, true);
+    const low = this.#view.getUint32(this.#at, true);
+    this.#at += 8;
     if (high >= -2097152 && high < 2097152) {
       const value = high * 4294967296 + low;
       if (Number.isSafeInteger(value)) return value;
@@ -170,8 +173,8 @@ export class Unpacker {
   /** Borrowed: copy it to keep it. */
   blob(): Uint8Array {
     const size = this.u32();
-    const data = this.bytes.subarray(this.at, this.at + size);
-    this.at += size;
+    const data = this.#bytes.subarray(this.#at, this.#at + size);
+    this.#at += size;
     return data;
   }
 
@@ -180,7 +183,7 @@ export class Unpacker {
   }
 
   value(): SqlValue {
-    switch (this.bytes[this.at++]) {
+    switch (this.#bytes[this.#at++]) {
       case tag.null:
         return null;
       case tag.integer:
@@ -199,7 +202,7 @@ export class Unpacker {
     const count = this.u32();
     for (let i = 0; i < count; i++) columns.push(this.text());
     const values: SqlValue[][] = [];
-    while (this.bytes[this.at++] === 1) {
+    while (this.#bytes[this.#at++] === 1) {
       const row = new Array<SqlValue>(count);
       for (let i = 0; i < count; i++) row[i] = this.value();
       values.push(row);

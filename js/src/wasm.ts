@@ -22,19 +22,25 @@ const ioError = -1;
 
 /** One instance of the module with one database in it. */
 export class Engine {
-  private exports!: Record<string, Call>;
-  private memory!: WebAssembly.Memory;
-  private view = new Uint8Array(0);
-  private db = 0;
-  private scratch = 0;
-  private scratchBytes = 0;
-  private readonly packer = new Packer();
-  private failed?: SynclineError;
+  #exports!: Record<string, Call>;
+  #memory!: WebAssembly.Memory;
+  #view = new Uint8Array(0);
+  #db = 0;
+  #scratch = 0;
+  #scratchBytes = 0;
+  readonly #packer = new Packer();
+  #failed?: SynclineError;
+
+  readonly #storage: Storage;
+  readonly #link: Link;
 
   private constructor(
-    private readonly storage: Storage,
-    private readonly link: Link,
-  ) {}
+    storage: Storage,
+    link: Link,
+  ) {
+    this.#storage = storage;
+    this.#link = link;
+  }
 
   static async open(
     module: WebAssembly.Module,
@@ -43,13 +49,13 @@ export class Engine {
     name: string,
   ): Promise<Engine> {
     const engine = new Engine(storage, link);
-    const instance = await WebAssembly.instantiate(module, engine.imports());
-    engine.exports = instance.exports as unknown as Record<string, Call>;
-    engine.memory = instance.exports.memory as WebAssembly.Memory;
-    engine.exports._initialize!();
-    engine.db = engine.exports.sl_new!(1);
+    const instance = await WebAssembly.instantiate(module, engine.#imports());
+    engine.#exports = instance.exports as unknown as Record<string, Call>;
+    engine.#memory = instance.exports.memory as WebAssembly.Memory;
+    engine.#exports._initialize!();
+    engine.#db = engine.#exports.sl_new!(1);
     try {
-      engine.check(engine.withText(name, (at, size) => engine.call("sl_open", at, size)));
+      engine.#check(engine.#withText(name, (at, size) => engine.#call("sl_open", at, size)));
     } catch (error) {
       engine.close();
       throw error;
@@ -58,70 +64,70 @@ export class Engine {
   }
 
   close(): void {
-    if (this.db !== 0) this.exports.sl_delete!(this.db);
-    this.db = 0;
+    if (this.#db !== 0) this.#exports.sl_delete!(this.#db);
+    this.#db = 0;
   }
 
   // --- Memory -------------------------------------------------------------------------------------
 
   /** Memory that grew has a new buffer. */
-  private bytes(at: number, size: number): Uint8Array {
-    if (this.view.buffer !== this.memory.buffer) this.view = new Uint8Array(this.memory.buffer);
-    return this.view.subarray(at, at + size);
+  #bytes(at: number, size: number): Uint8Array {
+    if (this.#view.buffer !== this.#memory.buffer) this.#view = new Uint8Array(this.#memory.buffer);
+    return this.#view.subarray(at, at + size);
   }
 
-  private text(at: number, size: number): string {
-    return decoder.decode(this.bytes(at, size));
+  #text(at: number, size: number): string {
+    return decoder.decode(this.#bytes(at, size));
   }
 
-  private room(size: number): number {
-    if (size > this.scratchBytes) {
-      if (this.scratch !== 0) this.exports.sl_free!(this.scratch);
-      this.scratchBytes = Math.max(size, this.scratchBytes * 2, 4096);
-      this.scratch = this.exports.sl_allocate!(this.scratchBytes);
-      if (this.scratch === 0) throw new SynclineError("out_of_memory", "the page has no memory left");
+  #room(size: number): number {
+    if (size > this.#scratchBytes) {
+      if (this.#scratch !== 0) this.#exports.sl_free!(this.#scratch);
+      this.#scratchBytes = Math.max(size, this.#scratchBytes * 2, 4096);
+      this.#scratch = this.#exports.sl_allocate!(this.#scratchBytes);
+      if (this.#scratch === 0) throw new SynclineError("out_of_memory", "the page has no memory left");
     }
-    return this.scratch;
+    return this.#scratch;
   }
 
-  private withText<T>(text: string, use: (at: number, size: number) => T): T {
-    const at = this.room(text.length * 3 + 1);
-    const { written } = encoder.encodeInto(text, this.bytes(at, text.length * 3));
+  #withText<T>(text: string, use: (at: number, size: number) => T): T {
+    const at = this.#room(text.length * 3 + 1);
+    const { written } = encoder.encodeInto(text, this.#bytes(at, text.length * 3));
     return use(at, written);
   }
 
   /** Text and bytes side by side in the module's memory. */
-  private withTextAndBytes<T>(
+  #withTextAndBytes<T>(
     text: string,
     data: Uint8Array,
     use: (textAt: number, textSize: number, dataAt: number, dataSize: number) => T,
   ): T {
     const textRoom = text.length * 3;
-    const at = this.room(textRoom + data.length + 1);
-    const { written } = encoder.encodeInto(text, this.bytes(at, textRoom));
-    this.bytes(at + textRoom, data.length).set(data);
+    const at = this.#room(textRoom + data.length + 1);
+    const { written } = encoder.encodeInto(text, this.#bytes(at, textRoom));
+    this.#bytes(at + textRoom, data.length).set(data);
     return use(at, written, at + textRoom, data.length);
   }
 
-  private call(name: string, ...args: number[]): number {
-    if (this.failed) throw this.failed;
-    if (this.db === 0) throw new SynclineError("cancelled", "the database was closed");
+  #call(name: string, ...args: number[]): number {
+    if (this.#failed) throw this.#failed;
+    if (this.#db === 0) throw new SynclineError("cancelled", "the database was closed");
     try {
-      return this.exports[name]!(this.db, ...args);
+      return this.#exports[name]!(this.#db, ...args);
     } catch (error) {
       // A trap: the module's memory can no longer be trusted. The files are as after a crash.
-      this.failed = new SynclineError("internal", `the engine stopped: ${(error as Error).message}`);
-      throw this.failed;
+      this.#failed = new SynclineError("internal", `the engine stopped: ${(error as Error).message}`);
+      throw this.#failed;
     }
   }
 
-  private answer(): Uint8Array {
-    return this.bytes(this.call("sl_answer"), this.call("sl_answer_size"));
+  #answer(): Uint8Array {
+    return this.#bytes(this.#call("sl_answer"), this.#call("sl_answer_size"));
   }
 
-  private check(result: number): void {
+  #check(result: number): void {
     if (result === 0) return;
-    const told = JSON.parse(decoder.decode(this.answer())) as SynclineError;
+    const told = JSON.parse(decoder.decode(this.#answer())) as SynclineError;
     throw new SynclineError(told.code, told.message, told.retryable);
   }
 
@@ -129,9 +135,9 @@ export class Engine {
 
   /** The packed answer, borrowed until the next call. */
   queryPacked(sql: string, values: readonly SqlInput[]): Uint8Array {
-    const packed = this.packer.values(values);
-    this.check(this.withTextAndBytes(sql, packed, (...at) => this.call("sl_query", ...at)));
-    return this.answer();
+    const packed = this.#packer.values(values);
+    this.#check(this.#withTextAndBytes(sql, packed, (...at) => this.#call("sl_query", ...at)));
+    return this.#answer();
   }
 
   query(sql: string, values: readonly SqlInput[] = []): Done {
@@ -139,47 +145,47 @@ export class Engine {
   }
 
   script(sql: string): void {
-    this.check(this.withText(sql, (at, size) => this.call("sl_script", at, size)));
+    this.#check(this.#withText(sql, (at, size) => this.#call("sl_script", at, size)));
   }
 
   inTransaction(): boolean {
-    return this.call("sl_in_transaction") === 1;
+    return this.#call("sl_in_transaction") === 1;
   }
 
   subscribe(sql: string, values: readonly SqlInput[]): number {
-    const packed = this.packer.values(values);
-    this.check(this.withTextAndBytes(sql, packed, (...at) => this.call("sl_subscribe", ...at)));
-    return new Unpacker(this.answer()).f64();
+    const packed = this.#packer.values(values);
+    this.#check(this.#withTextAndBytes(sql, packed, (...at) => this.#call("sl_subscribe", ...at)));
+    return new Unpacker(this.#answer()).f64();
   }
 
   unsubscribe(id: number): void {
-    this.call("sl_unsubscribe", id);
+    this.#call("sl_unsubscribe", id);
   }
 
   /** The live queries whose results changed. */
   poll(): { id: number; rows: Rows }[] {
-    this.check(this.call("sl_poll"));
-    const unpacker = new Unpacker(this.answer());
+    this.#check(this.#call("sl_poll"));
+    const unpacker = new Unpacker(this.#answer());
     const out: { id: number; rows: Rows }[] = [];
     while (!unpacker.atEnd) out.push({ id: unpacker.f64(), rows: unpacker.rows() });
     return out;
   }
 
   events(): { name: string; at: number; payload: Record<string, unknown> }[] {
-    this.call("sl_events", 1000);
-    return JSON.parse(decoder.decode(this.answer()));
+    this.#call("sl_events", 1000);
+    return JSON.parse(decoder.decode(this.#answer()));
   }
 
   status(now: number): { session: Record<string, unknown>; engine: Record<string, unknown> } {
-    this.check(this.call("sl_status", now));
-    return JSON.parse(decoder.decode(this.answer()));
+    this.#check(this.#call("sl_status", now));
+    return JSON.parse(decoder.decode(this.#answer()));
   }
 
   // --- Changes for a transport of the application's -----------------------------------------------
 
   outbox(after: number, bytesMax: number): { version: number; sequence: number; parts: Uint8Array[] }[] {
-    this.check(this.call("sl_outbox", after, bytesMax));
-    const unpacker = new Unpacker(this.answer().slice());
+    this.#check(this.#call("sl_outbox", after, bytesMax));
+    const unpacker = new Unpacker(this.#answer().slice());
     const out = [];
     while (!unpacker.atEnd) {
       const version = unpacker.f64();
@@ -191,78 +197,78 @@ export class Engine {
   }
 
   acknowledge(through: number): void {
-    this.check(this.call("sl_acknowledge", through));
+    this.#check(this.#call("sl_acknowledge", through));
   }
 
   receive(cursor: number, parts: readonly Uint8Array[]): Record<string, number> {
-    this.packer.clear();
-    for (const part of parts) this.packer.blob(part);
-    const packed = this.packer.done();
-    const at = this.room(packed.length + 1);
-    this.bytes(at, packed.length).set(packed);
-    this.check(this.call("sl_receive", cursor, at, packed.length));
-    return JSON.parse(decoder.decode(this.answer()));
+    this.#packer.clear();
+    for (const part of parts) this.#packer.blob(part);
+    const packed = this.#packer.done();
+    const at = this.#room(packed.length + 1);
+    this.#bytes(at, packed.length).set(packed);
+    this.#check(this.#call("sl_receive", cursor, at, packed.length));
+    return JSON.parse(decoder.decode(this.#answer()));
   }
 
   // --- The conversation ---------------------------------------------------------------------------
 
   start(now: number, workspace: string, token: string): void {
     const secret = encoder.encode(token);
-    this.check(
-      this.withTextAndBytes(workspace, secret, (...at) => this.call("sl_start", now, ...at)),
+    this.#check(
+      this.#withTextAndBytes(workspace, secret, (...at) => this.#call("sl_start", now, ...at)),
     );
   }
 
   stop(now: number): void {
-    this.call("sl_stop", now);
+    this.#call("sl_stop", now);
   }
 
   connected(now: number): void {
-    this.call("sl_connected", now);
+    this.#call("sl_connected", now);
   }
 
   disconnected(now: number): void {
-    this.call("sl_disconnected", now);
+    this.#call("sl_disconnected", now);
   }
 
   frame(now: number, frame: Uint8Array): void {
-    const at = this.room(frame.length + 1);
-    this.bytes(at, frame.length).set(frame);
-    this.call("sl_frame", now, at, frame.length);
+    const at = this.#room(frame.length + 1);
+    this.#bytes(at, frame.length).set(frame);
+    this.#call("sl_frame", now, at, frame.length);
   }
 
   wakeup(now: number): void {
-    this.call("sl_wakeup", now);
+    this.#call("sl_wakeup", now);
   }
 
   sync(now: number): void {
-    this.call("sl_sync", now);
+    this.#call("sl_sync", now);
   }
 
   resync(now: number): void {
-    this.call("sl_resync", now);
+    this.#call("sl_resync", now);
   }
 
   token(now: number, token: string): void {
-    this.withText(token, (at, size) => this.call("sl_token", now, at, size));
+    this.#withText(token, (at, size) => this.#call("sl_token", now, at, size));
   }
 
   presence(now: number, key: string, value: Uint8Array): void {
-    this.withTextAndBytes(key, value, (...at) => this.call("sl_presence", now, ...at));
+    this.#withTextAndBytes(key, value, (...at) => this.#call("sl_presence", now, ...at));
   }
 
   // --- What the module imports --------------------------------------------------------------------
 
-  private imports(): WebAssembly.Imports {
+  #imports(): WebAssembly.Imports {
     return {
-      syncline: { ...this.pageImports(), ...this.fileImports(), ...this.linkImports() },
+      syncline: { ...this.#pageImports(), ...this.#fileImports(), ...this.#linkImports() },
       env: { emscripten_notify_memory_growth: () => {} },
       wasi_snapshot_preview1: {
         proc_exit: (code: number) => {
           throw new Error(`it left with ${code}`);
         },
         environ_sizes_get: (count: number, size: number) => {
-          const view = new DataView(this.memory.buffer);
+          const view = new DataView(this.#memory.buffer);
           view.setUint32(count, 0, true);
           view.setUint32(size, 0, true);
           return 0;
@@ -271,19 +277,19 @@ export class Engine {
         fd_close: () => 0,
         fd_seek: () => 0,
         fd_write: (_file: number, list: number, count: number, written: number) =>
-          this.complain(list, count, written),
+          this.#complain(list, count, written),
       },
     };
   }
 
   /** The engine's last words before it stops itself. */
-  private complain(list: number, count: number, written: number): number {
-    const view = new DataView(this.memory.buffer);
+  #complain(list: number, count: number, written: number): number {
+    const view = new DataView(this.#memory.buffer);
     let text = "";
     let bytes = 0;
     for (let i = 0; i < count; i++) {
       const size = view.getUint32(list + i * 8 + 4, true);
-      text += this.text(view.getUint32(list + i * 8, true), size);
+      text += this.#text(view.getUint32(list + i * 8, true), size);
       bytes += size;
     }
     view.setUint32(written, bytes, true);
@@ -291,16 +297,16 @@ export class Engine {
     return 0;
   }
 
-  private pageImports(): Record<string, (...args: number[]) => number | void> {
+  #pageImports(): Record<string, (...args: number[]) => number | void> {
     return {
       now_ms: () => Date.now(),
       random: (at: number, size: number) => {
-        globalThis.crypto.getRandomValues(this.bytes(at, size));
+        globalThis.crypto.getRandomValues(this.#bytes(at, size));
       },
     };
   }
 
-  private fileImports(): Record<string, (...args: number[]) => number | void> {
+  #fileImports(): Record<string, (...args: number[]) => number | void> {
     // Nothing thrown may cross the module.
     const guarded =
       (work: (...args: number[]) => number | void) =>
@@ -311,40 +317,40 @@ export class Engine {
           return ioError;
         }
       };
-    const { storage } = this;
+    const storage = this.#storage;
     return {
       file_open: guarded((at, size, create) =>
-        storage.open(at === 0 ? null : this.text(at!, size!), create === 1),
+        storage.open(at === 0 ? null : this.#text(at!, size!), create === 1),
       ),
       file_close: guarded((file) => storage.close(file!)),
       file_read: guarded((file, at, size, offset) =>
-        storage.read(file!, this.bytes(at!, size!), offset!),
+        storage.read(file!, this.#bytes(at!, size!), offset!),
       ),
       file_write: guarded((file, at, size, offset) =>
-        storage.write(file!, this.bytes(at!, size!), offset!),
+        storage.write(file!, this.#bytes(at!, size!), offset!),
       ),
       file_truncate: guarded((file, size) => storage.truncate(file!, size!)),
       file_sync: guarded((file) => storage.sync(file!)),
       file_size: guarded((file) => storage.size(file!)),
-      file_delete: guarded((at, size) => storage.delete(this.text(at!, size!))),
-      file_exists: (at, size) => (storage.exists(this.text(at!, size!)) ? 1 : 0),
+      file_delete: guarded((at, size) => storage.delete(this.#text(at!, size!))),
+      file_exists: (at, size) => (storage.exists(this.#text(at!, size!)) ? 1 : 0),
     };
   }
 
-  private linkImports(): Record<string, (...args: number[]) => void> {
-    const { link } = this;
+  #linkImports(): Record<string, (...args: number[]) => void> {
+    const link = this.#link;
     return {
       link_dial: () => link.dial(),
-      link_send: (_db, at, size) => link.send(this.bytes(at!, size!).slice()),
-      link_hang_up: (_db, at, size) => link.hangUp(this.text(at!, size!)),
+      link_send: (_db, at, size) => link.send(this.#bytes(at!, size!).slice()),
+      link_hang_up: (_db, at, size) => link.hangUp(this.#text(at!, size!)),
       link_wake_at: (_db, at) => link.wakeAt(at!),
       link_salvaged: (_db, at, size, file, fileSize) =>
-        link.salvaged(this.text(at!, size!), this.bytes(file!, fileSize!).slice()),
+        link.salvaged(this.#text(at!, size!), this.#bytes(file!, fileSize!).slice()),
       link_presence: (_db, replica, key, keySize, value, size) =>
         link.presence(
-          this.text(replica!, 32),
-          this.text(key!, keySize!),
-          this.bytes(value!, size!).slice(),
+          this.#text(replica!, 32),
+          this.#text(key!, keySize!),
+          this.#bytes(value!, size!).slice(),
         ),
     };
   }

@@ -57,97 +57,97 @@ function plain(error: unknown): { code: string; message: string; retryable: bool
 
 /** An application's own transport lives in its page. */
 class PageTransport implements Transport {
-  private readonly dialed = new Map<number, TransportEvents>();
-  private next = 1;
+  readonly #dialed = new Map<number, TransportEvents>();
+  #next = 1;
 
   dial(url: string, events: TransportEvents): Connection {
-    const number = this.next++;
-    this.dialed.set(number, events);
+    const number = this.#next++;
+    this.#dialed.set(number, events);
     scope.postMessage({ type: "socket", number, what: "dial", url });
     return {
       send: (frame) => scope.postMessage({ type: "socket", number, what: "send", frame }),
       close: () => {
-        this.dialed.delete(number);
+        this.#dialed.delete(number);
         scope.postMessage({ type: "socket", number, what: "close" });
       },
     };
   }
 
   heard(message: Extract<ToWorker, { type: "socket" }>): void {
-    const events = this.dialed.get(message.number);
+    const events = this.#dialed.get(message.number);
     if (message.what === "open") events?.open();
     else if (message.what === "frame") events?.frame(message.frame!);
     else {
-      this.dialed.delete(message.number);
+      this.#dialed.delete(message.number);
       events?.closed(message.reason ?? "");
     }
   }
 }
 
 class Tab {
-  private readonly config: CoreConfig;
-  private readonly name: string;
-  private readonly module: Promise<WebAssembly.Module>;
-  private readonly channel: BroadcastChannel | null;
-  private readonly pageTransport = new PageTransport();
-  private core: Core | null = null;
-  private leader: string | null = null;
-  private readonly pending = new Map<number, { request: Request; wasSent: boolean }>();
-  private readonly known = new Map<string, Client>();
-  private stepDown: (() => void) | null = null;
-  private isOpen = false;
-  private closed = false;
-  private hidden: boolean;
+  readonly #config: CoreConfig;
+  readonly #name: string;
+  readonly #module: Promise<WebAssembly.Module>;
+  readonly #channel: BroadcastChannel | null;
+  readonly #pageTransport = new PageTransport();
+  #core: Core | null = null;
+  #leader: string | null = null;
+  readonly #pending = new Map<number, { request: Request; wasSent: boolean }>();
+  readonly #known = new Map<string, Client>();
+  #stepDown: (() => void) | null = null;
+  #isOpen = false;
+  #closed = false;
+  #hidden: boolean;
 
   constructor({ tab, config, wasmUrl, hidden }: OpenMessage) {
-    this.name = tab;
-    this.hidden = hidden;
-    this.config = config;
+    this.#name = tab;
+    this.#hidden = hidden;
+    this.#config = config;
     // Also while another tab leads: a successor should not have to wait for it.
-    this.module = WebAssembly.compileStreaming(fetch(wasmUrl));
-    this.module.catch(() => {});
+    this.#module = WebAssembly.compileStreaming(fetch(wasmUrl));
+    this.#module.catch(() => {});
     const shared = config.storage !== "memory" && hasOpfs();
-    this.channel = shared ? new BroadcastChannel(`syncline:${config.name}`) : null;
-    if (!this.channel) {
-      void this.lead().catch((error) => this.fail(error));
+    this.#channel = shared ? new BroadcastChannel(`syncline:${config.name}`) : null;
+    if (!this.#channel) {
+      void this.#lead().catch((error) => this.#fail(error));
       return;
     }
-    this.channel.onmessage = ({ data }) => this.hear(data as ChannelMessage);
+    this.#channel.onmessage = ({ data }) => this.#hear(data as ChannelMessage);
     // Invariant 3.
-    void navigator.locks.request(this.tabLock(tab), () => new Promise(() => {}));
-    this.say({ kind: "who" });
-    void this.queueUp();
+    void navigator.locks.request(this.#tabLock(tab), () => new Promise(() => {}));
+    this.#say({ kind: "who" });
+    void this.#queueUp();
   }
 
-  private tabLock(tab: string): string {
+  #tabLock(tab: string): string {
     return `syncline-tab:${tab}`;
   }
 
-  private say(message: ChannelMessage): void {
-    this.channel?.postMessage(message);
+  #say(message: ChannelMessage): void {
+    this.#channel?.postMessage(message);
   }
 
   // --- Leading ------------------------------------------------------------------------------------
 
-  private async queueUp(): Promise<void> {
-    await navigator.locks.request(`syncline:${this.config.name}`, async () => {
-      if (this.closed) return;
-      const released = new Promise<void>((done) => (this.stepDown = done));
+  async #queueUp(): Promise<void> {
+    await navigator.locks.request(`syncline:${this.#config.name}`, async () => {
+      if (this.#closed) return;
+      const released = new Promise<void>((done) => (this.#stepDown = done));
       try {
-        await this.lead();
+        await this.#lead();
       } catch (error) {
-        this.fail(error);
+        this.#fail(error);
         return;
       }
       await released;
-      this.abdicate();
+      this.#abdicate();
     });
   }
 
-  private async storage(): Promise<Storage> {
-    if (!this.channel) return new MemoryStorage();
+  async #storage(): Promise<Storage> {
+    if (!this.#channel) return new MemoryStorage();
     try {
-      return await OpfsStorage.open(this.config.name);
+      return await OpfsStorage.open(this.#config.name);
     } catch (error) {
       // Private windows of some browsers have the interface and refuse its use.
       if (["SecurityError", "NotAllowedError", "UnknownError"].includes((error as Error).name)) {
@@ -157,101 +157,101 @@ class Tab {
     }
   }
 
-  private async lead(): Promise<void> {
-    const [module, storage] = await Promise.all([this.module, this.storage()]);
+  async #lead(): Promise<void> {
+    const [module, storage] = await Promise.all([this.#module, this.#storage()]);
     try {
-      const transport = this.config.ownTransport ? this.pageTransport : new WebSocketTransport();
-      this.core = await Core.open(this.config, module, storage, transport, "db");
+      const transport = this.#config.ownTransport ? this.#pageTransport : new WebSocketTransport();
+      this.#core = await Core.open(this.#config, module, storage, transport, "db");
     } catch (error) {
       storage.dispose();
       throw error;
     }
-    this.leader = this.name;
-    this.core.join(this.client(false));
-    this.opened(storage.kind === "opfs" ? "opfs" : "memory");
-    this.tellPage({ news: "leader", leader: this.name, isOwn: true });
+    this.#leader = this.#name;
+    this.#core.join(this.#client(false));
+    this.#opened(storage.kind === "opfs" ? "opfs" : "memory");
+    this.#tellPage({ news: "leader", leader: this.#name, isOwn: true });
     // Invariant 2: also ours, which a channel does not bring to ourselves.
-    this.say({ kind: "leader", leader: this.name });
-    for (const { request, wasSent } of [...this.pending.values()]) void this.perform(request, wasSent);
+    this.#say({ kind: "leader", leader: this.#name });
+    for (const { request, wasSent } of [...this.#pending.values()]) void this.#perform(request, wasSent);
   }
 
-  private abdicate(): void {
-    this.core?.close();
-    this.core = null;
-    this.leader = null;
-    this.stepDown = null;
-    this.known.clear();
+  #abdicate(): void {
+    this.#core?.close();
+    this.#core = null;
+    this.#leader = null;
+    this.#stepDown = null;
+    this.#known.clear();
     // What was being done here is done by whoever leads next.
-    for (const entry of this.pending.values()) entry.wasSent = true;
+    for (const entry of this.#pending.values()) entry.wasSent = true;
   }
 
-  private client(again: boolean): Client {
-    const isHidden = (): boolean => this.hidden;
+  #client(again: boolean): Client {
+    const isHidden = (): boolean => this.#hidden;
     return {
-      name: this.name,
+      name: this.#name,
       // A page that nobody looks at may be frozen at any time, before it hears the answer.
       get once() {
         return again || isHidden();
       },
-      tell: (news) => this.tellPage(news),
+      tell: (news) => this.#tellPage(news),
     };
   }
 
   hide(hidden: boolean): void {
-    this.hidden = hidden;
+    this.#hidden = hidden;
   }
 
   // --- The page -----------------------------------------------------------------------------------
 
-  private tellPage(news: News): void {
+  #tellPage(news: News): void {
     // Should this tab lead one day, it stays as quiet as people asked for.
-    if (news.news === "status") this.config.paused = news.status.paused;
-    if (!this.closed) scope.postMessage({ type: "news", news });
+    if (news.news === "status") this.#config.paused = news.status.paused;
+    if (!this.#closed) scope.postMessage({ type: "news", news });
   }
 
-  private opened(storage: "opfs" | "memory"): void {
-    if (this.isOpen) return;
-    this.isOpen = true;
+  #opened(storage: "opfs" | "memory"): void {
+    if (this.#isOpen) return;
+    this.#isOpen = true;
     scope.postMessage({ type: "opened", storage });
   }
 
-  private fail(error: unknown): void {
+  #fail(error: unknown): void {
     const told = plain(error);
-    if (!this.isOpen) scope.postMessage({ type: "failed", error: told });
-    for (const id of this.pending.keys()) scope.postMessage({ type: "reply", reply: { id, ok: false, error: told } });
-    this.pending.clear();
+    if (!this.#isOpen) scope.postMessage({ type: "failed", error: told });
+    for (const id of this.#pending.keys()) scope.postMessage({ type: "reply", reply: { id, ok: false, error: told } });
+    this.#pending.clear();
   }
 
-  private answer(reply: Reply): void {
-    if (!this.pending.delete(reply.id)) return;
+  #answer(reply: Reply): void {
+    if (!this.#pending.delete(reply.id)) return;
     const transfer = reply.ok && reply.value instanceof Uint8Array ? [reply.value.buffer as ArrayBuffer] : [];
     scope.postMessage({ type: "reply", reply }, transfer);
   }
 
   ask(request: Request, again: boolean): void {
     const entry = { request, wasSent: again };
-    this.pending.set(request.id, entry);
-    if (this.core) void this.perform(request, again);
-    else if (this.leader) this.send(entry);
+    this.#pending.set(request.id, entry);
+    if (this.#core) void this.#perform(request, again);
+    else if (this.#leader) this.#send(entry);
   }
 
-  private send(entry: { request: Request; wasSent: boolean }): void {
+  #send(entry: { request: Request; wasSent: boolean }): void {
     entry.wasSent = true;
-    this.say({ kind: "request", to: this.leader!, from: this.name, request: entry.request, answered: this.answered() });
+    this.#say({ kind: "request", to: this.#leader!, from: this.#name, request: entry.request, answered: this.#answered() });
   }
 
   /** Every request below it has its answer. */
-  private answered(): number {
-    return this.pending.size === 0 ? Number.MAX_SAFE_INTEGER : Math.min(...this.pending.keys());
+  #answered(): number {
+    return this.#pending.size === 0 ? Number.MAX_SAFE_INTEGER : Math.min(...this.#pending.keys());
   }
 
-  private async perform(request: Request, again: boolean): Promise<void> {
-    const core = this.core!;
-    const reply = await this.do(core, this.client(again), request, this.answered());
-    if (this.core === core) this.answer(reply);
+  async #perform(request: Request, again: boolean): Promise<void> {
+    const core = this.#core!;
+    const reply = await this.#do(core, this.#client(again), request, this.#answered());
+    if (this.#core === core) this.#answer(reply);
   }
 
-  private async do(core: Core, client: Client, { id, op, args }: Request, answered: number): Promise<Reply> {
+  async #do(core: Core, client: Client, { id, op, args }: Request, answered: number): Promise<Reply> {
     try {
       return { id, ok: true, value: await core.handle({ client, id, answered }, op, args) };
     } catch (error) {
@@ -261,66 +261,66 @@ class Tab {
 
   // --- Other tabs ---------------------------------------------------------------------------------
 
-  private hear(message: ChannelMessage): void {
-    if (this.closed) return;
+  #hear(message: ChannelMessage): void {
+    if (this.#closed) return;
     switch (message.kind) {
       case "who":
-        if (this.core) this.say({ kind: "leader", leader: this.name });
+        if (this.#core) this.#say({ kind: "leader", leader: this.#name });
         return;
       case "leader":
-        return this.follow(message.leader);
+        return this.#follow(message.leader);
       case "request":
-        if (message.to === this.name && this.core) void this.serve(this.core, message);
+        if (message.to === this.#name && this.#core) void this.#serve(this.#core, message);
         return;
       case "reply":
-        if (message.to === this.name && message.from === this.leader) this.answer(message.reply);
+        if (message.to === this.#name && message.from === this.#leader) this.#answer(message.reply);
         return;
       case "news":
-        if (message.to === this.name && message.from === this.leader) this.tellPage(message.news);
+        if (message.to === this.#name && message.from === this.#leader) this.#tellPage(message.news);
         return;
     }
   }
 
-  private follow(leader: string): void {
-    if (this.core || this.leader === leader) return;
-    this.leader = leader;
-    this.opened("opfs");
+  #follow(leader: string): void {
+    if (this.#core || this.#leader === leader) return;
+    this.#leader = leader;
+    this.#opened("opfs");
     // Makes the leader know us, before the page subscribes again.
-    this.say({ kind: "request", to: leader, from: this.name, request: { id: 0, op: "status", args: [] }, answered: 0 });
-    this.tellPage({ news: "leader", leader, isOwn: false });
-    for (const entry of this.pending.values()) this.send(entry);
+    this.#say({ kind: "request", to: leader, from: this.#name, request: { id: 0, op: "status", args: [] }, answered: 0 });
+    this.#tellPage({ news: "leader", leader, isOwn: false });
+    for (const entry of this.#pending.values()) this.#send(entry);
   }
 
-  private async serve(core: Core, message: Extract<ChannelMessage, { kind: "request" }>): Promise<void> {
+  async #serve(core: Core, message: Extract<ChannelMessage, { kind: "request" }>): Promise<void> {
     const { from, request, answered } = message;
-    let client = this.known.get(from);
+    let client = this.#known.get(from);
     if (!client) {
-      client = { name: from, once: true, tell: (news) => this.say({ kind: "news", to: from, from: this.name, news }) };
-      this.known.set(from, client);
+      client = { name: from, once: true, tell: (news) => this.#say({ kind: "news", to: from, from: this.#name, news }) };
+      this.#known.set(from, client);
       core.join(client);
       // Invariant 3: granted once that tab is gone.
-      void navigator.locks.request(this.tabLock(from), () => {
-        this.known.delete(from);
-        if (this.core === core) core.leave(from);
+      void navigator.locks.request(this.#tabLock(from), () => {
+        this.#known.delete(from);
+        if (this.#core === core) core.leave(from);
       });
     }
-    const reply = await this.do(core, client, request, answered);
-    if (this.core === core) this.say({ kind: "reply", to: from, from: this.name, reply });
+    const reply = await this.#do(core, client, request, answered);
+    if (this.#core === core) this.#say({ kind: "reply", to: from, from: this.#name, reply });
   }
 
   // --- The tab's life -----------------------------------------------------------------------------
 
   close(): void {
-    this.closed = true;
-    this.stepDown?.();
-    this.core?.close();
-    this.core = null;
+    this.#closed = true;
+    this.#stepDown?.();
+    this.#core?.close();
+    this.#core = null;
     scope.postMessage({ type: "closed" });
     scope.close();
   }
 
   socket(message: Extract<ToWorker, { type: "socket" }>): void {
-    this.pageTransport.heard(message);
+    this.#pageTransport.heard(message);
   }
 }
 

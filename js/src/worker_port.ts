@@ -21,25 +21,35 @@ interface Waiting {
 export class WorkerPort implements Port {
   readonly name = crypto.randomUUID();
   // News that come before anybody listens.
-  private early: News[] | null = [];
-  private told: (news: News) => void = (news) => this.early?.push(news);
-  private next = 1;
-  private readonly waiting = new Map<number, Waiting>();
-  private readonly sockets = new Map<number, Connection>();
-  private worker!: Worker;
-  private storage: "opfs" | "memory" = "memory";
-  private frozen = false;
-  private leads = false;
-  private closed: (() => void) | null = null;
-  private over = false;
-  private readonly stops: (() => void)[] = [];
+  #early: News[] | null = [];
+  #told: (news: News) => void = (news) => this.#early?.push(news);
+  #next = 1;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #sockets = new Map<number, Connection>();
+  #worker!: Worker;
+  #storage: "opfs" | "memory" = "memory";
+  #frozen = false;
+  #leads = false;
+  #closed: (() => void) | null = null;
+  #over = false;
+  readonly #stops: (() => void)[] = [];
+
+  readonly #config: CoreConfig;
+  readonly #wasmUrl: string;
+  readonly #workerUrl: string | URL;
+  readonly #transport: Transport | undefined;
 
   private constructor(
-    private readonly config: CoreConfig,
-    private readonly wasmUrl: string,
-    private readonly workerUrl: string | URL,
-    private readonly transport: Transport | undefined,
-  ) {}
+    config: CoreConfig,
+    wasmUrl: string,
+    workerUrl: string | URL,
+    transport: Transport | undefined,
+  ) {
+    this.#config = config;
+    this.#wasmUrl = wasmUrl;
+    this.#workerUrl = workerUrl;
+    this.#transport = transport;
+  }
 
   static async open(
     config: CoreConfig,
@@ -48,146 +58,146 @@ export class WorkerPort implements Port {
     transport?: Transport,
   ): Promise<{ port: WorkerPort; storage: "opfs" | "memory" }> {
     const port = new WorkerPort(config, wasmUrl, workerUrl, transport);
-    await port.start();
-    port.watchTheTab();
-    return { port, storage: port.storage };
+    await port.#start();
+    port.#watchTheTab();
+    return { port, storage: port.#storage };
   }
 
-  private async start(): Promise<void> {
-    const worker = new Worker(this.workerUrl, { type: "module", name: `syncline:${this.config.name}` });
-    this.worker = worker;
+  async #start(): Promise<void> {
+    const worker = new Worker(this.#workerUrl, { type: "module", name: `syncline:${this.#config.name}` });
+    this.#worker = worker;
     const opened = new Promise<"opfs" | "memory">((resolve, reject) => {
       worker.onerror = (event) => {
-        reject(new SynclineError("internal", `the worker does not start: ${event.message || String(this.workerUrl)}`));
+        reject(new SynclineError("internal", `the worker does not start: ${event.message || String(this.#workerUrl)}`));
       };
       worker.onmessage = ({ data }: MessageEvent<ToPage>) => {
         if (data.type === "opened") resolve(data.storage);
         else if (data.type === "failed") {
           worker.terminate();
           reject(new SynclineError(data.error.code, data.error.message, data.error.retryable));
-        } else this.hear(data);
+        } else this.#hear(data);
       };
     });
-    this.post({ type: "open", tab: this.name, config: this.config, wasmUrl: this.wasmUrl, hidden: document.hidden });
-    this.storage = await opened;
+    this.#post({ type: "open", tab: this.name, config: this.#config, wasmUrl: this.#wasmUrl, hidden: document.hidden });
+    this.#storage = await opened;
   }
 
   set onNews(told: (news: News) => void) {
-    this.told = told;
-    const early = this.early ?? [];
-    this.early = null;
+    this.#told = told;
+    const early = this.#early ?? [];
+    this.#early = null;
     for (const news of early) told(news);
   }
 
-  private post(message: ToWorker): void {
-    if (!this.frozen) this.worker.postMessage(message);
+  #post(message: ToWorker): void {
+    if (!this.#frozen) this.#worker.postMessage(message);
   }
 
-  private watchTheTab(): void {
+  #watchTheTab(): void {
     const hear = (target: EventTarget, name: string, told: () => void): void => {
       target.addEventListener(name, told);
-      this.stops.push(() => target.removeEventListener(name, told));
+      this.#stops.push(() => target.removeEventListener(name, told));
     };
-    const tell = (): void => this.post({ type: "hidden", hidden: document.hidden });
+    const tell = (): void => this.#post({ type: "hidden", hidden: document.hidden });
     hear(document, "visibilitychange", tell);
     tell();
-    hear(document, "freeze", () => this.freeze());
-    hear(document, "resume", () => this.thaw());
-    hear(window, "pageshow", () => this.thaw());
+    hear(document, "freeze", () => this.#freeze());
+    hear(document, "resume", () => this.#thaw());
+    hear(window, "pageshow", () => this.#thaw());
   }
 
-  private freeze(): void {
+  #freeze(): void {
     // What is in memory would be gone; and nobody else waits for it.
-    if (this.storage === "memory" || this.frozen) return;
-    this.frozen = true;
-    this.worker.terminate();
-    for (const socket of this.sockets.values()) socket.close();
-    this.sockets.clear();
-    for (const waiting of this.waiting.values()) waiting.remembered ||= !this.leads;
+    if (this.#storage === "memory" || this.#frozen) return;
+    this.#frozen = true;
+    this.#worker.terminate();
+    for (const socket of this.#sockets.values()) socket.close();
+    this.#sockets.clear();
+    for (const waiting of this.#waiting.values()) waiting.remembered ||= !this.#leads;
   }
 
-  private thaw(): void {
-    if (!this.frozen || this.over) return;
-    this.frozen = false;
+  #thaw(): void {
+    if (!this.#frozen || this.#over) return;
+    this.#frozen = false;
     const fail = (error: SynclineError): void => {
-      for (const { reject } of this.waiting.values()) reject(error);
-      this.waiting.clear();
+      for (const { reject } of this.#waiting.values()) reject(error);
+      this.#waiting.clear();
     };
-    this.start().catch(fail);
-    for (const { request, remembered } of [...this.waiting.values()]) {
-      if (remembered) this.post({ type: "request", request, again: true });
+    this.#start().catch(fail);
+    for (const { request, remembered } of [...this.#waiting.values()]) {
+      if (remembered) this.#post({ type: "request", request, again: true });
       else {
         const message = "the browser froze this tab before the answer came: look whether it was done";
-        this.settle({ id: request.id, ok: false, error: { code: "cancelled", message, retryable: false } });
+        this.#settle({ id: request.id, ok: false, error: { code: "cancelled", message, retryable: false } });
       }
     }
   }
 
   request(op: string, args: unknown[] = []): Promise<unknown> {
-    if (this.over) return Promise.reject(new SynclineError("cancelled", "the database was closed"));
-    const id = this.next++;
+    if (this.#over) return Promise.reject(new SynclineError("cancelled", "the database was closed"));
+    const id = this.#next++;
     return new Promise((resolve, reject) => {
       const request = { id, op, args };
-      this.waiting.set(id, { request, remembered: this.frozen || document.hidden, resolve, reject });
-      this.post({ type: "request", request, again: false });
+      this.#waiting.set(id, { request, remembered: this.#frozen || document.hidden, resolve, reject });
+      this.#post({ type: "request", request, again: false });
     });
   }
 
-  private hear(message: ToPage): void {
+  #hear(message: ToPage): void {
     switch (message.type) {
       case "reply":
-        return this.settle(message.reply);
+        return this.#settle(message.reply);
       case "news":
-        if (message.news.news === "leader") this.leads = message.news.isOwn;
-        if (message.news.news === "status") this.config.paused = message.news.status.paused;
-        return this.told(message.news);
+        if (message.news.news === "leader") this.#leads = message.news.isOwn;
+        if (message.news.news === "status") this.#config.paused = message.news.status.paused;
+        return this.#told(message.news);
       case "socket":
-        return this.carry(message);
+        return this.#carry(message);
       case "closed":
-        return this.closed?.();
+        return this.#closed?.();
     }
   }
 
-  private settle(reply: Reply): void {
-    const waiting = this.waiting.get(reply.id);
-    this.waiting.delete(reply.id);
+  #settle(reply: Reply): void {
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
     if (reply.ok) waiting?.resolve(reply.value);
     else waiting?.reject(new SynclineError(reply.error.code, reply.error.message, reply.error.retryable));
   }
 
   /** The application's own transport. */
-  private carry({ number, what, url, frame }: Extract<ToPage, { type: "socket" }>): void {
+  #carry({ number, what, url, frame }: Extract<ToPage, { type: "socket" }>): void {
     if (what === "dial") {
-      const connection = this.transport!.dial(url!, {
-        open: () => this.post({ type: "socket", number, what: "open" }),
-        frame: (heard) => this.post({ type: "socket", number, what: "frame", frame: heard }),
+      const connection = this.#transport!.dial(url!, {
+        open: () => this.#post({ type: "socket", number, what: "open" }),
+        frame: (heard) => this.#post({ type: "socket", number, what: "frame", frame: heard }),
         closed: (reason) => {
-          this.sockets.delete(number);
-          this.post({ type: "socket", number, what: "closed", reason });
+          this.#sockets.delete(number);
+          this.#post({ type: "socket", number, what: "closed", reason });
         },
       });
-      this.sockets.set(number, connection);
+      this.#sockets.set(number, connection);
     } else if (what === "send") {
-      this.sockets.get(number)?.send(frame!);
+      this.#sockets.get(number)?.send(frame!);
     } else {
-      this.sockets.get(number)?.close();
-      this.sockets.delete(number);
+      this.#sockets.get(number)?.close();
+      this.#sockets.delete(number);
     }
   }
 
   async close(): Promise<void> {
-    if (this.over) return;
-    this.over = true;
-    for (const stop of this.stops) stop();
-    if (!this.frozen) {
+    if (this.#over) return;
+    this.#over = true;
+    for (const stop of this.#stops) stop();
+    if (!this.#frozen) {
       await new Promise<void>((done) => {
-        this.closed = done;
-        this.post({ type: "close" });
+        this.#closed = done;
+        this.#post({ type: "close" });
       });
-      this.worker.terminate();
+      this.#worker.terminate();
     }
     const error = new SynclineError("cancelled", "the database was closed");
-    for (const { reject } of this.waiting.values()) reject(error);
-    for (const socket of this.sockets.values()) socket.close();
+    for (const { reject } of this.#waiting.values()) reject(error);
+    for (const socket of this.#sockets.values()) socket.close();
   }
 }

@@ -33,8 +33,8 @@ button:disabled { opacity: .5; cursor: default; }
 
 export abstract class SynclineElement extends HTMLElement {
   static observedAttributes = ["for"];
-  private given: Database | null = null;
-  private stops: (() => void)[] = [];
+  #given: Database | null = null;
+  #stops: (() => void)[] = [];
   protected readonly root: ShadowRoot;
   /** Everything below the style. */
   protected readonly body: HTMLElement;
@@ -49,14 +49,14 @@ export abstract class SynclineElement extends HTMLElement {
   }
 
   get db(): Database | null {
-    return this.given;
+    return this.#given;
   }
 
   set db(db: Database | null) {
-    if (db === this.given) return;
-    this.unfollow();
-    this.given = db;
-    if (this.isConnected) this.begin();
+    if (db === this.#given) return;
+    this.#unfollow();
+    this.#given = db;
+    if (this.isConnected) this.#begin();
   }
 
   connectedCallback(): void {
@@ -64,13 +64,13 @@ export abstract class SynclineElement extends HTMLElement {
     if (Object.hasOwn(this, "db")) {
       const given = Reflect.get(this, "db") as Database | null;
       Reflect.deleteProperty(this, "db");
-      this.given = given;
+      this.#given = given;
     }
-    this.begin();
+    this.#begin();
   }
 
   disconnectedCallback(): void {
-    this.unfollow();
+    this.#unfollow();
   }
 
   attributeChangedCallback(): void {
@@ -79,22 +79,22 @@ export abstract class SynclineElement extends HTMLElement {
     if (db) this.db = db;
   }
 
-  private begin(): void {
-    if (!this.given) this.attributeChangedCallback();
-    this.unfollow();
-    this.stops = this.given ? this.follow(this.given) : [this.await()];
+  #begin(): void {
+    if (!this.#given) this.attributeChangedCallback();
+    this.#unfollow();
+    this.#stops = this.#given ? this.follow(this.#given) : [this.#await()];
   }
 
   /** The database that is named may be opened later. */
-  private await(): () => void {
+  #await(): () => void {
     return onOpened((db) => {
       if (db.name === this.getAttribute("for")) this.db = db;
     });
   }
 
-  private unfollow(): void {
-    for (const stop of this.stops) stop();
-    this.stops = [];
+  #unfollow(): void {
+    for (const stop of this.#stops) stop();
+    this.#stops = [];
   }
 
   /** Subscribes to what is shown; returns how to stop. */

@@ -18,33 +18,33 @@ label { display: block; font-size: .8125em; margin-bottom: .3em; }
 
 /** Both sides' last words on a field, and four ways out. */
 export class ConflictsElement extends SynclineElement {
-  private shown = new Map<string, HTMLElement>();
+  #shown = new Map<string, HTMLElement>();
 
   constructor() {
     super(css);
   }
 
   protected follow(db: Database): (() => void)[] {
-    this.shown.clear();
-    return [db.conflicts.subscribe((conflicts) => this.draw(db, conflicts))];
+    this.#shown.clear();
+    return [db.conflicts.subscribe((conflicts) => this.#draw(db, conflicts))];
   }
 
-  private draw(db: Database, conflicts: Conflict[]): void {
+  #draw(db: Database, conflicts: Conflict[]): void {
     this.toggleAttribute("empty", conflicts.length === 0);
-    const before = this.shown;
-    this.shown = new Map(
+    const before = this.#shown;
+    this.#shown = new Map(
       // Whoever is typing in one keeps it when another comes or goes.
-      conflicts.map((conflict) => [this.key(conflict), before.get(this.key(conflict)) ?? this.card(db, conflict)]),
+      conflicts.map((conflict) => [this.#key(conflict), before.get(this.#key(conflict)) ?? this.#card(db, conflict)]),
     );
     if (conflicts.length === 0) this.show(make("p", { class: "quiet", role: "status" }, "Nothing needs a decision."));
-    else this.show(...this.shown.values());
+    else this.show(...this.#shown.values());
   }
 
-  private key({ id, mine, theirs }: Conflict): string {
+  #key({ id, mine, theirs }: Conflict): string {
     return JSON.stringify([id, mine, theirs]);
   }
 
-  private card(db: Database, conflict: Conflict): HTMLElement {
+  #card(db: Database, conflict: Conflict): HTMLElement {
     const { id, table_name, column_name } = conflict;
     const editor = make("textarea", { id: "edit", "aria-label": `Your text for ${column_name}` }) as HTMLTextAreaElement;
     editor.value = text(conflict.mine);

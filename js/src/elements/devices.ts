@@ -16,10 +16,10 @@ export class DevicesElement extends SynclineElement {
   }
 
   protected follow(db: Database): (() => void)[] {
-    return [db.presence.subscribe((presence) => this.draw(presence))];
+    return [db.presence.subscribe((presence) => this.#draw(presence))];
   }
 
-  private draw(presence: PresenceEntry[]): void {
+  #draw(presence: PresenceEntry[]): void {
     const names = presence
       .filter(({ key }) => key === "device")
       .map(({ replica, value }) => {

@@ -26,10 +26,10 @@ export class ProgressElement extends SynclineElement {
   }
 
   protected follow(db: Database): (() => void)[] {
-    return [db.progress.subscribe((progress) => this.draw(progress))];
+    return [db.progress.subscribe((progress) => this.#draw(progress))];
   }
 
-  private draw(progress: Progress | null): void {
+  #draw(progress: Progress | null): void {
     this.hidden = progress === null;
     if (!progress) return this.show();
     const { rows, rowsTotal, bytes: done, bytesTotal, leftMs } = progress;

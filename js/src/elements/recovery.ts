@@ -27,51 +27,51 @@ const titles: Record<string, string> = {
 
 /** Shown when syncing cannot go on by itself, or changes were refused: why, and the ways out. */
 export class RecoveryElement extends SynclineElement {
-  private status: Status | null = null;
-  private rejected: Rejected[] = [];
-  private salvaged: { reason: string; file: Uint8Array } | null = null;
-  private drawn = "";
+  #status: Status | null = null;
+  #rejected: Rejected[] = [];
+  #salvaged: { reason: string; file: Uint8Array } | null = null;
+  #drawn = "";
 
   constructor() {
     super(css);
   }
 
   protected follow(db: Database): (() => void)[] {
-    this.drawn = "";
+    this.#drawn = "";
     this.hidden = true;
     return [
       db.status.subscribe((status) => {
-        this.status = status;
-        this.draw(db);
+        this.#status = status;
+        this.#draw(db);
       }),
       db.rejected.subscribe((rejected) => {
-        this.rejected = rejected;
-        this.draw(db);
+        this.#rejected = rejected;
+        this.#draw(db);
       }),
       db.onSalvaged((reason, file) => {
-        this.salvaged = { reason, file };
-        this.draw(db);
+        this.#salvaged = { reason, file };
+        this.#draw(db);
       }),
     ];
   }
 
-  private draw(db: Database): void {
-    const { status, cause, message, advice, pending } = this.status!;
+  #draw(db: Database): void {
+    const { status, cause, message, advice, pending } = this.#status!;
     const blocked = status === "stuck" || status === "incompatible";
     // Drawn anew only for another reason: whoever has the focus in here keeps it.
-    const reason = JSON.stringify([blocked, cause, message, advice, blocked && pending, this.rejected, this.salvaged?.reason]);
-    if (reason === this.drawn) return;
-    this.drawn = reason;
-    this.hidden = !blocked && this.rejected.length === 0 && !this.salvaged;
+    const reason = JSON.stringify([blocked, cause, message, advice, blocked && pending, this.#rejected, this.#salvaged?.reason]);
+    if (reason === this.#drawn) return;
+    this.#drawn = reason;
+    this.hidden = !blocked && this.#rejected.length === 0 && !this.#salvaged;
     if (this.hidden) return this.show();
     const box = make("section", { class: blocked ? "box" : "box calm", part: "box", role: blocked ? "alert" : "status" });
-    if (blocked) box.append(...this.blocked(db, this.status!));
-    else if (this.salvaged) box.append(...this.kept(db));
-    if (this.rejected.length > 0) box.append(this.refused(db));
+    if (blocked) box.append(...this.#blocked(db, this.#status!));
+    else if (this.#salvaged) box.append(...this.#kept(db));
+    if (this.#rejected.length > 0) box.append(this.#refused(db));
     this.show(box);
   }
 
-  private blocked(db: Database, { status, cause, message, advice, pending }: Status): HTMLElement[] {
+  #blocked(db: Database, { status, cause, message, advice, pending }: Status): HTMLElement[] {
     const unsent = pending === 1 ? "1 change of yours is not sent yet; it is safe on this device." : `${pending} changes of yours are not sent yet; they are safe on this device.`;
     return [
       make("h3", {}, titles[cause] ?? "Syncing has stopped"),
@@ -81,7 +81,7 @@ export class RecoveryElement extends SynclineElement {
       make(
         "div",
         { class: "buttons" },
-        pending > 0 && make("button", { class: "export", onclick: () => void this.export(db) }, "Save unsent work as a file"),
+        pending > 0 && make("button", { class: "export", onclick: () => void this.#export(db) }, "Save unsent work as a file"),
         make(
           "button",
           { class: "main resync", onclick: () => void this.act(() => db.resync().then(() => db.sync())) },
@@ -91,8 +91,8 @@ export class RecoveryElement extends SynclineElement {
     ];
   }
 
-  private kept(db: Database): HTMLElement[] {
-    const { file } = this.salvaged!;
+  #kept(db: Database): HTMLElement[] {
+    const { file } = this.#salvaged!;
     return [
       make("h3", {}, "The server began anew"),
       make("p", { class: "message" }, "Your unsent changes were kept, and are sent again."),
@@ -103,19 +103,19 @@ export class RecoveryElement extends SynclineElement {
         make("button", {
           class: "main dismiss",
           onclick: () => {
-            this.salvaged = null;
-            this.draw(db);
+            this.#salvaged = null;
+            this.#draw(db);
           },
         }, "All right"),
       ),
     ];
   }
 
-  private refused(db: Database): HTMLElement {
+  #refused(db: Database): HTMLElement {
     return make(
       "ul",
       { "aria-label": "Changes that the server refused" },
-      ...this.rejected.map((rejected) =>
+      ...this.#rejected.map((rejected) =>
         make(
           "li",
           {},
@@ -127,7 +127,7 @@ export class RecoveryElement extends SynclineElement {
     );
   }
 
-  private async export(db: Database): Promise<void> {
+  async #export(db: Database): Promise<void> {
     await this.act(async () => download(`${db.name}.changes`, await db.exportPending()));
   }
 }

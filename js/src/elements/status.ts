@@ -37,10 +37,10 @@ export class StatusElement extends SynclineElement {
   }
 
   protected follow(db: Database): (() => void)[] {
-    return [db.status.subscribe((status) => this.draw(status))];
+    return [db.status.subscribe((status) => this.#draw(status))];
   }
 
-  private draw({ status, pending, conflicts, rejected, paused, message }: Status): void {
+  #draw({ status, pending, conflicts, rejected, paused, message }: Status): void {
     const word = words[status];
     const badge = make(
       "span",
