@@ -114,8 +114,10 @@ void ServedConnection::answer(Reply reply) {
   if (!reply.welcomed_session.empty()) {
     hall_.trust(reply.welcomed_session);
   }
+  is_writing_ = true;
   http_->write_reply(std::move(reply), keep_alive_, head_only_,
                      [self = shared_from_this()](const Result<void>& done) {
+                       self->is_writing_ = false;
                        if (done && self->keep_alive_ && !self->hall_.is_draining()) {
                          self->next_request();
                        } else {
@@ -229,8 +231,8 @@ void ServedConnection::resume() {
 }
 
 void ServedConnection::drain() {
-  if (socket_ || waits_for_answer_ || is_streaming_) {
-    return;  // they are told by the backend
+  if (socket_ || waits_for_answer_ || is_streaming_ || is_writing_) {
+    return;  // they are told by the backend, and an answer on its way arrives
   }
   if (http_) {
     http_->close();

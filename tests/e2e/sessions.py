@@ -238,6 +238,33 @@ class Sessions(Case):
         self.assertIn(b"x" * 8000, seen)
         self.assertEqual(one.deflated, 1)
 
+    def test_an_answer_on_its_way_arrives_though_the_server_ends(self):
+        os.mkdir(self.path("web"))
+        content = os.urandom(16 << 20)
+        with open(self.path("web/large"), "wb") as file:
+            file.write(content)
+        self.begin("--demo", "--web", self.path("web"))
+        line = Line(self.port)
+        self.addCleanup(line.close)
+        line.send(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        line.more()
+        self.server.send_signal(signal.SIGTERM)
+        self.until_nobody_listens()
+        status, _, body = line.reply()
+        self.assertEqual(status, 200)
+        self.assertTrue(body == content, "the answer was cut")
+        self.assertEqual(self.server.wait(PATIENCE_S), 0)
+
+    def until_nobody_listens(self):
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                return
+            self.assertLess(time.monotonic(), end, "the server still listens")
+            time.sleep(0.01)
+
     def test_a_certificate_that_was_renewed_is_served(self):
         if shutil.which("openssl") is None:
             self.skipTest("there is no openssl to make certificates with")
