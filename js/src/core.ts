@@ -215,10 +215,12 @@ export class Core {
         return status;
       }
       case "sync":
+        this.#askForToken();
         this.#run(() => this.#engine.sync(now));
         this.#queue.wake(true);
         return undefined;
       case "resync":
+        this.#askForToken();
         return this.#run(() => this.#engine.resync(now));
       case "pause":
         return this.#pause(true);
@@ -502,10 +504,14 @@ export class Core {
     if (text === this.#told) return;
     this.#told = text;
     this.#broadcast({ news: "status", status });
-    if (status.cause === "not_allowed" && !this.#tokenAsked) {
-      this.#tokenAsked = true;
-      this.#broadcast({ news: "token-wanted" });
-    }
+    if (!this.#tokenAsked) this.#askForToken();
+  }
+
+  // Whoever had none, or a bad one, may have another by now.
+  #askForToken(): void {
+    if (this.#lastStatus.cause !== "not_allowed") return;
+    this.#tokenAsked = true;
+    this.#broadcast({ news: "token-wanted" });
   }
 
   // --- The conversation ---------------------------------------------------------------------------

@@ -96,6 +96,7 @@ export class Database implements Sql {
   readonly #live_ = new Map<string, LiveQuery<never>>();
   readonly #listeners = new Map<string, Set<(event: SyncEvent) => void>>();
   readonly #salvagedListeners = new Set<(reason: string, file: Uint8Array) => void>();
+  #bringsToken = false;
   readonly #outcomes = new Map<string, ((outcome: RequestOutcome) => void)[]>();
   readonly #presences = new Map<string, PresenceEntry>();
   readonly #docs = new Set<LiveDoc>();
@@ -412,11 +413,14 @@ export class Database implements Sql {
 
   async #bringToken(): Promise<void> {
     const { token } = this.#options;
-    if (typeof token !== "function") return;
+    if (typeof token !== "function" || this.#bringsToken) return;
+    this.#bringsToken = true;
     try {
       await this.refreshToken(await token());
     } catch (error) {
       console.warn("syncline: no fresh token", error);
+    } finally {
+      this.#bringsToken = false;
     }
   }
 

@@ -1,12 +1,13 @@
 // The package and the demonstration in a real browser, with a real server.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { after, before } from "node:test";
 import zlib from "node:zlib";
 import { browserPid, complaints, launch } from "./browser.mjs";
-import { startServer, temporaryFolder, until } from "./server.mjs";
+import { program, startServer, temporaryFolder, until } from "./server.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const pictures = path.join(root, "build/screens");
@@ -237,6 +238,51 @@ test("stuck detection on an incompatible database", async () => {
   await page.screenshot({ path: path.join(pictures, "incompatible.png") });
   await page.close();
   await good.close();
+});
+
+test("who is signed out is told so, keeps unsent work, and goes on with a new token", async () => {
+  const folder = temporaryFolder();
+  const secret = path.join(folder, "secret");
+  fs.writeFileSync(secret, "a secret of more than thirty-two bytes, for tests");
+  const own = await startServer({ flags: ["--key-file", secret, "--allow-origin", server.url] });
+  const page = await tab(fresh(), { name: "stuck" });
+  await page.evaluate(async ([url, schema]) => {
+    await window.db.close();
+    const { open } = await import("/syncline.js");
+    window.token = "";
+    window.asked = 0;
+    const token = () => {
+      window.asked++;
+      return window.token;
+    };
+    window.db = await open({ name: "signed-out", workspace: "team", schema, url, token });
+    await import("/elements.js");
+    for (const name of ["status", "recovery"]) document.body.append(document.createElement(`syncline-${name}`));
+    for (const element of document.body.children) element.db = window.db;
+  }, [own.url, schema]);
+  await exec(page, "INSERT INTO notes(id, body) VALUES('1', 'unsent')");
+  const box = page.locator("syncline-recovery");
+  await box.getByText("You are signed out").waitFor();
+  await box.getByText("1 change of yours is not sent yet").waitFor();
+  const told = await status(page);
+  assert.equal(told.status, "stuck");
+  assert.equal(told.cause, "not_allowed");
+  assert.equal(await page.locator("syncline-status .badge").getAttribute("data-state"), "stuck");
+  assert.ok((await page.evaluate(() => window.asked)) > 0, "nobody asked for a token");
+  await page.screenshot({ path: path.join(pictures, "stuck.png") });
+  const downloading = page.waitForEvent("download");
+  await box.locator("button.export").click();
+  assert.equal(fs.readFileSync(await (await downloading).path()).subarray(0, 4).toString(), "SLC1");
+  const minted = path.join(folder, "token");
+  execFileSync(program, ["token", "--key-file", secret, "--subject", "ann", "--workspace", "team", "--to", minted]);
+  await page.evaluate((token) => (window.token = token), fs.readFileSync(minted, "utf8").trim());
+  await box.locator("button.resync").click();
+  await until("it goes on", async () => (await status(page)).status === "synced");
+  await until("the box is gone", async () => !(await box.isVisible()));
+  assert.equal((await status(page)).pending, 0);
+  assert.equal(await count(page), 1);
+  await page.close();
+  await own.stop();
 });
 
 test("local changes survive reconnection", async () => {

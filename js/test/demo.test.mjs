@@ -68,6 +68,25 @@ test("pending count shown", async () => {
   assert.equal(await badge("Phone").locator(".pending").count(), 0);
 });
 
+test("a slow network delays what is said, and the badge stays honest so long", async () => {
+  const slider = device("Phone").locator(".latency input");
+  await slider.fill("1000");
+  await device("Phone").getByText("1000 ms").waitFor();
+  await device("Phone").evaluate((element) => {
+    window.states = [];
+    element.querySelector("syncline-status").db.status.subscribe(({ status, pending }) => window.states.push(`${status} ${pending}`));
+  });
+  const begun = Date.now();
+  await say("Phone", "This one takes its time");
+  await device("Laptop").getByText("This one takes its time").waitFor();
+  assert.ok(Date.now() - begun >= 1000, "it was there too soon");
+  await state("Phone", "synced");
+  assert.ok(Date.now() - begun >= 2000, "it was called safe before the server's answer can have come");
+  assert.ok((await page.evaluate(() => window.states)).includes("syncing 1"));
+  await slider.fill("0");
+  await device("Phone").getByText("0 ms", { exact: true }).waitFor();
+});
+
 test("SQL on the server's machine reaches both devices", async () => {
   await page.locator("#script").click();
   for (const name of ["Phone", "Laptop"]) await device(name).getByText("Written by SQL").waitFor({ timeout: 15_000 });

@@ -72,6 +72,7 @@ export class RecoveryElement extends SynclineElement {
   }
 
   #blocked(db: Database, { status, cause, message, advice, pending }: Status): HTMLElement[] {
+    const isSignedOut = cause === "not_allowed";
     const unsent = pending === 1 ? "1 change of yours is not sent yet; it is safe on this device." : `${pending} changes of yours are not sent yet; they are safe on this device.`;
     return [
       make("h3", {}, titles[cause] ?? "Syncing has stopped"),
@@ -84,8 +85,8 @@ export class RecoveryElement extends SynclineElement {
         pending > 0 && make("button", { class: "export", onclick: () => void this.#export(db) }, "Save unsent work as a file"),
         make(
           "button",
-          { class: "main resync", onclick: () => void this.act(() => db.resync().then(() => db.sync())) },
-          status === "incompatible" ? "Try again" : "Compare with the server and go on",
+          { class: "main resync", onclick: () => void this.act(() => (isSignedOut ? db.sync() : db.resync().then(() => db.sync()))) },
+          isSignedOut || status === "incompatible" ? "Try again" : "Compare with the server and go on",
         ),
       ),
     ];
