@@ -8,6 +8,7 @@ const css = `
 .box.calm { border-color: var(--syncline-line, #8886); }
 h3 { margin: 0 0 .3em; font-size: 1em; }
 p { margin: .2em 0; }
+p::first-letter { text-transform: uppercase; }
 ul { margin: .6em 0 0; padding: 0; list-style: none; }
 li { display: flex; flex-wrap: wrap; align-items: center; gap: .5em; padding: .4em 0; border-top: 1px solid var(--syncline-line, #8883); }
 li span { flex: 1; min-width: 10em; }
