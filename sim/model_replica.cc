@@ -230,6 +230,18 @@ Result<void> ModelReplica::apply(const std::vector<ByteVector>& parts, ServerVer
     if (!header.last) {
       continue;
     }
+    if (header.sequence == ChangeSequence(0)) {
+      whole.clear();
+      SL_TRY(read_state_part(
+          part, [&](const std::string& table, Bytes key, const RowState& state) -> Result<void> {
+            const RowName name{table, {to_vector(key)}};
+            merge_state(known(name), state);
+            last_time_ = std::max(last_time_, state.newest().time);
+            names.insert(name);
+            return {};
+          }));
+      continue;
+    }
     SL_TRY(const Change change, decode_parts(whole));
     whole.clear();
     last_time_ = std::max(last_time_, change.stamp.time);

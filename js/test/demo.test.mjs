@@ -200,6 +200,26 @@ test("progress shows records not chunks", async () => {
   await third.close();
 });
 
+test("what a script wrote once survives a rebuilt server, though the script does not come back", async () => {
+  const notes = (name) =>
+    device(name).evaluate(async (element) => (await element.querySelector("syncline-status").db.query("SELECT count(*) AS n FROM notes"))[0].n);
+  const before = await notes("Laptop");
+  assert.ok(before >= 5000, `${before} notes`);
+  const lineage = (name) =>
+    device(name).evaluate(async (element) => {
+      const { db } = element.querySelector("syncline-status");
+      return JSON.parse((await db.query("SELECT syncline_status() AS s"))[0].s).lineage;
+    });
+  const old = await lineage("Laptop");
+  await page.locator("#rebuild").click();
+  await page.locator("#notice").getByText(/threw its log away|another one now/).waitFor();
+  for (const name of ["Phone", "Laptop"]) {
+    await until(`${name} met the new server`, async () => (await lineage(name)) !== old);
+    await state(name, "synced");
+    assert.equal(await notes(name), before);
+  }
+});
+
 test("it is at home in the dark and on a phone's width", async () => {
   await page.emulateMedia({ colorScheme: "dark" });
   await picture("dark");

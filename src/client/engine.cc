@@ -63,6 +63,7 @@ Engine::Engine(const Parts& parts)
       rejected_(parts.connection, catalog_, tables_, rows_),
       schema_change_(parts.connection, catalog_, clocks_, outbox_, meta_),
       unsent_(parts.connection, outbox_),
+      keepsakes_(parts.connection, meta_),
       sums_(parts.connection, catalog_, log_, clocks_, origins_, tables_, rows_, held_, meta_) {
   capture_.set_listener(this);
 }
@@ -330,6 +331,7 @@ void Engine::release() {
   clocks_.release();
   outbox_.release();
   catalog_.release();
+  keepsakes_.release();
   read_version_of_.release();
   read_relays_.release();
 }

@@ -21,6 +21,7 @@
 #include "client/events.h"
 #include "client/extract.h"
 #include "client/held.h"
+#include "client/keepsakes.h"
 #include "client/local_log.h"
 #include "client/meta.h"
 #include "client/origins.h"
@@ -188,6 +189,9 @@ class Engine final : private Capture::Listener {
   Result<ApplyReport> learn(std::span<const ByteVector> parts);
   // Others' changes that were learned whole and that no server is known to have, from `from` on.
   Result<PeerChanges> relays(LocalVersion from, std::size_t bytes_max);
+  // The next rows, as a part of states, that a server of another lineage lacks; empty when there
+  // are none or the part before is not answered. The first call of a connection says so.
+  Result<ByteVector> next_keepsakes(bool first, std::size_t bytes_max);
   Result<void> finish_relay(const effect::FinishRelay& settled);
   // While quiet, conflicts are kept but not told of (bootstrap, rescan).
   void set_quiet(bool quiet) { quiet_ = quiet; }
@@ -240,6 +244,10 @@ class Engine final : private Capture::Listener {
       FunctionRef<Result<void>(const std::string& table, Bytes key, const RowState& state)>;
   Result<void> for_each_state(StateVisitor visit);
   Result<void> become(const std::string& table, Bytes key, RowState state, ApplyReport& report);
+  Result<void> become_both(const std::string& table, Bytes key, RowState state,
+                           ApplyReport& report);
+  // As merging sees it; of a table that is not tracked, what is held of the row.
+  Result<RowState> state_of_row(const std::string& table, Bytes key);
   Result<void> keep_newest_state();
   Result<std::uint64_t> newest_time_before(LocalVersion kept, const std::set<std::uint64_t>& moved);
   Result<void> merge_again(const std::vector<LocalVersion>& versions);
@@ -301,6 +309,7 @@ class Engine final : private Capture::Listener {
   SchemaChange schema_change_;
   Events events_;
   Unsent unsent_;
+  Keepsakes keepsakes_;
   RowSums sums_;
   Listener* listener_ = nullptr;
   ReplicaId replica_;

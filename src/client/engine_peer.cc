@@ -3,6 +3,7 @@
 
 #include "client/engine.h"
 #include "sqlite/savepoint.h"
+#include "wire/limits.h"
 
 namespace syncline {
 
@@ -165,9 +166,64 @@ Result<Engine::PeerChanges> Engine::relays(LocalVersion from, std::size_t bytes_
   return out;
 }
 
+Result<ByteVector> Engine::next_keepsakes(bool first, std::size_t bytes_max) {
+  SL_TRY(require_replica());
+  // A name of its own for each part: that of nobody.
+  Stamp stamp{1, ReplicaId::draw(*parts_.random)};
+  RowWriter rows(stamp.replica);
+  const auto run = [&]() -> Result<void> {
+    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    if (first) {
+      keepsakes_.rewind();
+    }
+    SL_TRY(clocks_.catch_up());
+    rows_.forget();
+    held_.forget();
+    std::string table;
+    std::vector<std::string> columns;
+    while (rows.size() < std::min(bytes_max, limits::part_bytes_target)) {
+      SL_TRY(const std::optional<Keepsakes::Row> row, keepsakes_.next());
+      if (!row.has_value()) {
+        break;
+      }
+      SL_TRY(const RowState state, state_of_row(row->table, row->key));
+      std::vector<std::string> names;
+      for (const CellState& cell : state.cells) {
+        names.push_back(cell.column);
+      }
+      if (rows.empty() || table != row->table || columns != names) {
+        SL_TRY(const std::vector<Value> key, key_values(row->key));
+        rows.begin_table(row->table, key.size(), names);
+        table = row->table;
+        columns = std::move(names);
+      }
+      write_state_cells(rows, columns, row->key, state);
+      stamp.time = std::max(stamp.time, state.newest().time);
+    }
+    return savepoint.release();
+  };
+  auto done = run();
+  end_call();
+  SL_TRY(std::move(done));
+  if (rows.empty()) {
+    return ByteVector();
+  }
+  keepsakes_.told(stamp.replica);
+  Writer out;
+  write_part_header(out, {ChangeSequence(0), stamp, 0, 0, true});
+  out.raw(rows.finish());
+  return out.take();
+}
+
 Result<void> Engine::finish_relay(const effect::FinishRelay& settled) {
   SL_TRY(require_replica());
   SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(const bool was_keepsake, keepsakes_.settled(settled.replica));
+  if (was_keepsake) {
+    SL_TRY(savepoint.release());
+    end_call();
+    return {};
+  }
   SL_TRY(VersionVector vector, relayed());
   if (settled.through > ChangeSequence(0)) {
     vector.cover({settled.replica, settled.through});

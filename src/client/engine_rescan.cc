@@ -72,6 +72,20 @@ Result<void> Engine::index_rows() {
   return for_each_state(enter);
 }
 
+Result<RowState> Engine::state_of_row(const std::string& table, Bytes key) {
+  SL_TRY(std::optional<HeldRow> held, held_.find(table, key));
+  if (held.has_value()) {
+    return std::move(held->state);
+  }
+  SL_TRY(const TrackedTable* known, catalog_.find(table));
+  if (known == nullptr) {
+    return RowState();
+  }
+  SL_TRY(TableAccess * access, tables_.access(known->id));
+  SL_TRY(LoadedRow row, rows_.load(*access, key));
+  return std::move(row.state);
+}
+
 // Every row as merging sees it. What is held is its row's merged state, be there one in the table
 // or not.
 Result<void> Engine::for_each_state(StateVisitor visit) {
@@ -149,6 +163,7 @@ Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
   return applying(rows.states.size(), [&](ApplyReport& report) -> Result<void> {
     SL_TRY(check_not_resynced());
     SL_TRY(unsent_.catch_up());
+    SL_TRY(const std::int64_t left, meta_.integer(meta_name::left_lineage));
     std::set<ByteVector, BytesLess> named;
     if (!rows.states.empty()) {
       SL_TRY(read_state_part(
@@ -160,7 +175,8 @@ Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
               return Error(ErrorCode::malformed, "a row outside the range that was asked for");
             }
             SL_TRY(apply_.observe_state(state.newest().time));
-            return become(table, key, state, report);
+            return left ? become_both(table, key, state, report)
+                        : become(table, key, state, report);
           }));
     }
     std::vector<ByteVector> gone;
@@ -179,7 +195,8 @@ Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
       }
     }
     for (const ByteVector& key : gone) {
-      SL_TRY(become(rows.table, key, RowState(), report));
+      SL_TRY(left ? become_both(rows.table, key, RowState(), report)
+                  : become(rows.table, key, RowState(), report));
     }
     SL_TRY(keep_newest_state());
     return apply_.end_states(report);
@@ -197,6 +214,7 @@ Result<void> Engine::finish_rescan(ServerVersion cursor) {
       }
     }
     SL_TRY(meta_.set(meta_name::wants_rescan, ValueView::of(std::int64_t{0})));
+    SL_TRY(meta_.set(meta_name::left_lineage, ValueView::of(std::int64_t{0})));
     SL_TRY(meta_.set(meta_name::snapshot_token, ValueView::blob({})));
     return meta_.set(meta_name::cursor, ValueView::of(static_cast<std::int64_t>(cursor.get())));
   }));

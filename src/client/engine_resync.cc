@@ -45,6 +45,13 @@ Result<ByteVector> Engine::resync() {
   if (!parts_.connection.autocommit()) {
     return Error(ErrorCode::busy, "a transaction is open: end it before starting anew");
   }
+  SL_TRY(const std::int64_t left, meta_.integer(meta_name::left_lineage));
+  SL_TRY(const bool keepsakes, keepsakes_.any());
+  if (left != 0 || keepsakes) {
+    return Error(ErrorCode::busy,
+                 "the server began anew and has not heard yet what only this replica still holds: "
+                 "sync first");
+  }
   // What somebody wrote without the extension is work, too.
   SL_TRY(rescan());
   SL_TRY(ByteVector file, salvage("resync"));
@@ -114,6 +121,7 @@ Result<void> Engine::drop_everything() {
   SL_TRY(set(meta_name::pruned_version, row.version.get()));
   SL_TRY(set(meta_name::cursor, 0));
   SL_TRY(set(meta_name::wants_rescan, 0));
+  SL_TRY(set(meta_name::left_lineage, 0));
   SL_TRY(meta_.set(meta_name::snapshot_token, ValueView::blob({})));
   SL_TRY(const std::int64_t resyncs, meta_.integer(meta_name::resyncs));
   return meta_.set(meta_name::resyncs, ValueView::of(resyncs + 1));

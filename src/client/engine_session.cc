@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "client/engine.h"
+#include "model/merge.h"
 #include "sqlite/savepoint.h"
 #include "wire/limits.h"
 #include "wire/state_part.h"
@@ -201,6 +202,8 @@ Result<void> Engine::save_welcome(const effect::SaveWelcome& welcome) {
     // What another server has, this one may lack.
     SL_TRY(meta_.set(meta_name::relayed, ValueView::blob({})));
     SL_TRY(meta_.set(meta_name::relayed_version, number(0)));
+    const bool is_left = !lineage.empty() && welcome.rescans;
+    SL_TRY(meta_.set(meta_name::left_lineage, number(is_left ? 1 : 0)));
   }
   SL_TRY(meta_.set(meta_name::lineage, ValueView::blob(welcome.lineage.view())));
   SL_TRY(meta_.set(meta_name::epochs, ValueView::blob(welcome.epoch.view())));
@@ -248,6 +251,7 @@ Result<void> Engine::finish_snapshot(ServerVersion cursor) {
   SL_TRY(check_not_resynced());
   SL_TRY(meta_.set(meta_name::snapshot_token, ValueView::blob({})));
   SL_TRY(meta_.set(meta_name::wants_rescan, number(0)));
+  SL_TRY(meta_.set(meta_name::left_lineage, number(0)));
   SL_TRY(meta_.set(meta_name::cursor, number(cursor.get())));
   SL_TRY(savepoint.release());
   end_call();
@@ -323,6 +327,18 @@ Result<bool> Engine::reject(const Rejected& refused) {
 Result<void> Engine::become(const std::string& table, Bytes key, RowState state,
                             ApplyReport& report) {
   SL_TRY(unsent_.merge_into(table, key, state));
+  return apply_.become(table, key, state, report);
+}
+
+// The same with all that is known here on top: a server that began anew knows less than the one
+// that told it.
+Result<void> Engine::become_both(const std::string& table, Bytes key, RowState state,
+                                 ApplyReport& report) {
+  SL_TRY(unsent_.merge_into(table, key, state));
+  SL_TRY(const RowState known, state_of_row(table, key));
+  if (merge_state(state, known).changed) {
+    SL_TRY(keepsakes_.add(table, key));
+  }
   return apply_.become(table, key, state, report);
 }
 

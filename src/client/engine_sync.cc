@@ -74,6 +74,9 @@ Result<Engine::Counts> Engine::counts() {
   SL_TRY(require_replica());
   Counts counts;
   SL_TRY(counts.pending, outbox_.count());
+  // What only we still know of a server that is no more counts as one change.
+  SL_TRY(const bool keepsakes, keepsakes_.any());
+  counts.pending += keepsakes ? 1 : 0;
   SL_TRY(counts.rejected, rejected_.count());
   SL_TRY(counts.held, held_.count());
   SL_TRY(counts.conflicts, conflicts_.count());

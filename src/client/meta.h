@@ -59,6 +59,10 @@ inline constexpr std::string_view epochs = "epochs";
 inline constexpr std::string_view snapshot_token = "snapshot_token";
 // A rescan began and has not finished.
 inline constexpr std::string_view wants_rescan = "wants_rescan";
+// The server that the cursor speaks of is no more; set until the rescan with the next one ends.
+inline constexpr std::string_view left_lineage = "left_lineage";
+// There are rows in syncline_keepsakes; without it there may be no such table.
+inline constexpr std::string_view keepsakes = "keepsakes";
 // Unsent changes as they were before something that could have cost them, and what that was.
 inline constexpr std::string_view salvage = "salvage";
 inline constexpr std::string_view salvage_reason = "salvage_reason";

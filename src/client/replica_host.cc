@@ -429,6 +429,10 @@ Result<void> ReplicaHost::perform(Instant now, const effect::LoadRelays& e) {
   SL_TRY(Engine::PeerChanges changes,
          parts_.engine->relays(e.first ? LocalVersion(0) : relaying_, e.bytes_max));
   relaying_ = changes.through;
+  SL_TRY(ByteVector keepsakes, parts_.engine->next_keepsakes(e.first, e.bytes_max));
+  if (!keepsakes.empty()) {
+    changes.parts.push_back(std::move(keepsakes));
+  }
   session_.on_relays(now, std::move(changes.parts));
   return {};
 }

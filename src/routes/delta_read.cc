@@ -7,8 +7,8 @@
 #include "base/json.h"
 #include "model/cell_content.h"
 #include "routes/delta_values.h"
-#include "wire/change_codec.h"
 #include "wire/limits.h"
+#include "wire/state_part.h"
 
 namespace syncline {
 namespace {
@@ -122,7 +122,7 @@ Result<DeltaPage> read_log(Workspace& workspace, const DeltaAsk& ask, const Sche
           return bytes < ask.bytes_max;
         }
         const std::vector<Bytes> parts(entry.parts.begin(), entry.parts.end());
-        SL_TRY(const Change change, decode_parts(parts));
+        SL_TRY(const Change change, shown_by_parts(parts));
         for (const RowEdit& edit : change.edits) {
           if (!is_ours(edit.table)) {
             touch(rows, entry, edit);

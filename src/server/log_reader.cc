@@ -5,7 +5,7 @@
 #include "base/base64.h"
 #include "base/text.h"
 #include "base/value_json.h"
-#include "wire/change_codec.h"
+#include "wire/state_part.h"
 
 namespace syncline {
 namespace {
@@ -128,7 +128,7 @@ Result<void> LogReader::dump(const std::string& workspace, const Line& line) con
     }
     more.reset();
     const std::vector<Bytes> views(parts.begin(), parts.end());
-    SL_TRY(const Change change, decode_parts(views));
+    SL_TRY(const Change change, shown_by_parts(views));
     std::string out = "{\"seq\":" + std::to_string(rows.column_int(0)) + ",\"op\":\"" +
                       change.stamp.replica.hex() + ":" + std::to_string(change.sequence.get()) +
                       "\",\"stamp\":\"" + to_text(change.stamp) + "\",\"user\":";

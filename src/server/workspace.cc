@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <set>
 
-#include "base/base64.h"
 #include "base/digest.h"
-#include "base/json.h"
 #include "base/mutant.h"
-#include "base/text.h"
 #include "model/hlc.h"
 #include "model/merge.h"
+#include "server/audit.h"
 #include "server/row_bytes.h"
 #include "wire/change_codec.h"
 #include "wire/limits.h"
@@ -74,6 +72,10 @@ Result<PageToken> read_token(Bytes bytes) {
 Result<ByteVector> filter_part(Bytes part, const std::vector<std::string>& tables) {
   Reader in(part);
   SL_TRY(const PartHeader header, read_part_header(in));
+  if (header.sequence == ChangeSequence(0)) {
+    return filter_states(part,
+                         [&](const std::string& table) { return is_subscribed(tables, table); });
+  }
   Change change;
   change.sequence = header.sequence;
   change.stamp = header.stamp;
@@ -109,32 +111,6 @@ Result<ByteVector> filter_part(Bytes part, const std::vector<std::string>& table
   return out.take();
 }
 
-std::string text_of(const ValueView& value) {
-  switch (value.type) {
-    case ValueType::null:
-      return "null";
-    case ValueType::integer:
-      return std::to_string(value.integer);
-    case ValueType::real:
-      return format_double(value.real);
-    case ValueType::text:
-      return to_valid_utf8(value.text());
-    case ValueType::blob:
-      return to_base64(value.data);
-  }
-  return "";
-}
-
-void append_json_value(std::string& out, const ValueView& value) {
-  if (value.type == ValueType::text || value.type == ValueType::blob) {
-    append_json_string(out, text_of(value));
-  } else if (value.type == ValueType::real) {
-    out += format_js_number(value.real);
-  } else {
-    out += text_of(value);
-  }
-}
-
 }  // namespace
 
 bool is_subscribed(const std::vector<std::string>& tables, const std::string& table) {
@@ -158,32 +134,6 @@ Schema merge_schemas(const Schema& ours, const Schema& theirs) {
     }
   }
   return canonical_schema(std::move(out));
-}
-
-std::vector<AuditRow> audit_of(const Change& change) {
-  std::vector<AuditRow> out;
-  for (const RowEdit& edit : change.edits) {
-    AuditRow row;
-    row.type = edit.kind == EditKind::put   ? "CREATED"
-               : edit.kind == EditKind::set ? "UPDATED"
-                                            : "DELETED";
-    row.table = edit.table;
-    if (const auto values = key_values(edit.key.view())) {
-      for (const Value& value : *values) {
-        row.entity += (row.entity.empty() ? "" : "/") + text_of(value.view());
-      }
-    }
-    row.data = "{";
-    for (const CellEdit& cell : edit.cells) {
-      row.data += row.data.size() > 1 ? "," : "";
-      append_json_string(row.data, cell.column);
-      row.data += ':';
-      append_json_value(row.data, cell.value.view());
-    }
-    row.data += '}';
-    out.push_back(std::move(row));
-  }
-  return out;
 }
 
 Result<Workspace> Workspace::open(LogStore& store, const Rules& rules, const std::string& name) {
@@ -412,35 +362,14 @@ Result<void> Workspace::merge(const Change& change, ServerVersion version) {
       // between the two would bring the row back here and nowhere else.
       continue;
     }
-    TableTotals& totals = totals_[edit.table];
-    ServerRow row;
-    if (found) {
-      row = std::move(*found);
-      totals.digest.subtract(digest_of(row.table, row.key.view(), row.state));
-      totals.rows -= 1;
-      totals.bytes -= row.bytes;
-    } else {
-      row.table = edit.table;
-      row.key = edit.key;
-    }
+    ServerRow row = take_row(std::move(found), edit.table, edit.key);
     if (!SL_MUTANT(9) || edit.kind != EditKind::erase) {  // forgets deletions
       merge_edit(row.state, edit, change.stamp);
     }
-    row.bytes = row.key.bytes.size() + encode_row_state(row.state).size();
-    if (!SL_MUTANT(7)) {
-      totals.digest.add(digest_of(row.table, row.key.view(), row.state));
-    }
-    totals.rows += 1;
-    totals.bytes += row.bytes;
-    SL_TRY(store_->save_row(record_.id, row, version));
+    SL_TRY(store_row(std::move(row), version));
     touched.insert(edit.table);
   }
-  for (const std::string& table : touched) {
-    if (!SL_MUTANT(8)) {  // forgets the totals at a restart
-      SL_TRY(store_->save_totals(record_.id, table, totals_[table]));
-    }
-  }
-  return {};
+  return save_totals(touched);
 }
 
 Result<ByteVector> Workspace::states_of(const Change& change) {
@@ -558,6 +487,9 @@ Result<Admitted> Workspace::admit_relayed(const Hello& hello, const Rights& righ
   SL_CHECK(!parts.empty());
   Reader in(parts[0]);
   SL_TRY(const PartHeader header, read_part_header(in));
+  if (header.sequence == ChangeSequence(0)) {
+    return admit_states(header, rights, std::move(parts[0]), now_ms);
+  }
   SL_TRY(const auto found, store_->find_replica(record_.id, header.stamp.replica));
   ReplicaRecord record = found.value_or(ReplicaRecord());
   Admitted out;

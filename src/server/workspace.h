@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -115,6 +116,16 @@ class Workspace {
     old_insert,  // it puts a key that may have been used and deleted since
   };
   Result<Fenced> judge_fence(const Change& change);
+  // --- server/workspace_states.cc ---
+  // Rows as they were on a server that is no more, from a replica that still has them.
+  Result<Admitted> admit_states(const PartHeader& header, const Rights& rights, ByteVector part,
+                                std::int64_t now_ms);
+  // Takes in what a part of states tells and is not known; says whether there was any.
+  Result<bool> merge_states(Bytes part, ServerVersion version);
+  // A row that is about to change, taken out of the totals; a new one when there was none.
+  ServerRow take_row(std::optional<ServerRow> found, const std::string& table, const RowKey& key);
+  Result<void> store_row(ServerRow row, ServerVersion version);
+  Result<void> save_totals(const std::set<std::string>& tables);
   Result<void> append(const PartHeader& header, std::uint64_t hash, const Change& change,
                       const Rights& rights, std::vector<ByteVector> parts, ReplicaRecord record,
                       std::int64_t now_ms);
@@ -133,7 +144,5 @@ class Workspace {
 bool is_subscribed(const std::vector<std::string>& tables, const std::string& table);
 // All tables and columns that either knows; the two must be compatible.
 Schema merge_schemas(const Schema& ours, const Schema& theirs);
-// What a change does to the audit.
-std::vector<AuditRow> audit_of(const Change& change);
 
 }  // namespace syncline

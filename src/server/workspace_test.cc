@@ -6,6 +6,7 @@
 #include "model/counter.h"
 #include "server/retention.h"
 #include "server/server_world.h"
+#include "wire/state_part.h"
 
 using namespace syncline;
 
@@ -350,4 +351,71 @@ TEST_CASE("retention keeps what is young, and what a replica that was seen latel
   // Then it counts no longer, and a fence never moves back.
   CHECK(retire_at(now_ms + 60'000) == ServerVersion(4));
   CHECK(retire_at(now_ms + 5000) == ServerVersion(4));
+}
+
+namespace {
+
+ByteVector states_of_row(std::int64_t ms, const char* title, int name) {
+  RowState state;
+  state.life = sample_stamp(static_cast<std::uint64_t>(ms), 5);
+  state.alive = true;
+  state.cells = {{"title", CellForm::plain, state.life, Value::text(title), {}}};
+  StatePartWriter writer(sample_replica(name));
+  writer.row("notes", sample_key(7).view(), state);
+  return writer.finish();
+}
+
+}  // namespace
+
+TEST_CASE("rows that the server lacks are taken in once, whoever brings them") {
+  Team team;
+  const Hello one = team.welcomed(1);
+  const Hello two = team.welcomed(2);
+  const auto bring = [&](const Hello& hello, ByteVector part) {
+    auto admitted = team.workspace->admit_relayed(hello, team.rights, {std::move(part)}, now_ms);
+    REQUIRE_MESSAGE(admitted.has_value(), admitted.error().message());
+    CHECK(admitted->relayed);
+    return admitted->admission;
+  };
+  CHECK(bring(one, states_of_row(500, "kept", 40)) == Admission::admitted);
+  CHECK(team.workspace->head() == ServerVersion(1));
+  CHECK(team.alive() == 1);
+  CHECK(team.workspace->digest({}) == team.sum());
+  // Again under its name, and by another under another one.
+  CHECK(bring(one, states_of_row(500, "kept", 40)) == Admission::repeated);
+  CHECK(bring(two, states_of_row(500, "kept", 41)) == Admission::repeated);
+  // A name that was used says nothing else.
+  CHECK(bring(two, states_of_row(600, "other", 40)) == Admission::repeated);
+  CHECK(team.workspace->head() == ServerVersion(1));
+  // What is newer is news.
+  CHECK(bring(two, states_of_row(600, "newer", 42)) == Admission::admitted);
+  CHECK(team.workspace->digest({}) == team.sum());
+  const auto read = team.workspace->read(one, {}, ServerVersion(2), 1 << 20);
+  REQUIRE(read);
+  CHECK(read->parts.size() == 2);
+}
+
+TEST_CASE("rows that are brought keep to rules, clocks and sound cells") {
+  Team team;
+  const Hello hello = team.welcomed(1);
+  const auto bring = [&](ByteVector part) {
+    auto admitted = team.workspace->admit_relayed(hello, team.rights, {std::move(part)}, now_ms);
+    REQUIRE(admitted.has_value());
+    return admitted->admission;
+  };
+  CHECK(bring(states_of_row(now_ms + 120'000, "from the future", 40)) == Admission::rejected);
+  RowState state;
+  state.life = sample_stamp(500, 5);
+  state.alive = true;
+  StatePartWriter prices(sample_replica(41));
+  prices.row("prices", sample_key(1).view(), state);
+  CHECK(bring(prices.finish()) == Admission::rejected);
+  state.cells = {{"title", CellForm::counter, state.life, Value::text("no content"), {}}};
+  StatePartWriter damaged(sample_replica(42));
+  damaged.row("notes", sample_key(1).view(), state);
+  CHECK(bring(damaged.finish()) == Admission::rejected);
+  ByteVector cut = states_of_row(500, "kept", 43);
+  cut.resize(cut.size() - 2);
+  CHECK(bring(std::move(cut)) == Admission::rejected);
+  CHECK(team.workspace->head() == ServerVersion(0));
 }

@@ -255,7 +255,7 @@ void ClientSession::handle(Instant now, Welcome&& m) {
     facts_.cursor = std::min(facts_.cursor, m.resume_after);
   }
   effects_.emplace_back(effect::SaveWelcome{facts_.lineage, facts_.epoch, facts_.cursor,
-                                            facts_.acknowledged, facts_.acknowledged_time});
+                                            facts_.acknowledged, facts_.acknowledged_time, rescan});
   heartbeat_ = {std::clamp<std::int64_t>(m.heartbeat_ms, 50, 60'000)};
   may_write_ = m.may_write;
   push_.start_at(m.known_sequence);
@@ -280,6 +280,7 @@ void ClientSession::go_live(Instant now) {
     handle(now, Ack{*held});
   }
   send(Applied{facts_.cursor});
+  relays_.written();  // a rescan may have found what the server lacks
   push(now);
   pull();
 }
@@ -479,6 +480,7 @@ void ClientSession::handle(Instant now, RelayAck&& m) {
   }
   watch_.moved();
   effects_.emplace_back(*settled);
+  relays_.written();  // there may be more of what is told part by part
   push(now);
 }
 

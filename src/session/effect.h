@@ -72,7 +72,8 @@ struct CompareRanges {
   RangeDigests digests;
 };
 // In one transaction: the rows in (after, through] become exactly these states, and what the
-// server has not acknowledged is merged on top. Nothing is logged for the rows that go. Answer:
+// server has not acknowledged is merged on top. Nothing is logged for the rows that go. After a
+// change of lineage nothing goes: what the server lacks stays, and is relayed to it. Answer:
 // on_adopted().
 struct AdoptRange {
   RangeRows rows;
@@ -89,6 +90,7 @@ struct SaveWelcome {
   ServerVersion cursor;
   ChangeSequence acknowledged;
   std::uint64_t acknowledged_time = 0;  // of that change's stamp; zero for none
+  bool rescans = false;                 // rows are compared next
 };
 struct CorrectClock {
   std::int64_t offset_ms = 0;
@@ -113,7 +115,8 @@ struct ShowPresence {
   Presence presence;
 };
 // Changes that were learned from peers and that no server is known to have, whole, each replica's
-// in order; about `bytes_max`, at least one if there is any. The first call of a connection begins
+// in order, and rows that the server of another lineage lacks, each part of them under a name of
+// its own; about `bytes_max`, at least one if there is any. The first call of a connection begins
 // with the first of them, others go on. Answer: on_relays().
 struct LoadRelays {
   bool first = false;

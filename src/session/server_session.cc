@@ -268,7 +268,9 @@ void ServerSession::take_part(Instant now, ByteVector&& part, bool relayed) {
                               header->sequence == change_header_->sequence &&
                               header->stamp == change_header_->stamp && relayed == change_relayed_
                         : header->index == 0;
-  if (!fits || header->sequence == ChangeSequence(0)) {
+  // Rows of a server that is no more are nobody's change, and one part.
+  const bool is_states = header->sequence == ChangeSequence(0);
+  if (!fits || (is_states && !(relayed && header->last))) {
     refuse(now, Refusal::malformed, "the parts of a change are out of order");
     return;
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "model/cell_content.h"
+
 namespace syncline {
 
 void StatePartWriter::row(const std::string& table, Bytes key, const RowState& state) {
@@ -113,6 +115,56 @@ Result<void> read_state_part(Bytes part, StateVisit visit) {
       SL_TRY(visit(rows.table(), rows.key(), state));
     }
   }
+}
+
+Result<Change> shown_by_states(Bytes part) {
+  Change out;
+  Reader in(part);
+  SL_TRY(const PartHeader header, read_part_header(in));
+  out.stamp = header.stamp;
+  SL_TRY(read_state_part(
+      part, [&](const std::string& table, Bytes key, const RowState& state) -> Result<void> {
+        RowEdit edit;
+        edit.kind = state.alive            ? EditKind::put
+                    : state.life.is_zero() ? EditKind::set
+                                           : EditKind::erase;
+        edit.table = table;
+        edit.key.bytes = to_vector(key);
+        for (const CellState& cell : state.cells) {
+          if (edit.kind != EditKind::erase) {
+            SL_TRY(Value shown, cell_value(cell));
+            edit.cells.push_back({cell.column, CellForm::plain, std::move(shown), {}});
+          }
+        }
+        out.edits.push_back(std::move(edit));
+        return {};
+      }));
+  return out;
+}
+
+Result<Change> shown_by_parts(std::span<const Bytes> parts) {
+  if (parts.size() == 1) {
+    Reader in(parts[0]);
+    SL_TRY(const PartHeader header, read_part_header(in));
+    if (header.sequence == ChangeSequence(0)) {
+      return shown_by_states(parts[0]);
+    }
+  }
+  return decode_parts(parts);
+}
+
+Result<ByteVector> filter_states(Bytes part, FunctionRef<bool(const std::string& table)> wanted) {
+  Reader in(part);
+  SL_TRY(const PartHeader header, read_part_header(in));
+  StatePartWriter out(header.stamp.replica);
+  SL_TRY(read_state_part(
+      part, [&](const std::string& table, Bytes key, const RowState& state) -> Result<void> {
+        if (wanted(table)) {
+          out.row(table, key, state);
+        }
+        return {};
+      }));
+  return out.finish();
 }
 
 }  // namespace syncline

@@ -46,4 +46,12 @@ using StateVisit =
     FunctionRef<Result<void>(const std::string& table, Bytes key, const RowState& state)>;
 Result<void> read_state_part(Bytes part, StateVisit visit);
 
+// The rows of a part of states as edits that show the same: for those who only look. Cells are
+// plain, and what is inside a counter or a document is not told.
+Result<Change> shown_by_states(Bytes part);
+// The same for a change's parts, which are decoded as they are, and a part of states alike.
+Result<Change> shown_by_parts(std::span<const Bytes> parts);
+// The part without the rows of tables that `wanted` denies.
+Result<ByteVector> filter_states(Bytes part, FunctionRef<bool(const std::string& table)> wanted);
+
 }  // namespace syncline

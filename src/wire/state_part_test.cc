@@ -57,3 +57,39 @@ TEST_CASE("a part of states without rows is one") {
 TEST_CASE("a change's part is no part of states") {
   CHECK(read_all(encode_change(sample_change())).error().code() == ErrorCode::malformed);
 }
+
+TEST_CASE("states show as edits: put, set and erase, with plain cells") {
+  RowState counted;
+  counted.life = sample_stamp(700, 2);
+  counted.alive = true;
+  counted.cells = {{"title", CellForm::plain, sample_stamp(700, 2), Value::text("x"), {}}};
+  RowState dead;
+  dead.life = sample_stamp(701, 2);
+  RowState unborn;
+  unborn.cells = {{"early", CellForm::plain, sample_stamp(10, 3), Value::integer(1), {}}};
+  StatePartWriter writer(sample_replica(9));
+  writer.row("notes", sample_key(1).view(), counted);
+  writer.row("notes", sample_key(2).view(), dead);
+  writer.row("tags", sample_key(1).view(), unborn);
+  const ByteVector part = writer.finish();
+  const auto shown = shown_by_parts(std::vector<Bytes>{part});
+  REQUIRE(shown);
+  REQUIRE(shown->edits.size() == 3);
+  CHECK(shown->edits[0].kind == EditKind::put);
+  CHECK(shown->edits[0].cells.at(0).value == Value::text("x"));
+  CHECK(shown->edits[1].kind == EditKind::erase);
+  CHECK(shown->edits[2].kind == EditKind::set);
+  CHECK(shown->edits[2].table == "tags");
+}
+
+TEST_CASE("states of tables that nobody asked for are left out") {
+  StatePartWriter writer(sample_replica(9));
+  writer.row("notes", sample_key(1).view(), sample_state());
+  writer.row("tags", sample_key(2).view(), sample_state());
+  const auto left =
+      filter_states(writer.finish(), [](const std::string& table) { return table == "tags"; });
+  REQUIRE(left);
+  const auto rows = read_all(*left);
+  REQUIRE(rows);
+  CHECK(*rows == std::vector<Row>{{"tags", sample_key(2), sample_state()}});
+}

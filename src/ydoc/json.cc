@@ -1,14 +1,11 @@
 // tidy-allow(dead-file): what it defines is declared in any.h
 #include "base/json.h"
 
-#include <algorithm>
 #include <cmath>
-#include <optional>
 
 #include "base/text.h"
 #include "ydoc/any.h"
 #include "ydoc/limits.h"
-#include "ydoc/utf.h"
 
 // JSON as JavaScript reads and writes it: marks and embeds travel as its text, byte for byte.
 
@@ -96,208 +93,33 @@ void put_value(std::string& out, const Any& value) {
   }
 }
 
-class JsonReader {
- public:
-  explicit JsonReader(std::string_view text) : text_(text) {}
-
-  std::optional<Any> document() {
-    std::optional<Any> out = value(value_depth_max);
-    skip_space();
-    if (!out || at_ != text_.size()) {
-      return std::nullopt;
-    }
-    return out;
-  }
-  bool too_deep() const { return too_deep_; }
-
- private:
-  void skip_space() {
-    while (at_ < text_.size() &&
-           (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r')) {
-      ++at_;
-    }
-  }
-  bool take(char c) {
-    if (at_ < text_.size() && text_[at_] == c) {
-      ++at_;
-      return true;
-    }
-    return false;
-  }
-  bool take_word(std::string_view word) {
-    if (text_.substr(at_, word.size()) == word) {
-      at_ += word.size();
-      return true;
-    }
-    return false;
-  }
-
-  std::optional<Any> value(int depth) {
-    if (depth == 0) {
-      too_deep_ = true;
-      return std::nullopt;
-    }
-    skip_space();
-    if (at_ == text_.size()) {
-      return std::nullopt;
-    }
-    switch (text_[at_]) {
-      case 'n':
-        return take_word("null") ? std::optional(Any::null()) : std::nullopt;
-      case 't':
-        return take_word("true") ? std::optional(Any::boolean(true)) : std::nullopt;
-      case 'f':
-        return take_word("false") ? std::optional(Any::boolean(false)) : std::nullopt;
-      case '"': {
-        std::optional<std::string> text = string();
-        return text ? std::optional(Any::string(std::move(*text))) : std::nullopt;
+Any any_of(const Json& json) {
+  switch (json.kind()) {
+    case Json::Kind::null:
+      break;
+    case Json::Kind::boolean:
+      return Any::boolean(*json.boolean());
+    case Json::Kind::number:
+      return Any::number(*json.as_double());
+    case Json::Kind::string:
+      return Any::string(*json.string());
+    case Json::Kind::array: {
+      Any::Array out;
+      for (const Json& element : *json.array()) {
+        out.push_back(any_of(element));
       }
-      case '[':
-        return array(depth - 1);
-      case '{':
-        return object(depth - 1);
-      default:
-        return number();
+      return Any::array(std::move(out));
+    }
+    case Json::Kind::object: {
+      Any::Object out;
+      for (const Json::Member& member : *json.object()) {
+        out.emplace_back(member.name, any_of(member.value));
+      }
+      return Any::object(std::move(out));
     }
   }
-
-  std::optional<Any> array(int depth) {
-    ++at_;
-    Any::Array out;
-    skip_space();
-    if (take(']')) {
-      return Any::array({});
-    }
-    while (true) {
-      std::optional<Any> element = value(depth);
-      if (!element) {
-        return std::nullopt;
-      }
-      out.push_back(std::move(*element));
-      skip_space();
-      if (take(']')) {
-        return Any::array(std::move(out));
-      }
-      if (!take(',')) {
-        return std::nullopt;
-      }
-    }
-  }
-
-  std::optional<Any> object(int depth) {
-    ++at_;
-    Any::Object out;
-    skip_space();
-    if (take('}')) {
-      return Any::object({});
-    }
-    while (true) {
-      skip_space();
-      std::optional<std::string> key = string();
-      skip_space();
-      if (!key || !take(':')) {
-        return std::nullopt;
-      }
-      std::optional<Any> member = value(depth);
-      if (!member) {
-        return std::nullopt;
-      }
-      out.emplace_back(std::move(*key), std::move(*member));
-      skip_space();
-      if (take('}')) {
-        return Any::object(std::move(out));
-      }
-      if (!take(',')) {
-        return std::nullopt;
-      }
-    }
-  }
-
-  std::optional<std::uint32_t> hex4() {
-    std::uint32_t out = 0;
-    for (int i = 0; i < 4; ++i) {
-      const char c = at_ < text_.size() ? text_[at_++] : '?';
-      const char lower = static_cast<char>(c | 0x20);
-      if (c >= '0' && c <= '9') {
-        out = out * 16 + static_cast<std::uint32_t>(c - '0');
-      } else if (lower >= 'a' && lower <= 'f') {
-        out = out * 16 + static_cast<std::uint32_t>(lower - 'a' + 10);
-      } else {
-        return std::nullopt;
-      }
-    }
-    return out;
-  }
-
-  bool escape(std::string& out) {
-    if (at_ == text_.size()) {
-      return false;
-    }
-    const char c = text_[at_++];
-    constexpr std::string_view names = "\"\\/bfnrt";
-    constexpr std::string_view meanings = "\"\\/\b\f\n\r\t";
-    if (const std::size_t found = names.find(c); found != std::string_view::npos) {
-      out.push_back(meanings[found]);
-      return true;
-    }
-    if (c != 'u') {
-      return false;
-    }
-    std::optional<std::uint32_t> unit = hex4();
-    if (!unit) {
-      return false;
-    }
-    if (is_high_surrogate(static_cast<char16_t>(*unit)) && text_.substr(at_, 2) == "\\u") {
-      const std::size_t before = at_;
-      at_ += 2;
-      const std::optional<std::uint32_t> low = hex4();
-      if (low && is_low_surrogate(static_cast<char16_t>(*low))) {
-        append_code_point(out, 0x10000U + ((*unit & 0x3ffU) << 10U) + (*low & 0x3ffU));
-        return true;
-      }
-      at_ = before;
-    }
-    append_code_point(out, *unit);
-    return true;
-  }
-
-  std::optional<std::string> string() {
-    if (!take('"')) {
-      return std::nullopt;
-    }
-    std::string out;
-    while (at_ < text_.size()) {
-      const char c = text_[at_++];
-      if (c == '"') {
-        return out;
-      }
-      if (static_cast<unsigned char>(c) < 0x20U) {
-        return std::nullopt;
-      }
-      if (c != '\\') {
-        out.push_back(c);
-      } else if (!escape(out)) {
-        return std::nullopt;
-      }
-    }
-    return std::nullopt;
-  }
-
-  std::optional<Any> number() {
-    const std::size_t end = std::min(text_.find_first_not_of("+-.0123456789eE", at_), text_.size());
-    const std::string_view number = text_.substr(at_, end - at_);
-    if (!is_json_number(number)) {
-      return std::nullopt;
-    }
-    at_ = end;
-    const Result<double> value = parse_double(number);
-    return value ? std::optional(Any::number(*value)) : std::nullopt;
-  }
-
-  std::string_view text_;
-  std::size_t at_ = 0;
-  bool too_deep_ = false;
-};
+  return Any::null();
+}
 
 }  // namespace
 
@@ -323,13 +145,11 @@ std::string to_json(const Any& value) {
 }
 
 Result<Any> from_json(std::string_view text) {
-  JsonReader reader(text);
-  std::optional<Any> value = reader.document();
-  if (!value) {
-    return reader.too_deep() ? Error(ErrorCode::too_large, "JSON nests too deep")
-                             : Error(ErrorCode::malformed, "malformed JSON");
-  }
-  return std::move(*value);
+  // The innermost level is for what is no container.
+  JsonLimits limits;
+  limits.depth_max = value_depth_max - 1;
+  SL_TRY(const Json json, read_json(text, limits));
+  return any_of(json);
 }
 
 Scan scan_json(std::string_view text) {

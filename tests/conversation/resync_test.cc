@@ -1,39 +1,8 @@
 #include <doctest/doctest.h>
 
-#include "tests/conversation/conversation_world.h"
+#include "tests/conversation/notes.h"
 
 using namespace syncline;
-
-namespace {
-
-const std::string all_notes =
-    "SELECT group_concat(id || ':' || title || ':' || coalesce(body, '-') || ':' || stars, '|') "
-    "FROM (SELECT * FROM notes ORDER BY id)";
-
-void track(Device& device, const std::vector<std::string>& rules = {}) {
-  device.run(notes_schema);
-  const auto options = parse_track_options(rules);
-  REQUIRE(options);
-  REQUIRE(device.engine->track("notes", *options));
-}
-
-void insert(Device& device, std::int64_t id, const std::string& title) {
-  device.run("INSERT INTO notes(id, title) VALUES(" + std::to_string(id) + ", '" + title + "')");
-}
-
-void check_agreed(ConversationWorld& world, std::initializer_list<Device*> devices) {
-  world.advance(10'000);
-  for (Device* device : devices) {
-    CAPTURE(device->path);
-    CHECK(device->host->last_error() == "");
-    CHECK(device->text(all_notes) == (*devices.begin())->text(all_notes));
-    CHECK(status_name(device->status()) == "synced");
-    CHECK(*device->engine->digest() == *(*devices.begin())->engine->digest());
-    CHECK(device->host->session().mismatches() == 0);
-  }
-}
-
-}  // namespace
 
 TEST_CASE("a replica that begins anew keeps its unsent work in the tables and under its names") {
   ConversationWorld world("resync_unsent");

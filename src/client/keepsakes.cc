@@ -1,0 +1,73 @@
+#include "client/keepsakes.h"
+
+namespace syncline {
+namespace {
+
+// Made when it is first needed, which in most files is never.
+constexpr const char* table_sql =
+    "CREATE TABLE IF NOT EXISTS main.syncline_keepsakes(tbl TEXT NOT NULL, key BLOB NOT NULL, "
+    "PRIMARY KEY(tbl, key)) WITHOUT ROWID";
+
+}  // namespace
+
+Result<bool> Keepsakes::any() {
+  SL_TRY(const std::int64_t some, meta_.integer(meta_name::keepsakes));
+  return some != 0;
+}
+
+Result<void> Keepsakes::add(const std::string& table, Bytes key) {
+  SL_TRY(const bool some, any());
+  if (!some) {
+    SL_TRY(connection_.execute(table_sql));
+    SL_TRY(meta_.set(meta_name::keepsakes, ValueView::of(std::int64_t{1})));
+  }
+  SL_TRY(Statement * statement, add_.get(connection_));
+  statement->bind_text(1, table).bind_blob(2, key);
+  return statement->run();
+}
+
+void Keepsakes::rewind() {
+  at_ = Row();
+  name_ = ReplicaId();
+}
+
+Result<std::optional<Keepsakes::Row>> Keepsakes::next() {
+  SL_TRY(const bool some, any());
+  if (!some || !name_.is_zero()) {
+    return std::optional<Row>();
+  }
+  SL_TRY(Statement * statement, next_.get(connection_));
+  const ResetGuard guard(*statement);
+  statement->bind_text(1, at_.table).bind_blob(2, at_.key);
+  SL_TRY(const bool found, statement->step());
+  if (!found) {
+    return std::optional<Row>();
+  }
+  at_.table = statement->column_text(0);
+  at_.key = to_vector(statement->column_blob(1));
+  return std::optional<Row>(at_);
+}
+
+Result<bool> Keepsakes::settled(const ReplicaId& name) {
+  if (name_.is_zero() || name_ != name) {
+    return false;
+  }
+  SL_TRY(Statement * statement, drop_.get(connection_));
+  statement->bind_text(1, at_.table).bind_blob(2, at_.key);
+  SL_TRY(statement->run());
+  rewind();
+  SL_TRY(const std::optional<Row> left, next());
+  if (!left.has_value()) {
+    SL_TRY(meta_.set(meta_name::keepsakes, ValueView::of(std::int64_t{0})));
+  }
+  rewind();
+  return true;
+}
+
+void Keepsakes::release() {
+  add_.release();
+  next_.release();
+  drop_.release();
+}
+
+}  // namespace syncline

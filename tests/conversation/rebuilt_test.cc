@@ -1,0 +1,209 @@
+// A server that lost everything: what a replica holds is not lost with it, whoever wrote it.
+#include <doctest/doctest.h>
+
+#include "tests/conversation/notes.h"
+
+using namespace syncline;
+
+namespace {
+
+const std::vector<std::string> rules = {"stars=counter", "body=text"};
+
+void rebuild(ConversationWorld& world) {
+  world.close_server();
+  world.server_file += ".new";
+  world.open_server();
+}
+
+}  // namespace
+
+TEST_CASE("rows of a replica that never comes back survive in those who have them") {
+  ConversationWorld world("rebuilt_gone");
+  Device gone(world, "gone.db", 1);
+  Device kept(world, "kept.db", 2);
+  for (Device* device : {&gone, &kept}) {
+    track(*device, rules);
+    device->start();
+  }
+  insert(gone, 1, "by one who is gone");
+  insert(gone, 2, "deleted");
+  insert(kept, 3, "by one who stays");
+  check_agreed(world, {&gone, &kept});
+  gone.run("UPDATE notes SET body = 'a text', stars = stars + 3 WHERE id = 3");
+  kept.run("UPDATE notes SET stars = stars + 2 WHERE id = 3");
+  check_agreed(world, {&gone, &kept});
+  kept.run("DELETE FROM notes WHERE id = 2");
+  check_agreed(world, {&gone, &kept});
+  const std::string before = kept.text(all_notes);
+  gone.close();
+  rebuild(world);
+  world.advance(60'000);
+  CHECK(kept.text(all_notes) == before);
+  check_converged(world, {&kept});
+  CHECK(kept.engine->counts()->pending == 0);
+  Device late(world, "late.db", 3);
+  track(late, rules);
+  late.start();
+  check_converged(world, {&kept, &late});
+  CHECK(late.text(all_notes) == before);
+}
+
+TEST_CASE("who comes back later adds what it did meanwhile, and counts nothing twice") {
+  ConversationWorld world("rebuilt_later");
+  Device away(world, "away.db", 1);
+  Device kept(world, "kept.db", 2);
+  for (Device* device : {&away, &kept}) {
+    track(*device, rules);
+    device->start();
+  }
+  insert(away, 1, "shared");
+  away.run("UPDATE notes SET stars = stars + 3, body = 'milk' WHERE id = 1");
+  check_agreed(world, {&away, &kept});
+  away.online = false;
+  world.cut(away);
+  away.run(
+      "UPDATE notes SET stars = stars + 4, body = 'milk, tea', title = 'from away' WHERE id = 1");
+  insert(away, 2, "written away");
+  world.advance(5'000);
+  kept.run("UPDATE notes SET stars = stars + 10 WHERE id = 1");
+  rebuild(world);
+  check_converged(world, {&kept});
+  CHECK(kept.text(all_notes) == "1:shared:milk:13");
+  away.online = true;
+  world.advance(90'000);
+  check_converged(world, {&away, &kept});
+  CHECK(kept.text(all_notes) == "1:from away:milk, tea:17|2:written away:-:0");
+}
+
+TEST_CASE("what is told to the new server survives cuts and ends of the process") {
+  ConversationWorld world("rebuilt_cut");
+  Device gone(world, "gone.db", 1);
+  Device kept(world, "kept.db", 2);
+  track(gone);
+  track(kept);
+  gone.start();
+  kept.start();
+  gone.run(
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO "
+      "notes(id, title, body) SELECT i, 'note ' || i, hex(zeroblob(500)) FROM n");
+  check_agreed(world, {&gone, &kept});
+  gone.close();
+  rebuild(world);
+  for (int frames = 1; frames < 24; ++frames) {
+    kept.frames_left = frames;
+    world.advance(4'000);
+    kept.close();
+    kept.open();
+    kept.start();
+  }
+  kept.frames_left = -1;
+  check_converged(world, {&kept});
+  CHECK(kept.text("SELECT count(*) FROM notes") == "3000");
+  Device late(world, "late.db", 3);
+  track(late);
+  late.start();
+  check_converged(world, {&kept, &late});
+  CHECK(late.text("SELECT count(*) FROM notes") == "3000");
+}
+
+TEST_CASE("several replicas tell the same, and it is taken in once") {
+  ConversationWorld world("rebuilt_several");
+  Device gone(world, "gone.db", 1);
+  Device b(world, "b.db", 2);
+  Device c(world, "c.db", 3);
+  for (Device* device : {&gone, &b, &c}) {
+    track(*device);
+    device->start();
+  }
+  for (int id = 1; id <= 50; ++id) {
+    insert(gone, id, "note");
+  }
+  check_agreed(world, {&gone, &b, &c});
+  gone.close();
+  rebuild(world);
+  check_converged(world, {&b, &c});
+  CHECK(b.text("SELECT count(*) FROM notes") == "50");
+  const auto record = world.store->find_workspace("team");
+  REQUIRE(record);
+  REQUIRE(record->has_value());
+  CHECK((*record)->head == ServerVersion(1));
+}
+
+TEST_CASE("a conflict that was settled stays settled though the server began anew") {
+  ConversationWorld world("rebuilt_conflict");
+  Device a(world, "a.db", 1);
+  Device b(world, "b.db", 2);
+  for (Device* device : {&a, &b}) {
+    track(*device, {"manual"});
+    device->start();
+  }
+  insert(a, 1, "first");
+  check_agreed(world, {&a, &b});
+  a.online = b.online = false;
+  world.cut(a);
+  world.cut(b);
+  a.run("UPDATE notes SET title = 'by a' WHERE id = 1");
+  b.run("UPDATE notes SET title = 'by b' WHERE id = 1");
+  a.online = b.online = true;
+  world.advance(90'000);
+  check_converged(world, {&a, &b});
+  REQUIRE(a.engine->counts()->conflicts == 1);
+  REQUIRE(a.engine->resolve(a.text("SELECT id FROM syncline_conflict_rows"), Resolution::mine,
+                            ValueView::null()));
+  check_converged(world, {&a, &b});
+  REQUIRE(b.engine->counts()->conflicts == 0);
+  a.close();
+  rebuild(world);
+  check_converged(world, {&b});
+  CHECK(b.engine->counts()->conflicts == 0);
+  CHECK(b.text("SELECT title FROM notes") == "by a");
+}
+
+TEST_CASE("what was deleted comes back with nobody who had heard of it") {
+  ConversationWorld world("rebuilt_deleted");
+  Device a(world, "a.db", 1);
+  Device b(world, "b.db", 2);
+  Device asleep(world, "asleep.db", 3);
+  for (Device* device : {&a, &b, &asleep}) {
+    track(*device);
+    device->start();
+  }
+  insert(a, 1, "stays");
+  insert(a, 2, "is deleted");
+  check_agreed(world, {&a, &b, &asleep});
+  asleep.online = false;
+  world.cut(asleep);
+  b.run("DELETE FROM notes WHERE id = 2");
+  check_agreed(world, {&a, &b});
+  a.close();
+  rebuild(world);
+  // First the one that never heard of it, then the one that did.
+  asleep.online = true;
+  b.online = false;
+  world.cut(b);
+  world.advance(90'000);
+  check_converged(world, {&asleep});
+  CHECK(asleep.text("SELECT group_concat(id) FROM notes") == "1,2");
+  b.online = true;
+  world.advance(90'000);
+  check_converged(world, {&asleep, &b});
+  CHECK(b.text("SELECT group_concat(id) FROM notes") == "1");
+}
+
+TEST_CASE("a rescan with the same server still takes away what it no longer has") {
+  ConversationWorld world("rebuilt_same");
+  Device a(world, "a.db", 1);
+  Device b(world, "b.db", 2);
+  for (Device* device : {&a, &b}) {
+    track(*device);
+    device->start();
+  }
+  insert(a, 1, "a");
+  check_agreed(world, {&a, &b});
+  rebuild(world);
+  check_converged(world, {&a, &b});
+  b.host->rescan_now(world.now);
+  check_converged(world, {&a, &b});
+  CHECK(b.text("SELECT group_concat(id) FROM notes") == "1");
+  CHECK(b.engine->counts()->pending == 0);
+}
