@@ -110,6 +110,27 @@ bool World::all_synced() {
   return true;
 }
 
+namespace {
+
+// A row as people see it.
+RowState plain(RowState row) {
+  row.life_replaced = {};
+  std::vector<CellState> cells;
+  for (CellState& cell : row.cells) {
+    // A column that a put did not name reads as its default, which is null here. Who tells a row
+    // as a state names it all the same.
+    if (cell.stamp == row.life && cell.value.view().is_null()) {
+      continue;
+    }
+    cell.replaced = {};
+    cells.push_back(cell);
+  }
+  row.cells = cells;
+  return row;
+}
+
+}  // namespace
+
 void World::check_end() {
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const StatusReport report = nodes_[i]->status(now());
@@ -133,21 +154,11 @@ void World::check_end() {
     (void)store_->for_each_row((*room)->id, table, {}, {},
                                [&](const ServerRow& row) -> Result<bool> {
                                  if (row.state.alive) {
-                                   truth[{row.table, row.key}] = row.state;
+                                   truth[{row.table, row.key}] = plain(row.state);
                                  }
                                  return true;
                                });
   }
-  const auto plain = [](RowState row) {
-    row.life_replaced = {};
-    std::vector<CellState> cells;
-    for (CellState& cell : row.cells) {
-      cell.replaced = {};
-      cells.push_back(cell);
-    }
-    row.cells = cells;
-    return row;
-  };
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     if (nodes_[i]->real) {
       check_real_end(i, truth);

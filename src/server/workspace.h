@@ -120,8 +120,9 @@ class Workspace {
   // Rows as they were on a server that is no more, from a replica that still has them.
   Result<Admitted> admit_states(const PartHeader& header, const Rights& rights, ByteVector part,
                                 std::int64_t now_ms);
-  // Takes in what a part of states tells and is not known; says whether there was any.
-  Result<bool> merge_states(Bytes part, ServerVersion version);
+  // Takes in what a part of states tells and is not known; answers with the part of those rows,
+  // which others are to merge, too. Empty when there are none.
+  Result<ByteVector> merge_states(const PartHeader& header, Bytes part, ServerVersion version);
   // A row that is about to change, taken out of the totals; a new one when there was none.
   ServerRow take_row(std::optional<ServerRow> found, const std::string& table, const RowKey& key);
   Result<void> store_row(ServerRow row, ServerVersion version);

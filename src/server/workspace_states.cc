@@ -64,8 +64,10 @@ Result<void> Workspace::save_totals(const std::set<std::string>& tables) {
   return {};
 }
 
-Result<bool> Workspace::merge_states(Bytes part, ServerVersion version) {
+Result<ByteVector> Workspace::merge_states(const PartHeader& header, Bytes part,
+                                           ServerVersion version) {
   std::set<std::string> touched;
+  StatePartWriter news(header.stamp.replica);
   SL_TRY(read_state_part(
       part, [&](const std::string& table, Bytes key, const RowState& state) -> Result<void> {
         SL_TRY(auto found, store_->find_row(record_.id, table, key));
@@ -77,12 +79,13 @@ Result<bool> Workspace::merge_states(Bytes part, ServerVersion version) {
           return {};
         }
         touched.insert(table);
+        news.row(table, key, state);
         ServerRow row = take_row(std::move(found), table, {to_vector(key)});
         row.state = std::move(merged);
         return store_row(std::move(row), version);
       }));
   SL_TRY(save_totals(touched));
-  return !touched.empty();
+  return news.rows() == 0 ? ByteVector() : news.finish();
 }
 
 Result<Admitted> Workspace::admit_states(const PartHeader& header, const Rights& rights,
@@ -104,13 +107,14 @@ Result<Admitted> Workspace::admit_states(const PartHeader& header, const Rights&
     return out;
   }
   const ServerVersion version = record_.head.next();
-  SL_TRY(const bool is_news, merge_states(part, version));
-  if (!is_news) {
+  SL_TRY(out.logged, merge_states(header, part, version));
+  if (out.logged.empty()) {
     out.admission = Admission::repeated;
     return out;
   }
-  LogEntry entry{version, header.stamp, {}, 0, rights.user, now_ms, {std::move(part)}};
-  SL_TRY(store_->append(record_.id, entry, audit_of(*shown)));
+  SL_TRY(const Change news, shown_by_states(out.logged));
+  LogEntry entry{version, news.stamp, {}, 0, rights.user, now_ms, {out.logged}};
+  SL_TRY(store_->append(record_.id, entry, audit_of(news)));
   record_.head = version;
   SL_TRY(store_->save_workspace(record_));
   out.admission = Admission::admitted;

@@ -247,6 +247,8 @@ void ClientSession::handle(Instant now, Welcome&& m) {
   }
   const bool rescan = facts_.wants_rescan;
   const bool bootstrap = !rescan && facts_.cursor == ServerVersion(0);
+  // It was restored, and what others wrote since may be nowhere but here.
+  const bool forgot = !rescan && facts_.lineage != m.lineage && m.resume_after < facts_.cursor;
   facts_.lineage = m.lineage;
   facts_.acknowledged = m.known_sequence;
   facts_.acknowledged_time = m.known_time;
@@ -255,7 +257,8 @@ void ClientSession::handle(Instant now, Welcome&& m) {
     facts_.cursor = std::min(facts_.cursor, m.resume_after);
   }
   effects_.emplace_back(effect::SaveWelcome{facts_.lineage, facts_.epoch, facts_.cursor,
-                                            facts_.acknowledged, facts_.acknowledged_time, rescan});
+                                            facts_.acknowledged, facts_.acknowledged_time,
+                                            rescan || forgot});
   heartbeat_ = {std::clamp<std::int64_t>(m.heartbeat_ms, 50, 60'000)};
   may_write_ = m.may_write;
   push_.start_at(m.known_sequence);
@@ -271,6 +274,10 @@ void ClientSession::handle(Instant now, Welcome&& m) {
     send(SnapshotRequest{facts_.snapshot_token});
   } else {
     go_live(now);
+    if (forgot) {
+      facts_.wants_rescan = true;  // should the connection break before it has begun
+      rescan_now(now);
+    }
   }
 }
 

@@ -39,6 +39,8 @@ struct Admitted {
   // Who made the change; another one than who brought it when it was relayed.
   ReplicaId author;
   bool relayed = false;
+  // Of rows that were brought as states: the part that was logged, which has the news alone.
+  ByteVector logged;
   ChangeSequence sequence;
   Rejected rejected;  // when rejected
   // When relayed, skewed or diverged: the last known change of the replica, and what follows

@@ -129,6 +129,37 @@ TEST_CASE("several replicas tell the same, and it is taken in once") {
   CHECK((*record)->head == ServerVersion(1));
 }
 
+TEST_CASE("what others wrote after the backup comes back from those who have it") {
+  ConversationWorld world("rebuilt_backup");
+  Device gone(world, "gone.db", 1);
+  Device kept(world, "kept.db", 2);
+  for (Device* device : {&gone, &kept}) {
+    track(*device, rules);
+    device->start();
+  }
+  insert(gone, 1, "before");
+  check_agreed(world, {&gone, &kept});
+  REQUIRE(world.store->backup(world.folder.file("backup.db")));
+  insert(gone, 2, "after");
+  gone.run("UPDATE notes SET stars = stars + 2, title = 'renamed' WHERE id = 1");
+  insert(gone, 3, "deleted");
+  check_agreed(world, {&gone, &kept});
+  gone.run("DELETE FROM notes WHERE id = 3");
+  check_agreed(world, {&gone, &kept});
+  gone.close();
+  world.close_server();
+  world.server_file = "backup.db";
+  world.open_server();
+  REQUIRE(world.store->begin_lineage(LineageId::draw(world.random)));
+  world.advance(60'000);
+  check_converged(world, {&kept});
+  CHECK(kept.text(all_notes) == "1:renamed:-:2|2:after:-:0");
+  Device late(world, "late.db", 3);
+  track(late, rules);
+  late.start();
+  check_converged(world, {&kept, &late});
+}
+
 TEST_CASE("a conflict that was settled stays settled though the server began anew") {
   ConversationWorld world("rebuilt_conflict");
   Device a(world, "a.db", 1);
