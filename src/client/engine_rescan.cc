@@ -163,7 +163,9 @@ Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
   return applying(rows.states.size(), [&](ApplyReport& report) -> Result<void> {
     SL_TRY(check_not_resynced());
     SL_TRY(unsent_.catch_up());
-    SL_TRY(const std::int64_t left, meta_.integer(meta_name::left_lineage));
+    SL_TRY(const std::int64_t left_lineage, meta_.integer(meta_name::left_lineage));
+    SL_TRY(const bool keepsakes, keepsakes_.any());
+    const bool left = left_lineage != 0 || keepsakes;
     std::set<ByteVector, BytesLess> named;
     if (!rows.states.empty()) {
       SL_TRY(read_state_part(

@@ -26,6 +26,16 @@ Result<void> Keepsakes::add(const std::string& table, Bytes key) {
   return statement->run();
 }
 
+Result<void> Keepsakes::clear() {
+  SL_TRY(const bool some, any());
+  if (!some) {
+    return {};
+  }
+  rewind();
+  SL_TRY(connection_.execute("DELETE FROM syncline_keepsakes"));
+  return meta_.set(meta_name::keepsakes, ValueView::of(std::int64_t{0}));
+}
+
 void Keepsakes::rewind() {
   at_ = Row();
   name_ = ReplicaId();

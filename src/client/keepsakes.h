@@ -27,6 +27,7 @@ class Keepsakes {
   Result<bool> any();
   // Naming a row twice is naming it once.
   Result<void> add(const std::string& table, Bytes key);
+  Result<void> clear();
   // A new connection: nothing is on its way, and the first row is next.
   void rewind();
   // The next row for the part that is being made; nothing when there is none, or while another part

@@ -258,7 +258,7 @@ void ClientSession::handle(Instant now, Welcome&& m) {
   }
   effects_.emplace_back(effect::SaveWelcome{facts_.lineage, facts_.epoch, facts_.cursor,
                                             facts_.acknowledged, facts_.acknowledged_time,
-                                            rescan || forgot});
+                                            rescan || forgot, m.may_write});
   heartbeat_ = {std::clamp<std::int64_t>(m.heartbeat_ms, 50, 60'000)};
   may_write_ = m.may_write;
   push_.start_at(m.known_sequence);

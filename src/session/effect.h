@@ -91,6 +91,7 @@ struct SaveWelcome {
   ChangeSequence acknowledged;
   std::uint64_t acknowledged_time = 0;  // of that change's stamp; zero for none
   bool rescans = false;                 // rows are compared next
+  bool may_write = true;
 };
 struct CorrectClock {
   std::int64_t offset_ms = 0;

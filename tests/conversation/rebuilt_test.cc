@@ -122,6 +122,57 @@ TEST_CASE("what is told to the new server survives cuts and ends of the process"
   CHECK(late.text("SELECT count(*) FROM notes") == "3000");
 }
 
+TEST_CASE("a server that is lost again while it is being told takes nothing with it") {
+  ConversationWorld world("rebuilt_compared");
+  Device gone(world, "gone.db", 1);
+  Device kept(world, "kept.db", 2);
+  track(gone);
+  track(kept);
+  gone.start();
+  kept.start();
+  insert(gone, 1, "kept");
+  check_agreed(world, {&gone, &kept});
+  gone.close();
+  rebuild(world);
+  // The connection breaks before anything was told.
+  kept.before_frame = [&](Bytes frame) {
+    if (std::holds_alternative<RangeRows>(*decode_message(frame))) {
+      kept.online = false;
+      kept.frames_left = 0;
+    }
+  };
+  world.advance(60'000);
+  kept.before_frame = nullptr;
+  REQUIRE(kept.engine->counts()->pending > 0);
+  rebuild(world);
+  kept.online = true;
+  world.advance(90'000);
+  check_converged(world, {&kept});
+  CHECK(kept.text(all_notes) == "1:kept:-:0");
+  Device late(world, "late.db", 3);
+  track(late);
+  late.start();
+  check_converged(world, {&kept, &late});
+}
+
+TEST_CASE("who may only read brings nothing and takes the new server's rows") {
+  ConversationWorld world("rebuilt_reader");
+  Device gone(world, "gone.db", 1);
+  Device reader(world, "reader.db", 2);
+  track(gone);
+  track(reader);
+  gone.start();
+  reader.start();
+  insert(gone, 1, "lost");
+  check_agreed(world, {&gone, &reader});
+  gone.close();
+  world.rights.may_write = false;
+  rebuild(world);
+  check_converged(world, {&reader});
+  CHECK(reader.text("SELECT count(*) FROM notes") == "0");
+  CHECK(reader.engine->counts()->pending == 0);
+}
+
 TEST_CASE("several replicas tell the same, and it is taken in once") {
   ConversationWorld world("rebuilt_several");
   Device gone(world, "gone.db", 1);
