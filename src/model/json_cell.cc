@@ -43,11 +43,11 @@ void diff_objects(JsonEdit& out, const JsonPath& path, const Json& before, const
     below.emplace_back(name);
     if (new_value == nullptr) {
       out.push_back({std::move(below), FieldKind::deleted, {}});
-    } else if (old_value == nullptr) {
-      add_new(out, below, *new_value);
-    } else if (old_value->object() != nullptr && new_value->object() != nullptr) {
+    } else if (old_value != nullptr && old_value->object() != nullptr &&
+               new_value->object() != nullptr) {
       diff_objects(out, below, *old_value, *new_value);
-    } else if (write_canonical_json(*old_value) != write_canonical_json(*new_value)) {
+    } else if (old_value == nullptr ||
+               write_canonical_json(*old_value) != write_canonical_json(*new_value)) {
       add_new(out, below, *new_value);
     }
   }
