@@ -7,6 +7,7 @@ import time
 import unittest
 
 from case import PATIENCE_S, PROGRAM, Case
+from wire import Line
 
 
 class Care(Case):
@@ -61,6 +62,41 @@ class Care(Case):
         (repeated,) = self.run_it("import", "--db", self.path("phone"), "--pending",
                                   self.path("unsent"))
         self.assertEqual((repeated["changes"], repeated["repeated"]), (0, 1))
+
+    def test_what_a_lost_server_held_comes_back_from_whoever_has_it(self):
+        server, url = self.serve("--demo")
+        for name in ("phone", "laptop"):
+            self.device(name, "--column", "n=counter")
+        self.put("phone", "a", body="by the phone", n=1)
+        self.put("phone", "b", body="too", n=2)
+        self.sync("phone", url)
+        self.sync("laptop", url)
+        self.put("phone", "a", n=7)  # not sent, and the phone is away
+        held = self.rows("laptop")
+        server.send_signal(signal.SIGTERM)
+        server.wait(PATIENCE_S)
+        server, url = self.serve("--demo", data="anew")
+        self.sync("laptop", url)
+        self.assertEqual(self.rows("laptop"), held)
+        self.assertEqual(self.status("laptop")["pending"], 0)
+        line = Line(int(url.rsplit(":", 1)[1]))
+        self.addCleanup(line.close)
+        _, _, body = line.ask("POST", "/api/sync/v2?workspace=team",
+                              ["Content-Type: application/json"],
+                              b'{"lastKnownServerVersion": 0, "deviceId": "till"}')
+        told = {change["entityId"]: change["data"] for change in json.loads(body)["newChanges"]}
+        self.assertEqual(told, held)
+        self.sync("phone", url)
+        self.sync("laptop", url)
+        self.assertEqual(self.rows("laptop"), {**held, "a": {"body": "by the phone", "n": 7}})
+        self.assertEqual(self.rows("phone"), self.rows("laptop"))
+        server.send_signal(signal.SIGTERM)
+        server.wait(PATIENCE_S)
+        log = self.run_it("server-log", "--data", self.path("anew"), "--workspace", "team")
+        self.assertEqual([(row["type"], row["entity_id"]) for row in log[:2]],
+                         [("CREATED", "a"), ("CREATED", "b")])
+        dump = self.run_it("server-dump", "--data", self.path("anew"), "--workspace", "team")
+        self.assertEqual({row["kind"] for row in dump[0]["tables"]["notes"]}, {"put"})
 
     def test_a_live_process_goes_on_though_another_resyncs_its_database(self):
         _, url = self.serve("--demo")
