@@ -91,7 +91,8 @@ TEST_CASE("a sum that passes 64 bits on the way and comes back is exact") {
 TEST_CASE("one real part makes the sum real") {
   CHECK(sum(Value::integer(1), {Value::real(0.5)}) == Value::real(1.5));
   CHECK(sum(Value::real(2), {Value::integer(1)}) == Value::real(3));
-  CHECK(sum(Value::real(INFINITY), {Value::real(-INFINITY)}) == Value());
+  CHECK(sum(Value::real(std::numeric_limits<double>::infinity()),
+            {Value::real(-std::numeric_limits<double>::infinity())}) == Value());
 }
 
 TEST_CASE("a base that is no number counts as zero once something was counted") {
@@ -113,7 +114,7 @@ TEST_CASE("a step leads from the old number to the new one") {
   CHECK(!step(Value::integer(least), Value::integer(0)));
   CHECK(!step(Value::text("1"), Value::integer(2)));
   CHECK(!step(Value::integer(1), Value()));
-  CHECK(!step(Value::integer(1), Value::real(INFINITY)));
+  CHECK(!step(Value::integer(1), Value::real(std::numeric_limits<double>::infinity())));
 }
 
 TEST_CASE("a counter's edit reads back as it was written, and its bytes are pinned") {

@@ -17,7 +17,7 @@ constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min();
 std::vector<Value> rising_values() {
   return {Value(),
           Value::real(std::nan("")),
-          Value::real(-INFINITY),
+          Value::real(-std::numeric_limits<double>::infinity()),
           Value::real(-9223372036854777856.0),
           Value::integer(least),
           Value::real(-9223372036854775808.0),
@@ -38,7 +38,7 @@ std::vector<Value> rising_values() {
           Value::integer(most - 1),
           Value::integer(most),
           Value::real(9223372036854775808.0),
-          Value::real(INFINITY),
+          Value::real(std::numeric_limits<double>::infinity()),
           Value::text(""),
           Value::text(std::string_view("\0", 1)),
           Value::text("a"),

@@ -8,7 +8,9 @@ class TcpStream final : public ByteStream {
   explicit TcpStream(boost::asio::ip::tcp::socket socket) : socket_(std::move(socket)) {}
 
   void handshake(StreamDone done) override {
-    boost::asio::post(socket_.get_executor(),
+    // Every socket here is an io_context's.
+    auto& context = static_cast<boost::asio::io_context&>(socket_.get_executor().context());
+    boost::asio::post(context,
                       [d = std::move(done)]() mutable { d(boost::system::error_code(), 0); });
   }
   void read_some(boost::asio::mutable_buffer into, StreamDone done) override {
