@@ -112,7 +112,7 @@ class Pair {
   bool step() {
     const bool open = !plain_.connection().autocommit();
     const std::string sql =
-        random_.chance(open ? 1 : 1, open ? 4 : 3) ? control(random_, open) : maker_.statement();
+        random_.chance(1, open ? 4 : 3) ? control(random_, open) : maker_.statement();
     if (refused_by_tracking(sql)) {
       return true;
     }
