@@ -50,7 +50,7 @@ struct ScratchFolder {
 
 class Device final : public ReplicaLink {
  public:
-  Device(ConversationWorld& world, std::string path, std::uint64_t seed,
+  Device(ConversationWorld& world, const std::string& path, std::uint64_t seed,
          ClientOptions options = {});
   ~Device() override;
 
@@ -323,7 +323,7 @@ class ConversationWorld {
   }
 };
 
-inline Device::Device(ConversationWorld& in, std::string file, std::uint64_t with_seed,
+inline Device::Device(ConversationWorld& in, const std::string& file, std::uint64_t with_seed,
                       ClientOptions with_options)
     : world(in), path(in.folder.file(file)), seed(with_seed), options(std::move(with_options)) {
   clock.follows = &in.time;

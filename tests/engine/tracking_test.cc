@@ -83,7 +83,9 @@ TEST_CASE("every shape of table is captured and told, and comes over as it is") 
       {"CREATE TABLE t(k TEXT PRIMARY KEY)", "INSERT INTO t VALUES('x'), ('y')"},
       {"CREATE TABLE t(k TEXT PRIMARY KEY COLLATE NOCASE, a)", "INSERT INTO t VALUES('X', 1)"},
   };
-  for (const auto& [create, insert] : shapes) {
+  for (const auto& shape : shapes) {
+    const std::string create = shape.first;
+    const std::string insert = shape.second;
     // Rows that stood before tracking, and rows written after it.
     for (const bool before : {true, false}) {
       CAPTURE(create);

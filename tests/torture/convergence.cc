@@ -306,7 +306,7 @@ class World {
     if (random_.chance(1, 4)) {
       return edit_document(replica);
     }
-    const std::string sql = statement();
+    std::string sql = statement();
     (void)replica.run(sql);
     return sql;
   }
