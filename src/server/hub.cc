@@ -326,7 +326,8 @@ Result<void> Hub::admit(ConnectionId id, Peer& peer, std::vector<ByteVector> par
          relayed ? workspace.admit_relayed(hello, rights, std::move(parts), clock_->now_ms())
                  : workspace.admit(hello, rights, std::move(parts), clock_->now_ms()));
   if (!admitted.logged.empty()) {
-    kept.assign(1, std::move(admitted.logged));
+    kept.clear();
+    kept.push_back(std::move(admitted.logged));
   }
   peer.is_refused = admitted.admission == Admission::skewed ||
                     admitted.admission == Admission::diverged ||
