@@ -423,6 +423,7 @@ Result<bool> Apply::fast_put(Incoming& incoming, RowReader& reader) {
 
 // The same for a living row that comes with clocks of its own, as a snapshot's do.
 Result<bool> Apply::fast_state(Incoming& incoming, RowReader& reader) {
+  SL_CHECK(incoming.access != nullptr);
   if (!reader.alive()) {
     return false;
   }
@@ -483,6 +484,7 @@ Result<bool> Apply::fast_state(Incoming& incoming, RowReader& reader) {
 
 // Cells of a living row: each one that is newer than what stands is written.
 Result<bool> Apply::fast_set(Incoming& incoming, RowReader& reader) {
+  SL_CHECK(incoming.access != nullptr);
   TableAccess& access = *incoming.access;
   const TrackedTable& table = access.table();
   SL_TRY(const std::optional<RowId> row, access.find_row(reader.key()));

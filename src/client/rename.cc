@@ -102,7 +102,10 @@ Result<CellState> renamed_cell(const Renaming& how, std::string_view table, Byte
     entry.cleared = how.stamp(entry.cleared);
   }
   auto out = cell_of(cell.column, content);
-  return out.has_value() ? std::move(*out) : cell;
+  if (out.has_value()) {
+    return std::move(*out);
+  }
+  return cell;
 }
 
 Result<RowState> renamed_state(const Renaming& how, std::string_view table, Bytes key,

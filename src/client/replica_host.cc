@@ -375,8 +375,8 @@ Result<void> ReplicaHost::perform(Instant /*now*/, const effect::BeginRescan& /*
 }
 
 Result<void> ReplicaHost::perform(Instant now, const effect::CompareRanges& e) {
-  SL_TRY(std::vector<ByteVector> differing, parts_.engine->compare_ranges(e.digests));
-  session_.on_compared(now, std::move(differing));
+  SL_TRY(const std::vector<ByteVector> differing, parts_.engine->compare_ranges(e.digests));
+  session_.on_compared(now, differing);
   return {};
 }
 

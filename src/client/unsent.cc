@@ -61,7 +61,8 @@ Result<void> Unsent::enter(const OutboxChange& outgoing) {
   one.stamp = change.stamp;
   one.schema_version = change.schema_version;
   for (RowEdit& edit : change.edits) {
-    one.edits.assign(1, std::move(edit));
+    one.edits.clear();
+    one.edits.push_back(std::move(edit));
     const ByteVector encoded = encode_change(one);
     insert.bind_text(1, one.edits[0].table)
         .bind_blob(2, one.edits[0].key.view())

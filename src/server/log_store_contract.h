@@ -228,6 +228,7 @@ inline void lineages(LogStore& store) {
 inline void many_workspaces(LogStore& store) {
   REQUIRE(store.begin().has_value());
   std::vector<WorkspaceId> ids;
+  ids.reserve(20);
   for (int i = 0; i < 20; ++i) {
     ids.push_back(store.create_workspace("w" + std::to_string(i))->id);
   }
@@ -280,6 +281,7 @@ inline void identities_after_trim(LogStore& store) {
   CHECK(store.commit().has_value());
 }
 
+// NOLINTNEXTLINE(readability-function-size): CHECK and REQUIRE are many statements
 inline void names(LogStore& store) {
   REQUIRE(store.begin().has_value());
   const WorkspaceId a = store.create_workspace("a")->id;

@@ -424,7 +424,7 @@ void ClientSession::on_frame(Instant now, Bytes frame) {
   if (!std::holds_alternative<Heartbeat>(*message)) {
     progress_at_ = now;
   }
-  std::visit([&](auto&& m) { handle(now, std::move(m)); }, std::move(*message));
+  std::visit([&](auto&& m) { handle(now, std::forward<decltype(m)>(m)); }, std::move(*message));
 }
 
 // --- Push

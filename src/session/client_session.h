@@ -105,7 +105,7 @@ class ClientSession {
   void on_applied(Instant now, ServerVersion cursor, const Digest& digest);
   // `token` is the applied page's.
   void on_page_applied(Instant now, ByteVector token, const Digest& digest);
-  void on_compared(Instant now, std::vector<ByteVector> differing);
+  void on_compared(Instant now, const std::vector<ByteVector>& differing);
   void on_adopted(Instant now, const Digest& digest);
   void on_facts(Instant now, ReplicaFacts facts);
   // Everything that was known of the replica is void, the cursor too: greets the server anew.

@@ -160,7 +160,7 @@ void ClientSession::handle(Instant now, RangeDigests&& m) {
   }
 }
 
-void ClientSession::on_compared(Instant now, std::vector<ByteVector> differing) {
+void ClientSession::on_compared(Instant now, const std::vector<ByteVector>& differing) {
   busy_ = false;
   if (phase_ != Phase::rescan || !comparing_) {
     pull();

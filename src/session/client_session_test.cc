@@ -41,7 +41,7 @@ struct Talk {
   // Others' changes that wait to be relayed.
   std::vector<ByteVector> relays;
 
-  explicit Talk(ClientOptions options = {}, ReplicaFacts facts = some_facts())
+  explicit Talk(const ClientOptions& options = {}, ReplicaFacts facts = some_facts())
       : session({&clock, &random}, options) {
     session.start(now, std::move(facts), "token");
     take();

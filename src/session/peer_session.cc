@@ -144,7 +144,7 @@ void PeerSession::on_frame(Instant now, Bytes frame) {
     refuse(Refusal::malformed, "a " + std::string(message_name(*message)) + " at the wrong time");
     return;
   }
-  std::visit([&](auto&& m) { handle(now, std::move(m)); }, std::move(*message));
+  std::visit([&](auto&& m) { handle(now, std::forward<decltype(m)>(m)); }, std::move(*message));
 }
 
 void PeerSession::handle(Instant /*now*/, Refused&& m) {

@@ -177,7 +177,7 @@ void ServerSession::on_frame(Instant now, Bytes frame) {
            "a " + std::string(message_name(*message)) + " at the wrong time");
     return;
   }
-  std::visit([&](auto&& m) { handle(now, std::move(m)); }, std::move(*message));
+  std::visit([&](auto&& m) { handle(now, std::forward<decltype(m)>(m)); }, std::move(*message));
 }
 
 // --- Handshake
