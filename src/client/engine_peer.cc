@@ -168,6 +168,12 @@ Result<Engine::PeerChanges> Engine::relays(LocalVersion from, std::size_t bytes_
 
 Result<ByteVector> Engine::next_keepsakes(bool first, std::size_t bytes_max) {
   SL_TRY(require_replica());
+  // Asked after every write; nearly never is there anything.
+  SL_TRY(const bool some, keepsakes_.any());
+  if (!some) {
+    end_call();
+    return ByteVector();
+  }
   // A name of its own for each part: that of nobody.
   Stamp stamp{1, ReplicaId::draw(*parts_.random)};
   RowWriter rows(stamp.replica);
