@@ -85,18 +85,23 @@ Result<bool> Catalog::is_initialised() {
   return statement->step();
 }
 
+Result<bool> Catalog::is_of_this_version() {
+  SL_TRY(const auto format,
+         connection_.query_int("SELECT value FROM syncline_meta WHERE name='format'"));
+  if (format.has_value() && *format > own_schema_format) {
+    return Error(ErrorCode::unsupported,
+                 "this database was written by a newer version of syncline (format " +
+                     std::to_string(*format) + ", this one knows " +
+                     std::to_string(own_schema_format) + "): upgrade this program");
+  }
+  return format.has_value();
+}
+
 Result<void> Catalog::create_own_tables() {
   SL_TRY(const bool exists, is_initialised());
   if (exists) {
-    SL_TRY(const auto format,
-           connection_.query_int("SELECT value FROM syncline_meta WHERE name='format'"));
-    if (format.has_value() && *format > own_schema_format) {
-      return Error(ErrorCode::unsupported,
-                   "this database was written by a newer version of syncline (format " +
-                       std::to_string(*format) + ", this one knows " +
-                       std::to_string(own_schema_format) + "): upgrade this program");
-    }
-    if (format.has_value()) {
+    SL_TRY(const bool complete, is_of_this_version());
+    if (complete) {
       return {};
     }
   }

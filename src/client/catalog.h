@@ -98,6 +98,8 @@ class Catalog {
   Result<void> create_own_tables();
   // True once the database has our tables.
   Result<bool> is_initialised();
+  // Of those tables: that they are complete. Fails as create_own_tables() does.
+  Result<bool> is_of_this_version();
 
   // Starts syncing a table. Does not look at its rows: the engine captures those.
   Result<TableId> track(const std::string& table, const TrackOptions& options);

@@ -46,7 +46,7 @@ Result<void> make_collection(Engine& engine, const std::string& name) {
                                                   " bytes and no NUL");
   }
   const Connection connection = engine.connection();
-  SL_TRY(Savepoint savepoint, Savepoint::open(connection));
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(connection));
   SL_TRY(const bool exists, is_collection(connection, name));
   if (!exists) {
     SL_TRY(connection.execute("CREATE TABLE main." + quote_identifier(name) +

@@ -166,6 +166,7 @@ Result<void> Conflicts::write_cell(const ConflictRow& row, const Value& value) {
 
 Result<void> Conflicts::resolve(const std::string& id, Resolution how, const ValueView& value,
                                 const ReplicaId& own) {
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(connection_));
   SL_TRY(const std::optional<ConflictRow> row, find(id));
   if (!row.has_value()) {
     return Error(ErrorCode::not_found, "there is no conflict '" + id + "'");
@@ -174,7 +175,6 @@ Result<void> Conflicts::resolve(const std::string& id, Resolution how, const Val
     return Error(ErrorCode::already_exists, "conflict '" + id + "' is resolved already");
   }
   SL_TRY(const Value chosen, chosen_value(*row, how, value, own));
-  SL_TRY(Savepoint savepoint, Savepoint::open(connection_));
   SL_TRY(write_cell(*row, chosen));
   SL_TRY(
       Statement close,

@@ -254,7 +254,7 @@ void Documents::keep(Opened& opened) {
 
 Result<void> Documents::edit(const Place& place, DocKind kind,
                              FunctionRef<Result<void>(DocRecorder& recorder)> work) {
-  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
   SL_TRY(Opened opened, open(place));
   if (opened.document.kind != kind && kind == DocKind::text) {
     return Error(ErrorCode::invalid_argument,

@@ -108,7 +108,12 @@ Result<std::unique_ptr<Engine>> Engine::attach(const Parts& parts) {
 }
 
 Result<void> Engine::initialise() {
-  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(const bool done, is_replica());
+  if (done) {
+    // Asked before much else: it must not wait for whoever writes.
+    return load_identity();
+  }
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
   SL_TRY(catalog_.create_own_tables());
   SL_TRY(const auto own,
          parts_.connection.query_int("SELECT 1 FROM syncline_replicas WHERE id = 1"));
@@ -122,6 +127,21 @@ Result<void> Engine::initialise() {
   }
   SL_TRY(savepoint.release());
   return load_identity();
+}
+
+Result<bool> Engine::is_replica() {
+  SL_TRY(const bool exists, catalog_.is_initialised());
+  if (!exists) {
+    return false;
+  }
+  // One of a newer version is refused there, and nothing is written.
+  SL_TRY(const bool complete, catalog_.is_of_this_version());
+  if (!complete) {
+    return false;
+  }
+  SL_TRY(const auto own,
+         parts_.connection.query_int("SELECT 1 FROM syncline_replicas WHERE id = 1"));
+  return own.has_value();
 }
 
 Result<void> Engine::load_identity() {
@@ -139,7 +159,7 @@ Result<ReplicaId> Engine::replica() {
 
 Result<void> Engine::track(const std::string& name, const TrackOptions& options) {
   SL_TRY(initialise());
-  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
   // A tracking that failed or was rolled back may be remembered still.
   catalog_.drop_cache();
   SL_TRY(const TrackedTable* known, catalog_.find(name));
@@ -153,7 +173,7 @@ Result<void> Engine::track(const std::string& name, const TrackOptions& options)
 }
 
 Result<void> Engine::untrack(const std::string& table) {
-  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
   SL_TRY(catalog_.untrack(table));
   clocks_.forget();
   return savepoint.release();
@@ -219,11 +239,15 @@ Result<ApplyReport> Engine::applying(std::size_t bytes_expected,
   const bool nested = !parts_.connection.autocommit();
   ApplyReport report;
   const auto run = [&]() -> Result<void> {
+    if (nested) {
+      // What the application's open transaction wrote is older than what comes now.
+      const Catalog::Hold hold(catalog_);
+      SL_TRY(capture_.flush());
+    }
+    SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
+    // Only now can nobody else change the schema.
     SL_TRY(catalog_.catch_up());
     const Catalog::Hold hold(catalog_);
-    // What the application's open transaction wrote is older than what comes now.
-    SL_TRY(capture_.flush());
-    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
     SL_TRY(apply_.begin(bytes_expected));
     SL_TRY(const std::int64_t acknowledged, meta_.integer(meta_name::acknowledged_time));
     rows_.set_acknowledged_time(static_cast<std::uint64_t>(acknowledged));

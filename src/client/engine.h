@@ -219,6 +219,7 @@ class Engine final : private Capture::Listener {
  private:
   explicit Engine(const Parts& parts);
 
+  Result<bool> is_replica();
   Result<void> load_identity();
   Result<void> require_replica();
   // Runs `work` in a transaction of its own (or as a part of the application's), with `apply_`
@@ -249,6 +250,8 @@ class Engine final : private Capture::Listener {
   // As merging sees it; of a table that is not tracked, what is held of the row.
   Result<RowState> state_of_row(const std::string& table, Bytes key);
   Result<void> keep_newest_state();
+  Result<void> restamp_unsent(ChangeSequence after);
+  Result<void> drop_what_came();
   Result<std::uint64_t> newest_time_before(LocalVersion kept, const std::set<std::uint64_t>& moved);
   Result<void> merge_again(const std::vector<LocalVersion>& versions);
   Result<void> freeze_own();

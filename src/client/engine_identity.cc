@@ -145,9 +145,23 @@ Result<std::uint64_t> Engine::newest_time_before(LocalVersion kept,
 
 Result<void> Engine::restamp(ChangeSequence after) {
   SL_TRY(require_replica());
+  const auto run = [&]() -> Result<void> {
+    SL_TRY(Savepoint whole, Savepoint::to_write(parts_.connection));
+    SL_TRY(restamp_unsent(after));
+    return whole.release();
+  };
+  auto done = run();
+  forget_all();
+  sums_.forget();
+  end_call();
+  SL_TRY(std::move(done));
+  return settle_held();
+}
+
+Result<void> Engine::restamp_unsent(ChangeSequence after) {
   LocalVersion kept;
   const auto run = [&]() -> Result<void> {
-    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(schema_change_.freeze_outbox());
     SL_TRY(clocks_.fold());
     SL_TRY(kept, version_of(after));
@@ -195,15 +209,18 @@ Result<void> Engine::restamp(ChangeSequence after) {
   end_call();
   SL_TRY(std::move(done));
   SL_TRY(const std::vector<LocalVersion> moved, own_frozen_after(parts_.connection, kept));
-  SL_TRY(merge_again(moved));
-  return settle_held();
+  return merge_again(moved);
 }
 
 // Lives have other stamps now: of two rows that cannot stand together another one may be older.
 Result<void> Engine::settle_held() {
   for (int round = 0; round < 8; ++round) {
-    SL_TRY(const std::uint64_t installed, retry_held());
-    if (installed == 0) {
+    const auto installed = retry_held();
+    if (!installed && installed.error().code() == ErrorCode::busy) {
+      break;  // what was to be done is done; held rows are tried again after the next commit
+    }
+    SL_TRY(installed);
+    if (*installed == 0) {
       break;
     }
   }
@@ -341,7 +358,7 @@ Result<void> Engine::count_before(const RowEdit& edit, LocalVersion version, Old
 Result<void> Engine::reidentify(const effect::Reidentify& how) {
   SL_TRY(require_replica());
   const auto run = [&]() -> Result<void> {
-    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(clocks_.catch_up());
     SL_TRY(const ChangeSequence common, common_with_original(how));
     SL_TRY(const LocalVersion kept, version_of(common));

@@ -223,7 +223,7 @@ Result<ByteVector> Engine::next_keepsakes(bool first, std::size_t bytes_max) {
 
 Result<void> Engine::finish_relay(const effect::FinishRelay& settled) {
   SL_TRY(require_replica());
-  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
   SL_TRY(const bool was_keepsake, keepsakes_.settled(settled.replica));
   if (was_keepsake) {
     SL_TRY(savepoint.release());

@@ -41,7 +41,7 @@ Result<Digest> sum_of(Statement& select) {
 Result<void> Engine::begin_rescan() {
   SL_TRY(require_replica());
   const auto run = [&]() -> Result<void> {
-    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(meta_.set(meta_name::wants_rescan, ValueView::of(std::int64_t{1})));
     SL_TRY(parts_.connection.execute(index_sql));
     SL_TRY(index_rows());

@@ -55,16 +55,36 @@ Result<ByteVector> Engine::resync() {
   // What somebody wrote without the extension is work, too.
   SL_TRY(rescan());
   SL_TRY(ByteVector file, salvage("resync"));
-  // Nobody deleted these rows: neither capture nor the application's triggers and foreign keys are
-  // to see them go.
+  // One transaction: nobody sees the tables without the work that stays, and nothing that ends us
+  // in between leaves them so.
+  const auto run = [&]() -> Result<void> {
+    SL_TRY(Savepoint whole, Savepoint::to_write(parts_.connection));
+    SL_TRY(drop_what_came());
+    SL_TRY(const LocalVersion acknowledged, outbox_.acknowledged());
+    SL_TRY(const std::vector<LocalVersion> kept, kept_changes(acknowledged));
+    SL_TRY(merge_again(kept));
+    return whole.release();
+  };
+  auto done = run();
+  tables_.release();
+  forget_all();
+  sums_.forget();
+  told_sequence_ = ChangeSequence(0);
+  end_call();
+  SL_TRY(std::move(done));
+  SL_TRY(settle_held());
+  return file;
+}
+
+// Nobody deleted these rows: neither capture nor the application's triggers and foreign keys are to
+// see them go.
+Result<void> Engine::drop_what_came() {
   const bool had_triggers = parts_.connection.set_triggers(false);
   const bool had_keys = parts_.connection.set_foreign_keys(false);
   capture_.set_tapped(!had_triggers);
   const auto drop = [&]() -> Result<void> {
-    SL_TRY(Transaction transaction, Transaction::begin(parts_.connection));
     SL_TRY(freeze_own());
-    SL_TRY(drop_everything());
-    return transaction.commit();
+    return drop_everything();
   };
   auto dropped = drop();
   capture_.set_tapped(true);
@@ -73,15 +93,7 @@ Result<ByteVector> Engine::resync() {
   tables_.release();
   forget_all();
   sums_.forget();
-  extract_.forget();
-  told_sequence_ = ChangeSequence(0);
-  end_call();
-  SL_TRY(std::move(dropped));
-  SL_TRY(const LocalVersion acknowledged, outbox_.acknowledged());
-  SL_TRY(const std::vector<LocalVersion> kept, kept_changes(acknowledged));
-  SL_TRY(merge_again(kept));
-  SL_TRY(settle_held());
-  return file;
+  return dropped;
 }
 
 // Own changes no longer depend on the tables. Acknowledged ones stay, too: they heal a server that

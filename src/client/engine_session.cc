@@ -39,7 +39,11 @@ constexpr std::size_t salvage_bytes_max = std::size_t{64} << 20U;
 
 Result<void> Engine::open_session(const std::string& workspace) {
   SL_TRY(require_replica());
-  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
+  // Whoever had the conversation before may have given the file another name.
+  origins_.forget();
+  SL_TRY(load_identity());
+  told_sequence_ = ChangeSequence(0);
   SL_TRY(const std::string known, meta_.text(meta_name::workspace));
   if (!known.empty() && known != workspace) {
     return Error(ErrorCode::invalid_argument,
@@ -185,7 +189,7 @@ Result<void> Engine::set_acknowledged(ChangeSequence sequence, std::uint64_t tim
 
 Result<void> Engine::acknowledge(ChangeSequence through) {
   SL_TRY(require_replica());
-  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
   SL_TRY(const LocalVersion version, version_of(through));
   SL_TRY(outbox_.acknowledge(version));
   SL_TRY(savepoint.release());
@@ -195,7 +199,7 @@ Result<void> Engine::acknowledge(ChangeSequence through) {
 
 Result<void> Engine::save_welcome(const effect::SaveWelcome& welcome) {
   SL_TRY(require_replica());
-  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
   SL_TRY(check_not_resynced());
   SL_TRY(const ByteVector lineage, meta_.blob(meta_name::lineage));
   if (!equal_bytes(lineage, welcome.lineage.view())) {
@@ -252,7 +256,7 @@ Result<void> Engine::keep_newest_state() {
 
 Result<void> Engine::finish_snapshot(ServerVersion cursor) {
   SL_TRY(require_replica());
-  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
   SL_TRY(check_not_resynced());
   SL_TRY(meta_.set(meta_name::snapshot_token, ValueView::blob({})));
   SL_TRY(meta_.set(meta_name::wants_rescan, number(0)));
@@ -270,7 +274,7 @@ Result<ByteVector> Engine::salvage(const std::string& reason) {
   }
   SL_TRY(ByteVector file, export_pending());
   if (file.size() <= salvage_bytes_max) {
-    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(meta_.set(meta_name::salvage, ValueView::blob(file)));
     SL_TRY(meta_.set(meta_name::salvage_reason, ValueView::of(std::string_view(reason))));
     SL_TRY(savepoint.release());

@@ -145,7 +145,7 @@ Result<std::vector<OutboxChange>> Engine::outbox(LocalVersion after, std::size_t
 
 Result<void> Engine::acknowledge(LocalVersion through) {
   SL_TRY(require_replica());
-  SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
   SL_TRY(outbox_.acknowledge(through));
   SL_TRY(savepoint.release());
   end_call();
@@ -301,16 +301,19 @@ Result<void> Engine::alter_begin() {
 Result<void> Engine::alter_commit() {
   SL_TRY(require_replica());
   tables_.release();
-  {
-    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  const auto run = [&]() -> Result<void> {
+    SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(schema_change_.adapt());
-    SL_TRY(savepoint.release());
-  }
-  SL_TRY(applying(0, [&](ApplyReport& report) -> Result<void> {
-    SL_TRY(place_waiting_cells(report));
-    SL_TRY(apply_.retry_held("", report));
-    return {};
-  }));
+    SL_TRY(applying(0, [&](ApplyReport& report) -> Result<void> {
+      SL_TRY(place_waiting_cells(report));
+      SL_TRY(apply_.retry_held("", report));
+      return {};
+    }));
+    return savepoint.release();
+  };
+  auto done = run();
+  forget_all();
+  SL_TRY(std::move(done));
   return schema_change_.end();
 }
 
@@ -367,7 +370,7 @@ Result<std::uint64_t> Engine::rescan() {
   SL_TRY(require_replica());
   std::uint64_t found = 0;
   const auto run = [&]() -> Result<void> {
-    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(clocks_.catch_up());
     SL_TRY(const std::vector<const TrackedTable*> tables, catalog_.all());
     for (const TrackedTable* table : tables) {
@@ -402,7 +405,7 @@ Result<std::uint64_t> Engine::rescan() {
 Result<void> Engine::collect_garbage(std::int64_t horizon_ms) {
   SL_TRY(require_replica());
   const auto run = [&]() -> Result<void> {
-    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(clocks_.fold());
     SL_TRY(clocks_.drop_tombs(static_cast<std::uint64_t>(std::max<std::int64_t>(horizon_ms, 0))
                               << Stamp::counter_bits));

@@ -80,12 +80,14 @@ Result<Change> RejectedChanges::read(std::int64_t id) {
 }
 
 Result<void> RejectedChanges::retry(std::int64_t id) {
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(connection_));
   SL_TRY(const Change change, read(id));
-  return retry(id, change.edits);
+  SL_TRY(retry(id, change.edits));
+  return savepoint.release();
 }
 
 Result<void> RejectedChanges::retry(std::int64_t id, std::span<const RowEdit> edits) {
-  SL_TRY(Savepoint savepoint, Savepoint::open(connection_));
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(connection_));
   for (const RowEdit& edit : edits) {
     SL_TRY(redo(edit));
   }

@@ -22,6 +22,11 @@ Result<void> SchemaChange::begin() {
     return Error(ErrorCode::already_exists,
                  "a schema change is running already: finish it with syncline_alter_commit()");
   }
+  is_outermost_ = connection_.autocommit();
+  if (is_outermost_) {
+    // It reads before it writes, and must not find that somebody else wrote in between.
+    SL_TRY(connection_.execute("BEGIN IMMEDIATE"));
+  }
   SL_TRY(connection_.execute("SAVEPOINT syncline_alter"));
   const auto prepare = [&]() -> Result<void> {
     SL_TRY(freeze_outbox());
@@ -37,7 +42,8 @@ Result<void> SchemaChange::begin() {
   };
   auto prepared = prepare();
   if (!prepared) {
-    (void)connection_.execute("ROLLBACK TO syncline_alter; RELEASE syncline_alter");
+    (void)connection_.execute(is_outermost_ ? "ROLLBACK"
+                                            : "ROLLBACK TO syncline_alter; RELEASE syncline_alter");
     return prepared;
   }
   active_ = true;
@@ -157,7 +163,7 @@ Result<void> SchemaChange::end() {
   for (const auto& [id, root] : root_pages_) {
     SL_TRY(connection_.execute("DROP TABLE IF EXISTS " + keys_table(id)));
   }
-  SL_TRY(connection_.execute("RELEASE syncline_alter"));
+  SL_TRY(connection_.execute(is_outermost_ ? "COMMIT" : "RELEASE syncline_alter"));
   active_ = false;
   return {};
 }

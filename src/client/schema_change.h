@@ -48,6 +48,7 @@ class SchemaChange {
   Outbox& outbox_;
   Meta& meta_;
   bool active_ = false;
+  bool is_outermost_ = false;  // the transaction is ours alone
   std::map<TableId, std::int64_t> root_pages_;
 };
 

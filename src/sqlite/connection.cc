@@ -12,6 +12,10 @@ ErrorCode code_of(int result) {
   switch (result & 0xFF) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    // Lost races for the WAL's locks, and against others' changes of the schema, too often in a
+    // row: the same weather.
+    case SQLITE_PROTOCOL:
+    case SQLITE_SCHEMA:
       return ErrorCode::busy;
     case SQLITE_FULL:
       return ErrorCode::full;

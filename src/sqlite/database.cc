@@ -3,6 +3,22 @@
 #include "sqlite/api.h"
 
 namespace syncline {
+namespace {
+
+// Turning a file to WAL does not wait for others, whatever the busy timeout: whoever opens it first
+// at the same moment is in the way. To begin a transaction does wait for them.
+Result<void> write_ahead(Connection connection) {
+  constexpr int tries_max = 10;
+  for (int tries = 1;; ++tries) {
+    auto done = connection.execute("PRAGMA journal_mode=wal");
+    if (done || done.error().code() != ErrorCode::busy || tries == tries_max) {
+      return done;
+    }
+    SL_TRY(connection.execute("BEGIN IMMEDIATE; COMMIT"));
+  }
+}
+
+}  // namespace
 
 Result<Database> Database::open(const std::string& path, const OpenOptions& options) {
 #ifndef SYNCLINE_SQLITE_EXTENSION
@@ -25,12 +41,18 @@ Result<Database> Database::open(const std::string& path, const OpenOptions& opti
     // Before the first look at the file: a WAL without shared memory cannot be opened otherwise.
     SL_TRY(database->execute("PRAGMA locking_mode=exclusive"));
   }
-  if (!options.read_only) {
-    SL_TRY(database->execute("PRAGMA journal_mode=wal"));
+  if (!options.read_only && options.write_ahead) {
+    SL_TRY(write_ahead(database.connection()));
     SL_TRY(database->execute(options.synchronous_full ? "PRAGMA synchronous=full"
                                                       : "PRAGMA synchronous=normal"));
   }
   return database;
+}
+
+std::string vfs_of(Connection connection) {
+  sqlite3_vfs* vfs = nullptr;
+  sqlite3_file_control(connection.handle(), "main", SQLITE_FCNTL_VFS_POINTER, &vfs);
+  return vfs == nullptr ? "" : vfs->zName;
 }
 
 Result<Database> Database::open_memory() { return open(":memory:"); }

@@ -18,6 +18,8 @@ struct OpenOptions {
   std::string vfs;
   // Nobody else opens the file: needs no shared memory, which browser storage lacks.
   bool exclusive = false;
+  // Off for a file that is only there to be locked.
+  bool write_ahead = true;
 };
 
 // Owns one SQLite connection and closes it.
@@ -44,5 +46,8 @@ class Database {
   sqlite3* handle_ = nullptr;
   mutable Connection view_;
 };
+
+// Name of the VFS through which the connection reaches its main database.
+std::string vfs_of(Connection connection);
 
 }  // namespace syncline

@@ -41,8 +41,8 @@ void call(sqlite3_context* context, int count, sqlite3_value** values) {
     sqlite3_result_error(context, result.error().message().c_str(), -1);
     if (result.error().code() == ErrorCode::out_of_memory) {
       sqlite3_result_error_nomem(context);
-    } else if (result.error().code() == ErrorCode::too_large) {
-      sqlite3_result_error(context, result.error().message().c_str(), -1);
+    } else if (result.error().code() == ErrorCode::busy) {
+      sqlite3_result_error_code(context, SQLITE_BUSY);
     }
     return;
   }

@@ -10,9 +10,22 @@ Result<Savepoint> Savepoint::open(Connection connection) {
   return Savepoint(connection, is_outermost);
 }
 
+Result<Savepoint> Savepoint::to_write(Connection connection) {
+  if (!connection.autocommit()) {
+    return open(connection);
+  }
+  if (connection.in_write_transaction()) {
+    // A function of ours in an INSERT, say: what it did could not be committed before that ends.
+    return Error(ErrorCode::unsupported,
+                 "this cannot be done inside of a statement that writes: SELECT it by itself");
+  }
+  SL_TRY(connection.execute("BEGIN IMMEDIATE"));
+  return Savepoint(connection, true);
+}
+
 Result<void> Savepoint::release() {
   SL_CHECK(open_);
-  auto released = connection_.execute("RELEASE syncline");
+  auto released = connection_.execute(is_outermost_ ? "COMMIT" : "RELEASE syncline");
   if (!released) {
     rollback();
     return std::move(released).error();
@@ -27,8 +40,6 @@ void Savepoint::rollback() {
     // Some failures (disk full, I/O) have rolled everything back already; then these fail, and
     // there is nothing left to undo.
     if (is_outermost_) {
-      // Not by RELEASE, which is a commit: on a full disk that fails, too, and the transaction
-      // would stay open for ever.
       (void)connection_.execute("ROLLBACK");
       return;
     }

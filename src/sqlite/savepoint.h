@@ -7,11 +7,20 @@
 
 namespace syncline {
 
-// A nested transaction that rolls back unless told otherwise. Inside an application's transaction
-// it is a part of that one; outside it is a transaction of its own.
+// A transaction that rolls back unless told otherwise. Inside an application's transaction it is a
+// part of that one; outside it is a transaction of its own.
+//
+// There are two kinds, because SQLite lets nobody write who has read what is no longer the newest:
+// no waiting mends that, so whoever may write says so before it reads anything.
 class Savepoint {
  public:
+  // For reading alone: one snapshot, and never in a writer's way.
   static Result<Savepoint> open(Connection connection);
+  // For whoever may write. Outside of a transaction it waits for other writers, as long as the
+  // connection's busy timeout says, and fails with `busy` then; afterwards none of its statements
+  // is busy. Inside an application's it is no more than that one is: if that has read and not
+  // written yet, SQLite may refuse it the first write.
+  static Result<Savepoint> to_write(Connection connection);
   Savepoint(Savepoint&& other) noexcept
       : connection_(other.connection_),
         is_outermost_(other.is_outermost_),
@@ -21,7 +30,7 @@ class Savepoint {
   Savepoint& operator=(const Savepoint&) = delete;
   ~Savepoint() { rollback(); }
 
-  // After an error everything since open() is undone.
+  // After an error everything since the beginning is undone.
   Result<void> release();
   void rollback();
 
