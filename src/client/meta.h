@@ -74,8 +74,10 @@ inline constexpr std::string_view synced_version = "synced_version";
 inline constexpr std::string_view resyncs = "resyncs";
 inline constexpr std::string_view clock_offset_ms = "clock_offset_ms";
 inline constexpr std::string_view last_error = "last_error";
-// What a syncing process last said of itself, as JSON: the command line's.
+// What the process that leads the conversation last said of itself, as JSON (client/sync_state).
 inline constexpr std::string_view sync_state = "sync_state";
+// How often somebody who does not lead the conversation asked whoever does to look at once.
+inline constexpr std::string_view sync_wish = "sync_wish";
 }  // namespace meta_name
 
 }  // namespace syncline

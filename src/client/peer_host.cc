@@ -78,7 +78,10 @@ void PeerHost::pump(Instant now) {
       effect = session_.next_effect();
     }
     if (!effect) {
-      if (const auto noticed = notice(now); !noticed) {
+      const auto noticed = notice(now);
+      if (!noticed && noticed.error().code() == ErrorCode::busy) {
+        parts_.link->wake_at(now + transaction_poll);
+      } else if (!noticed) {
         fail(now, noticed.error());
       }
       effect = session_.next_effect();
@@ -94,7 +97,14 @@ void PeerHost::pump(Instant now) {
       parts_.link->wake_at(now + transaction_poll);
       return;
     }
-    if (const auto performed = perform(now, *effect); !performed) {
+    const auto performed = perform(now, *effect);
+    if (!performed && performed.error().code() == ErrorCode::busy) {
+      // The file is locked: weather.
+      delayed_ = std::move(effect);
+      parts_.link->wake_at(now + transaction_poll);
+      return;
+    }
+    if (!performed) {
       fail(now, performed.error());
     }
   }

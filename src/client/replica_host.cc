@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "client/sync_state.h"
 
 namespace syncline {
 namespace {
@@ -12,6 +13,8 @@ constexpr std::size_t effects_per_call_max = 64;
 constexpr Duration transaction_poll{20};
 // Commits of other processes are looked for at least this often.
 constexpr Duration look_interval{5000};
+// How soon a host that does not lead looks whether it may.
+constexpr Duration lead_poll{250};
 // So many attempts without a welcome are worth an event of their own.
 constexpr std::uint32_t dials_in_vain_max = 8;
 
@@ -65,20 +68,102 @@ Result<void> ReplicaHost::start(Instant now, const std::string& workspace, std::
   if (!parts_.engine->connection().autocommit()) {
     return Error(ErrorCode::busy, "a transaction is open: start syncing outside of it");
   }
-  SL_TRY(parts_.engine->open_session(workspace));
-  SL_TRY(ReplicaFacts facts, parts_.engine->facts(tables_));
-  SL_TRY(seen_, parts_.engine->log_head());
-  schema_version_ = facts.schema_version;
-  started_ = true;
-  session_.start(now, std::move(facts), std::move(token));
-  pump(now);
+  workspace_ = workspace;
+  token_ = std::move(token);
+  const auto tried = try_to_lead(now);
+  if (!tried && !is_blocked(tried)) {
+    if (parts_.leadership != nullptr) {
+      parts_.leadership->resign();
+    }
+    return tried.error();
+  }
+  if (stage_ == Stage::running) {
+    pump(now);
+    return {};
+  }
+  stage_ = Stage::waiting;
+  tell_status(now);
+  parts_.link->wake_at(next_try_);
   return {};
 }
 
+// False when another host leads.
+Result<bool> ReplicaHost::begin(Instant now) {
+  if (parts_.leadership != nullptr) {
+    SL_TRY(const bool leads, parts_.leadership->take());
+    if (!leads) {
+      return false;
+    }
+  }
+  SL_TRY(parts_.engine->open_session(workspace_));
+  SL_TRY(ReplicaFacts facts, parts_.engine->facts(tables_));
+  SL_TRY(seen_, parts_.engine->log_head());
+  SL_TRY(wish_, parts_.engine->meta().integer(meta_name::sync_wish));
+  answered_wish_ = wish_;
+  schema_version_ = facts.schema_version;
+  delayed_.reset();
+  renamed_ = false;
+  session_.start(now, std::move(facts), token_);
+  if (std::exchange(wants_rescan_, false)) {
+    session_.rescan_now(now);
+  }
+  return true;
+}
+
+Result<void> ReplicaHost::try_to_lead(Instant now) {
+  next_try_ = now + lead_poll;
+  SL_TRY(const bool begun, begin(now));
+  blocked_.clear();
+  if (begun) {
+    stage_ = Stage::running;
+    return {};
+  }
+  // What is told of the leader is told of this workspace's.
+  SL_TRY(const std::string known, parts_.engine->meta().text(meta_name::workspace));
+  if (!known.empty() && known != workspace_) {
+    return Error(ErrorCode::invalid_argument,
+                 "this database belongs to workspace '" + known + "', not to '" + workspace_ + "'");
+  }
+  return leaves_wish_ ? leave_wish() : Result<void>();
+}
+
+bool ReplicaHost::is_following() const {
+  return stage_ == Stage::waiting && parts_.leadership != nullptr && !parts_.leadership->leads();
+}
+
+// Weather: the same is tried again.
+bool ReplicaHost::is_blocked(const Result<void>& done) {
+  if (done) {
+    blocked_.clear();
+    return false;
+  }
+  if (done.error().code() != ErrorCode::busy) {
+    return false;
+  }
+  blocked_ = done.error().message();
+  return true;
+}
+
+void ReplicaHost::failed(Instant now, const Error& error) {
+  const auto resynced = parts_.engine->was_resynced();
+  if (resynced && *resynced) {
+    return;  // not the database's fault: what the session knew is void, and notice() says so
+  }
+  renamed_ = false;
+  last_error_ = error.message();
+  tell(event_name::error, error_payload(error));
+  session_.on_host_failure(now, error);
+}
+
 void ReplicaHost::stop(Instant now) {
-  session_.stop(now);
-  pump(now);
-  started_ = false;
+  if (stage_ == Stage::running) {
+    session_.stop(now);
+    pump(now);
+  }
+  stage_ = Stage::stopped;
+  if (parts_.leadership != nullptr) {
+    parts_.leadership->resign();
+  }
 }
 
 void ReplicaHost::on_connected(Instant now) {
@@ -98,27 +183,76 @@ void ReplicaHost::on_frame(Instant now, Bytes frame) {
 }
 
 void ReplicaHost::on_wakeup(Instant now) {
+  if (stage_ == Stage::waiting) {
+    if (now >= next_try_ && parts_.engine->connection().autocommit()) {
+      const auto tried = try_to_lead(now);
+      if (!tried && !is_blocked(tried) && tried.error().message() != last_error_) {
+        last_error_ = tried.error().message();
+        tell(event_name::error, error_payload(tried.error()));
+      }
+    }
+    if (stage_ == Stage::waiting) {
+      tell_status(now);
+      parts_.link->wake_at(std::max(next_try_, now + transaction_poll));
+      return;
+    }
+    pump(now);
+    return;
+  }
   session_.on_wakeup(now);
   pump(now);
 }
 
 void ReplicaHost::sync_now(Instant now) {
+  if (stage_ == Stage::waiting) {
+    leaves_wish_ = true;
+    next_try_ = now;
+    on_wakeup(now);
+    return;
+  }
   session_.sync_now(now);
   pump(now);
 }
 
+Result<void> ReplicaHost::leave_wish() {
+  Meta& meta = parts_.engine->meta();
+  SL_TRY(const std::int64_t last, meta.integer(meta_name::sync_wish));
+  // Two who leave the same number at once are both served by the one answer.
+  SL_TRY(meta.set(meta_name::sync_wish, ValueView::of(last + 1)));
+  wish_ = last + 1;
+  leaves_wish_ = false;
+  return {};
+}
+
+// In step, by a heartbeat that is younger than the wish.
+void ReplicaHost::answer_wish(Instant now) {
+  if (answered_wish_ != wish_ && session_.heartbeat_age(now) < now - wished_at_ &&
+      status(now).status == Status::synced) {
+    answered_wish_ = wish_;
+  }
+}
+
 void ReplicaHost::rescan_now(Instant now) {
+  if (stage_ == Stage::waiting) {
+    wants_rescan_ = true;
+    return;
+  }
   session_.rescan_now(now);
   pump(now);
 }
 
 void ReplicaHost::refresh_token(Instant now, std::string token) {
+  if (stage_ == Stage::waiting) {
+    token_ = std::move(token);
+    return;
+  }
   session_.refresh_token(now, std::move(token));
   pump(now);
 }
 
 void ReplicaHost::subscribe(Instant now, std::vector<std::string> tables) {
   tables_ = tables;
+  wants_rescan_ = stage_ == Stage::waiting;
   session_.subscribe(now, std::move(tables));
   pump(now);
 }
@@ -129,7 +263,15 @@ void ReplicaHost::set_presence(Instant now, std::string key, ByteVector value) {
 }
 
 StatusReport ReplicaHost::status(Instant now) const {
-  StatusReport report = session_.status(now);
+  StatusReport report = is_following() ? status_of_leader() : session_.status(now);
+  if (!blocked_.empty() && report.trouble == Trouble::none) {
+    report.trouble = Trouble::busy;
+    report.message = "another program has locked the database: " + blocked_;
+    report.advice = "it is tried again by itself; end what holds the lock if it lasts";
+  }
+  if (is_following()) {
+    return report;
+  }
   if (report.status != Status::synced) {
     return report;
   }
@@ -142,6 +284,37 @@ StatusReport ReplicaHost::status(Instant now) const {
   return report;
 }
 
+StatusReport ReplicaHost::status_of_leader() const {
+  StatusReport report;
+  report.trouble = Trouble::led_elsewhere;
+  report.message = "another process syncs this database";
+  Engine& engine = *parts_.engine;
+  const auto state = read_sync_state(engine);
+  const auto head = engine.log_head();
+  const auto acknowledged = engine.meta().integer(meta_name::acknowledged_sequence);
+  if (!state || !head || !acknowledged) {
+    return report;
+  }
+  report.pending = head->own_sequence.get() - static_cast<std::uint64_t>(*acknowledged);
+  report.message += state->by.empty() ? "" : " (" + state->by + ")";
+  const std::int64_t now_ms = parts_.clock->now_ms();
+  if (!is_fresh(*state, now_ms)) {
+    // It may be stopped, or hang; what it once said is no proof of anything.
+    report.message += state->live ? ", and has said nothing for " +
+                                        std::to_string((now_ms - state->at_ms) / 1000) + " seconds"
+                                  : ", and has said nothing yet";
+    report.advice = "wait for it, or end it";
+    return report;
+  }
+  report.status = status_now(*state, now_ms, head->own_sequence);
+  if (state->trouble != Trouble::none) {
+    report.trouble = state->trouble;
+    report.message += " and says: " + state->message;
+    report.advice = state->advice;
+  }
+  return report;
+}
+
 // --- Commits
 // --------------------------------------------------------------------------------------
 
@@ -149,17 +322,20 @@ void ReplicaHost::on_commit(std::span<const TableId> tables) {
   if (parts_.listener != nullptr) {
     parts_.listener->on_commit(tables);
   }
-  if (started_) {
+  if (stage_ == Stage::running) {
     parts_.link->work_waits();
   }
 }
 
 // Whatever was committed, by this connection, another or another process, is in the log.
 void ReplicaHost::notice(Instant now) {
-  if (!started_ || !parts_.engine->connection().autocommit()) {
+  if (stage_ != Stage::running || !parts_.engine->connection().autocommit()) {
     return;
   }
-  if (const auto looked = look_at_log(now); !looked) {
+  const auto looked = look_at_log(now);
+  if (is_blocked(looked)) {
+    parts_.link->wake_at(now + transaction_poll);
+  } else if (!looked) {
     last_error_ = looked.error().message();
     session_.on_host_failure(now, looked.error());
   }
@@ -174,6 +350,14 @@ Result<void> ReplicaHost::look_at_log(Instant now) {
     schema_version_ = facts.schema_version;
     session_.start_over(now, std::move(facts));
     return {};
+  }
+  if (parts_.leadership != nullptr) {
+    SL_TRY(const std::int64_t wish, parts_.engine->meta().integer(meta_name::sync_wish));
+    if (wish != wish_) {
+      wish_ = wish;
+      wished_at_ = now;
+      session_.sync_now(now);
+    }
   }
   SL_TRY(const LogHead head, parts_.engine->log_head());
   SL_TRY(const std::int64_t schema, parts_.engine->meta().integer(meta_name::schema_version));
@@ -232,6 +416,7 @@ void ReplicaHost::pump(Instant now) {
       effect = session_.next_effect();
     }
     if (!effect) {
+      answer_wish(now);
       tell_status(now);
       return;
     }
@@ -245,10 +430,14 @@ void ReplicaHost::pump(Instant now) {
       return;
     }
     const auto performed = perform_and_look(now, *effect);
+    if (is_blocked(performed)) {
+      delayed_ = std::move(effect);
+      tell_status(now);
+      parts_.link->wake_at(now + transaction_poll);
+      return;
+    }
     if (!performed) {
-      last_error_ = performed.error().message();
-      tell(event_name::error, error_payload(performed.error()));
-      session_.on_host_failure(now, performed.error());
+      failed(now, performed.error());
     }
   }
   tell_status(now);
@@ -288,8 +477,12 @@ bool ReplicaHost::hand_on(Instant now, ClientEffect& effect) {
 // sequence.
 Result<void> ReplicaHost::perform_and_look(Instant now, ClientEffect& effect) {
   SL_TRY(perform(now, effect));
-  SL_TRY(const LogHead head, parts_.engine->log_head());
-  seen_.version = head.version;
+  const auto head = parts_.engine->log_head();
+  if (head) {
+    seen_.version = head->version;
+  } else if (head.error().code() != ErrorCode::busy) {
+    return head.error();
+  }
   return {};
 }
 
@@ -324,7 +517,11 @@ Result<void> ReplicaHost::perform(Instant /*now*/, const effect::Acknowledge& e)
 
 Result<void> ReplicaHost::perform(Instant now, const effect::RejectChange& e) {
   SL_TRY(const bool complete, parts_.engine->reject(e.rejected));
-  SL_TRY(local_change(now));
+  // It is not rejected a second time: who finds the file locked now is noticed later.
+  const auto told = local_change(now);
+  if (!told && told.error().code() != ErrorCode::busy) {
+    return told;
+  }
   if (!complete) {
     session_.rescan_now(now);
   }
@@ -408,13 +605,23 @@ Result<void> ReplicaHost::perform(Instant /*now*/, const effect::CorrectClock& e
 }
 
 Result<void> ReplicaHost::perform(Instant now, const effect::Restamp& e) {
-  SL_TRY(parts_.engine->restamp(e.after));
-  return tell_facts(now);
+  if (!renamed_) {
+    SL_TRY(parts_.engine->restamp(e.after));
+    renamed_ = true;
+  }
+  SL_TRY(tell_facts(now));
+  renamed_ = false;
+  return {};
 }
 
 Result<void> ReplicaHost::perform(Instant now, const effect::Reidentify& e) {
-  SL_TRY(parts_.engine->reidentify(e));
-  return tell_facts(now);
+  if (!renamed_) {
+    SL_TRY(parts_.engine->reidentify(e));
+    renamed_ = true;
+  }
+  SL_TRY(tell_facts(now));
+  renamed_ = false;
+  return {};
 }
 
 Result<void> ReplicaHost::perform(Instant /*now*/, const effect::Salvage& e) {
@@ -428,8 +635,8 @@ Result<void> ReplicaHost::perform(Instant /*now*/, const effect::Salvage& e) {
 Result<void> ReplicaHost::perform(Instant now, const effect::LoadRelays& e) {
   SL_TRY(Engine::PeerChanges changes,
          parts_.engine->relays(e.first ? LocalVersion(0) : relaying_, e.bytes_max));
-  relaying_ = changes.through;
   SL_TRY(ByteVector keepsakes, parts_.engine->next_keepsakes(e.first, e.bytes_max));
+  relaying_ = changes.through;
   if (!keepsakes.empty()) {
     changes.parts.push_back(std::move(keepsakes));
   }
@@ -457,7 +664,8 @@ void ReplicaHost::tell_status(Instant now) {
     tell(event_name::subscription_retries,
          "{\"attempts\":" + std::to_string(dials_in_vain_max) + "}");
   }
-  const StatusReport report = session_.status(now);
+  const StatusReport report =
+      stage_ == Stage::waiting || !blocked_.empty() ? status(now) : session_.status(now);
   if (report.status == told_status_ && report.activity == told_activity_ &&
       report.trouble == told_trouble_) {
     return;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "client/engine.h"
+#include "client/leadership.h"
 #include "session/client_session.h"
 
 namespace syncline {
@@ -41,7 +42,10 @@ class ReplicaLink {
 // 2. Nothing is done to the database inside a transaction of the application's: it waits, because
 //    the application may still roll it back.
 // 3. An effect that fails ends the connection, and nothing is told to the session that is not in
-//    the database.
+//    the database. One that finds the file locked has not failed: it is performed again.
+// 4. Of the hosts on one file, in however many processes, one has the conversation: nothing is
+//    drawn, asked or written for a session before the lead is taken. The others say what the
+//    leader says, and take the lead when it ends.
 class ReplicaHost final : private Engine::Listener {
  public:
   struct Parts {
@@ -52,6 +56,8 @@ class ReplicaHost final : private Engine::Listener {
     ReplicaLink* link = nullptr;
     // Told of commits, too: the engine has one listener, and the host takes its place.
     Engine::Listener* listener = nullptr;
+    // Null when nobody else can have the file open.
+    Leadership* leadership = nullptr;
   };
   ReplicaHost(const Parts& parts, const ClientOptions& options);
   ~ReplicaHost() override;
@@ -59,7 +65,7 @@ class ReplicaHost final : private Engine::Listener {
   ReplicaHost& operator=(const ReplicaHost&) = delete;
 
   // Begins to sync with a workspace. Fails when the database cannot be read, is no replica yet, or
-  // belongs to another workspace.
+  // belongs to another workspace. Waits while another host leads or the file is locked.
   Result<void> start(Instant now, const std::string& workspace, std::string token);
   void stop(Instant now);
 
@@ -69,7 +75,8 @@ class ReplicaHost final : private Engine::Listener {
   void on_frame(Instant now, Bytes frame);
   void on_wakeup(Instant now);
 
-  // From people and applications.
+  // From people and applications. What is asked of a host that does not lead: to sync now is handed
+  // to the leader; a rescan, a token and tables are for the day on which it leads.
   void sync_now(Instant now);
   void rescan_now(Instant now);
   void refresh_token(Instant now, std::string token);
@@ -79,6 +86,11 @@ class ReplicaHost final : private Engine::Listener {
   // Looks at the log first: a commit that the session has not heard of yet is not synced (P4).
   StatusReport status(Instant now) const;
   const ClientSession& session() const { return session_; }
+  // Another host has the conversation.
+  bool is_following() const;
+  // Of a host that follows: the last wish that sync_now() left for the leader. Of one that leads:
+  // the last one after which the server was heard and everything was in step.
+  std::int64_t wish() const { return is_following() ? wish_ : answered_wish_; }
   // The last error of the engine's, for people; empty when there was none.
   const std::string& last_error() const { return last_error_; }
 
@@ -86,6 +98,13 @@ class ReplicaHost final : private Engine::Listener {
   // Engine::Listener
   void on_commit(std::span<const TableId> tables) override;
 
+  Result<bool> begin(Instant now);
+  Result<void> try_to_lead(Instant now);
+  Result<void> leave_wish();
+  void answer_wish(Instant now);
+  StatusReport status_of_leader() const;
+  void failed(Instant now, const Error& error);
+  bool is_blocked(const Result<void>& done);
   void pump(Instant now);
   void notice(Instant now);
   Result<void> look_at_log(Instant now);
@@ -120,8 +139,23 @@ class ReplicaHost final : private Engine::Listener {
   Parts parts_;
   std::vector<std::string> tables_;
   ClientSession session_;
-  bool started_ = false;
-  // Performed first, once the application's transaction has ended.
+  // Waiting: for the lead, or for the file.
+  enum class Stage { stopped, waiting, running } stage_ = Stage::stopped;
+  std::string workspace_;
+  std::string token_;
+  Instant next_try_;
+  bool wants_rescan_ = false;
+  // See wish().
+  std::int64_t wish_ = 0;
+  std::int64_t answered_wish_ = 0;
+  bool leaves_wish_ = false;
+  // An effect that gives changes other names was performed, and is not told to the session yet:
+  // it is not performed twice.
+  bool renamed_ = false;
+  Instant wished_at_;
+  // The file is locked, in SQLite's words; empty when it is not.
+  std::string blocked_;
+  // Performed first, once the application's transaction has ended, or the file's lock.
   std::optional<ClientEffect> delayed_;
   // The log as the session knows it.
   LogHead seen_;

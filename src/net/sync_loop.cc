@@ -53,8 +53,11 @@ Result<std::unique_ptr<SyncLoop>> SyncLoop::make(const Parts& parts) {
   };
   SL_TRY(loop->sockets_->transport,
          Transport::make(loop->sockets_->context, parts.url, parts.transport, std::move(events)));
-  loop->host_ = std::make_unique<ReplicaHost>(
-      ReplicaHost::Parts{parts.engine, parts.clock, parts.random, loop, nullptr}, parts.session);
+  loop->leadership_ = std::make_unique<Leadership>(parts.engine->connection());
+  loop->host_ =
+      std::make_unique<ReplicaHost>(ReplicaHost::Parts{parts.engine, parts.clock, parts.random,
+                                                       loop, nullptr, loop->leadership_.get()},
+                                    parts.session);
   return out;
 }
 

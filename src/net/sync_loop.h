@@ -12,7 +12,8 @@
 namespace syncline {
 
 // A replica's database, kept in step with a server by this thread: joins a ReplicaHost to a
-// Transport, and notices what other processes commit to the same file.
+// Transport, and notices what other processes commit to the same file. When one of them syncs it
+// already, the loop follows that one, and takes over when it ends.
 class SyncLoop final : private ReplicaLink {
  public:
   struct Parts {
@@ -56,6 +57,7 @@ class SyncLoop final : private ReplicaLink {
   void turn();
 
   std::unique_ptr<Sockets> sockets_;
+  std::unique_ptr<Leadership> leadership_;
   std::unique_ptr<ReplicaHost> host_;
   // What the network brought while the host was busy: it must not be called from its own calls.
   std::deque<Arrival> arrivals_;

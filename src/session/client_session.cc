@@ -100,6 +100,10 @@ void ClientSession::on_host_failure(Instant now, const Error& error) {
   if (phase_ == Phase::stopped) {
     return;
   }
+  if (error.code() == ErrorCode::busy) {
+    give_up(now, Trouble::busy, error.message(), "it is tried again by itself");
+    return;
+  }
   give_up(now, Trouble::storage, error.message(),
           error.code() == ErrorCode::full ? "free some space on the disk"
                                           : "check the database file and its disk");

@@ -124,6 +124,8 @@ class ClientSession {
   }
   StatusReport status(Instant now) const;
   ServerVersion cursor() const { return facts_.cursor; }
+  // How long ago the server's last heartbeat came; very long when there was none.
+  Duration heartbeat_age(Instant now) const { return watch_.age(now); }
   ChangeSequence acknowledged() const { return facts_.acknowledged; }
   const LineageId& lineage() const { return facts_.lineage; }
   // How often digests differed when they had to be equal; more than zero shows a bug somewhere, or

@@ -44,6 +44,10 @@ std::string_view trouble_name(Trouble trouble) {
       return "digest_mismatch";
     case Trouble::clock_skew:
       return "clock_skew";
+    case Trouble::busy:
+      return "busy";
+    case Trouble::led_elsewhere:
+      return "led_elsewhere";
   }
   return "unknown";
 }
@@ -100,6 +104,8 @@ Status derive_status(const StatusFacts& facts) {
     case Trouble::clock_skew:
       return Status::stuck;
     case Trouble::unreachable:
+    case Trouble::busy:
+    case Trouble::led_elsewhere:
     case Trouble::none:
       break;
   }

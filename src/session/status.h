@@ -25,6 +25,10 @@ enum class Trouble : std::uint8_t {
   unreachable,
   digest_mismatch,
   clock_skew,
+  // Another connection has locked the file: weather.
+  busy,
+  // Another process or connection has the conversation of this file; what is said is its word.
+  led_elsewhere,
 };
 std::string_view trouble_name(Trouble trouble);
 Trouble trouble_of(Refusal reason);

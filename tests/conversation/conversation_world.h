@@ -92,6 +92,7 @@ class Device final : public ReplicaLink {
   std::unique_ptr<SeededRandom> random;
   std::unique_ptr<Engine> engine;
   std::optional<Database> database;
+  std::unique_ptr<Leadership> leadership;
   std::unique_ptr<ReplicaHost> host;
 
   bool online = true;
@@ -351,8 +352,11 @@ inline void Device::open() {
 }
 
 inline void Device::start(const std::string& token) {
+  host.reset();
+  leadership = std::make_unique<Leadership>(database->connection());
   host = std::make_unique<ReplicaHost>(
-      ReplicaHost::Parts{engine.get(), &clock, random.get(), this, nullptr}, options);
+      ReplicaHost::Parts{engine.get(), &clock, random.get(), this, nullptr, leadership.get()},
+      options);
   const auto started = host->start(world.now, "team", token);
   REQUIRE_MESSAGE(started, started.error().message());
 }
@@ -363,6 +367,7 @@ inline void Device::close() {
   hung_up = false;
   wake.reset();
   host.reset();
+  leadership.reset();
   if (engine) {
     engine->release();
   }

@@ -4,10 +4,10 @@
 #include <algorithm>
 
 #include "apps/syncline/commands.h"
-#include "apps/syncline/sync_state.h"
 #include "apps/syncline/token_file.h"
 #include "base/base64.h"
 #include "base/text.h"
+#include "client/sync_state.h"
 #include "client/verify.h"
 #include "net/http_fetch.h"
 #include "routes/sync.h"
@@ -146,6 +146,9 @@ class Doctor {
         replica_->engine().meta().set("doctor", ValueView::of(replica_->clock().now_ms()));
     if (written) {
       fine("disk", "the database can be written");
+    } else if (written.error().retryable()) {
+      hint("busy", "another program has been writing for seconds: " + written.error().message(),
+           "everything waits for it; end it if it hangs");
     } else {
       storage_problem(written.error());
     }

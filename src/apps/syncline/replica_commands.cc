@@ -1,8 +1,8 @@
 // What is in a replica: its beginning, its tables, its state, its rows.
 #include "apps/syncline/commands.h"
-#include "apps/syncline/sync_state.h"
 #include "base/text.h"
 #include "client/dump.h"
+#include "client/sync_state.h"
 #include "client/verify.h"
 #include "wire/limits.h"
 

@@ -3,15 +3,17 @@
 #include <unistd.h>
 
 #include "apps/syncline/commands.h"
-#include "apps/syncline/sync_state.h"
 #include "apps/syncline/token_file.h"
 #include "base/text.h"
+#include "client/sync_state.h"
 #include "net/sync_loop.h"
 
 namespace syncline::cli {
 namespace {
 
 constexpr Duration token_look_every{1000};
+// The host waits for a locked file by itself, and has a connection to keep alive meanwhile.
+constexpr int busy_timeout_ms = 250;
 
 volatile sig_atomic_t ended = 0;
 extern "C" void end_sync(int /*signal*/) { ended = 1; }
@@ -31,12 +33,29 @@ class Teller {
 
   // The cursor that `pulled` names.
   void watch(const ClientSession* session) { session_ = session; }
+  // Somebody else may have sent what is ours.
+  void look() { look_ = true; }
   // What became of own changes since the last call, in their order. Not to be called from inside
   // the engine.
   Result<void> settle() {
     if (!std::exchange(look_, false)) {
       return {};
     }
+    auto settled = settle_now();
+    look_ = look_ || !settled;
+    return settled;
+  }
+  void line(const char* name, Json members = Json(Json::Object{})) {
+    Json out;
+    out.set("ev", Json(name));
+    for (const Json::Member& member : *members.object()) {
+      out.set(member.name, member.value);
+    }
+    out_.row(out);
+  }
+
+ private:
+  Result<void> settle_now() {
     Engine& engine = replica_.engine();
     SL_TRY(const std::int64_t through, engine.meta().integer(meta_name::acknowledged_sequence));
     SL_TRY(Statement rows,
@@ -58,16 +77,7 @@ class Teller {
       line("rejected", std::move(members));
     }
   }
-  void line(const char* name, Json members = Json(Json::Object{})) {
-    Json out;
-    out.set("ev", Json(name));
-    for (const Json::Member& member : *members.object()) {
-      out.set(member.name, member.value);
-    }
-    out_.row(out);
-  }
 
- private:
   static std::int64_t number(const Json& payload, const char* name) {
     const Json* found = payload.find(name);
     return found == nullptr ? 0 : found->as_int64().value_or(0);
@@ -121,7 +131,10 @@ class Teller {
   void status(const Json& payload) {
     const Json* now = payload.find("status");
     const std::string name = now == nullptr || now->string() == nullptr ? "" : *now->string();
-    const bool is_up = name == "syncing" || name == "synced";
+    const Json* cause = payload.find("cause");
+    const bool is_ours = cause == nullptr || cause->string() == nullptr ||
+                         *cause->string() != trouble_name(Trouble::led_elsewhere);
+    const bool is_up = is_ours && (name == "syncing" || name == "synced");
     if (is_up && !was_up_) {
       Json members;
       members.set("lineage", Json(session_ == nullptr ? "" : session_->lineage().hex()));
@@ -157,6 +170,8 @@ std::optional<Error> lasting_trouble(const StatusReport& report) {
     case Trouble::none:
     case Trouble::unreachable:
     case Trouble::digest_mismatch:
+    case Trouble::busy:
+    case Trouble::led_elsewhere:
       return std::nullopt;
     case Trouble::clock_skew:
       return Error(ErrorCode::clock_skew, text);
@@ -212,11 +227,19 @@ class Run {
     token_at_ = began_;
     if (const auto known = read_sync_state(replica_.engine())) {
       state_.synced_ms = known->synced_ms;
+      state_.wish = known->wish;
+    }
+    state_.by = "process " + std::to_string(::getpid());
+    if (const auto head = replica_.engine().log_head()) {
+      target_ = head->own_sequence;
     }
     loop_.run([this](Instant now) { return more(now); });
+    if (!loop_.host().is_following()) {
+      // While the file is ours: who leads next has a word of its own.
+      state_.live = false;
+      write_state();
+    }
     loop_.stop();
-    state_.live = false;
-    write_state();
     if (failed_) {
       return *failed_;
     }
@@ -229,13 +252,21 @@ class Run {
       return false;
     }
     look_at_token(now);
-    if (const auto told = teller_.settle(); !told) {
+    const bool is_following = loop_.host().is_following();
+    if (is_following) {
+      follow(now);
+    }
+    if (const auto told = teller_.settle(); !told && !told.error().retryable()) {
       failed_ = told.error();
       return false;
     }
     const StatusReport report = loop_.host().status(now);
-    remember(now, report);
-    const bool is_idle = report.status == Status::synced;
+    if (!is_following) {
+      remember(now, report);
+    }
+    const bool is_idle = is_following && plan_.until != Until::for_ever
+                             ? is_served(report)
+                             : report.status == Status::synced;
     if (is_idle && !was_idle_) {
       tell_idle();
     }
@@ -244,7 +275,8 @@ class Run {
       if (is_idle) {
         return false;
       }
-      failed_ = lasting_trouble(report);
+      // What ails the leader may not ail us, once it has ended.
+      failed_ = is_following ? std::nullopt : lasting_trouble(report);
       if (failed_) {
         return false;
       }
@@ -256,27 +288,61 @@ class Run {
     }
     if (plan_.timeout_ms != 0 && (now - began_).ms > plan_.timeout_ms) {
       failed_ = Error(ErrorCode::timed_out,
-                      "not in step within the time given; " +
-                          (loop_.last_close().empty()
-                               ? "the replica is " + std::string(status_name(report.status))
-                               : loop_.last_close()));
+                      "not in step within the time given; " + why_not(report, is_following));
       return false;
     }
     return true;
   }
 
+  std::string why_not(const StatusReport& report, bool is_following) const {
+    if (is_following || report.trouble == Trouble::busy) {
+      return report.message;
+    }
+    return loop_.last_close().empty() ? "the replica is " + std::string(status_name(report.status))
+                                      : loop_.last_close();
+  }
+
+  // Another process leads: what it sends is told here, too, and it is asked to look at once.
+  void follow(Instant now) {
+    if (plan_.until != Until::for_ever && !std::exchange(asked_, true)) {
+      loop_.host().sync_now(now);
+    }
+    const std::uint32_t version = replica_.connection().data_version();
+    if (version != followed_version_) {
+      followed_version_ = version;
+      teller_.look();
+    }
+  }
+
+  // The leader has sent what waited when we began, and was in step after we asked.
+  bool is_served(const StatusReport& report) {
+    Engine& engine = replica_.engine();
+    const auto state = read_sync_state(engine);
+    const auto acknowledged = engine.meta().integer(meta_name::acknowledged_sequence);
+    const std::int64_t wish = loop_.host().wish();
+    if (!state || !acknowledged || wish == 0 || state->wish < wish ||
+        !is_fresh(*state, replica_.clock().now_ms()) || state->status != Status::synced) {
+      return false;
+    }
+    // A leader that gave the file another name counts anew.
+    return report.pending == 0 || static_cast<std::uint64_t>(*acknowledged) >= target_.get();
+  }
+
   void tell_idle() {
     const auto counts = replica_.engine().counts();
     Json members;
-    members.set("cursor",
-                Json::integer(static_cast<std::int64_t>(loop_.host().session().cursor().get())));
+    const auto cursor = replica_.engine().meta().integer(meta_name::cursor);
+    members.set("cursor", Json::integer(cursor ? *cursor : 0));
     members.set("pending", Json::integer(counts ? static_cast<std::int64_t>(counts->pending) : -1));
     teller_.line("idle", std::move(members));
   }
 
   // For `syncline status` beside us. What lives shorter than a moment says its last word only.
   void remember(Instant now, const StatusReport& report) {
+    const std::int64_t wish = loop_.host().wish();
+    const bool answers = wish != state_.wish;
     const bool changed = report.status != state_.status || report.trouble != state_.trouble;
+    state_.wish = wish;
     state_.status = report.status;
     state_.trouble = report.trouble;
     state_.message = report.message;
@@ -286,7 +352,7 @@ class Run {
       state_.synced_ms = now_ms;
     }
     const bool due = (now - remembered_at_).ms >= sync_state_every_ms;
-    if (due || (changed && plan_.until == Until::for_ever)) {
+    if (due || answers || (changed && plan_.until == Until::for_ever)) {
       remembered_at_ = now;
       state_.live = true;
       write_state();
@@ -334,18 +400,39 @@ class Run {
   Instant began_;
   Instant token_at_;
   bool was_idle_ = false;
+  // Own changes through it waited when we began.
+  ChangeSequence target_;
+  bool asked_ = false;
+  std::uint32_t followed_version_ = 0;
   SyncState state_;
   Instant remembered_at_ = instant_now();
   std::optional<std::string> last_error_;
   std::optional<Error> failed_;
 };
 
+// A locked file is weather, for as long as there is time.
+Result<std::unique_ptr<Replica>> open_in_time(const std::string& path, const Plan& plan) {
+  const Instant began = instant_now();
+  for (;;) {
+    auto opened = Replica::open_initialised(path);
+    const bool is_busy = !opened && opened.error().code() == ErrorCode::busy;
+    if (!is_busy || ended != 0 ||
+        (plan.timeout_ms != 0 && (instant_now() - began).ms > plan.timeout_ms)) {
+      return opened;
+    }
+  }
+}
+
 }  // namespace
 
 Result<int> run_sync(const Arguments& arguments, Output& out) {
   SL_TRY(const Plan plan, read_plan(arguments));
   SL_TRY(const std::string token, read_token(arguments));
-  SL_TRY(const auto replica, Replica::open_initialised(arguments.get("db")));
+  struct sigaction stop {};
+  stop.sa_handler = end_sync;
+  ::sigaction(SIGTERM, &stop, nullptr);
+  ::sigaction(SIGINT, &stop, nullptr);
+  SL_TRY(const auto replica, open_in_time(arguments.get("db"), plan));
   Engine& engine = replica->engine();
   SL_TRY(const std::string workspace, engine.meta().text(meta_name::workspace));
   if (workspace.empty()) {
@@ -365,10 +452,7 @@ Result<int> run_sync(const Arguments& arguments, Output& out) {
   SL_TRY(const auto loop, SyncLoop::make(parts));
   Teller teller(*replica, out, id.hex(), acked);
   teller.watch(&loop->host().session());
-  struct sigaction stop {};
-  stop.sa_handler = end_sync;
-  ::sigaction(SIGTERM, &stop, nullptr);
-  ::sigaction(SIGINT, &stop, nullptr);
+  SL_TRY(replica->connection().execute("PRAGMA busy_timeout=" + std::to_string(busy_timeout_ms)));
   SL_TRY(loop->start(workspace, token));
   return Run(arguments, plan, *replica, *loop, teller, token).to_the_end();
 }

@@ -48,7 +48,10 @@ Result<int> run_watch(const Arguments& arguments, Output& out) {
     out.row(result);
   }));
   while (ended == 0) {
-    SL_TRY(queries.poll());
+    // A file that is locked is weather, and looked at again.
+    if (const auto polled = queries.poll(); !polled && !polled.error().retryable()) {
+      return polled.error();
+    }
     SL_TRY(told);
     ::poll(nullptr, 0, look_every_ms);
   }

@@ -1,6 +1,6 @@
-#include "apps/syncline/sync_state.h"
+#include "client/sync_state.h"
 
-namespace syncline::cli {
+namespace syncline {
 namespace {
 
 constexpr Status all_statuses[] = {Status::disconnected, Status::connecting, Status::syncing,
@@ -14,7 +14,9 @@ constexpr Trouble all_troubles[] = {Trouble::none,
                                     Trouble::malformed,
                                     Trouble::unreachable,
                                     Trouble::digest_mismatch,
-                                    Trouble::clock_skew};
+                                    Trouble::clock_skew,
+                                    Trouble::busy,
+                                    Trouble::led_elsewhere};
 
 std::string text_of(const Json& json, const char* name) {
   const Json* found = json.find(name);
@@ -37,6 +39,8 @@ Result<void> write_sync_state(Engine& engine, const SyncState& state) {
   out.set("at_ms", Json::integer(state.at_ms));
   out.set("synced_ms", Json::integer(state.synced_ms));
   out.set("sequence", Json::integer(static_cast<std::int64_t>(state.sequence.get())));
+  out.set("by", Json(state.by));
+  out.set("wish", Json::integer(state.wish));
   out.set("live", Json(state.live));
   return engine.meta().set(meta_name::sync_state, ValueView::of(std::string_view(write_json(out))));
 }
@@ -59,14 +63,20 @@ Result<SyncState> read_sync_state(Engine& engine) {
   out.at_ms = number_of(*json, "at_ms");
   out.synced_ms = number_of(*json, "synced_ms");
   out.sequence = ChangeSequence(static_cast<std::uint64_t>(number_of(*json, "sequence")));
+  out.by = text_of(*json, "by");
+  out.wish = number_of(*json, "wish");
   const Json* live = json->find("live");
   out.live = live != nullptr && live->boolean() != nullptr && *live->boolean();
   return out;
 }
 
-Status status_now(const SyncState& state, std::int64_t now_ms, ChangeSequence newest) {
+bool is_fresh(const SyncState& state, std::int64_t now_ms) {
   const std::int64_t age = now_ms - state.at_ms;
-  if (!state.live || age > sync_state_counts_ms || age < -sync_state_counts_ms) {
+  return state.live && age <= sync_state_counts_ms && age >= -sync_state_counts_ms;
+}
+
+Status status_now(const SyncState& state, std::int64_t now_ms, ChangeSequence newest) {
+  if (!is_fresh(state, now_ms)) {
     return derive_status({.trouble = state.trouble});
   }
   if (state.status == Status::synced && newest > state.sequence) {
@@ -75,4 +85,4 @@ Status status_now(const SyncState& state, std::int64_t now_ms, ChangeSequence ne
   return state.status;
 }
 
-}  // namespace syncline::cli
+}  // namespace syncline
