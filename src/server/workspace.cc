@@ -218,8 +218,9 @@ Result<std::optional<Refused>> Workspace::judge_replica(const Hello& hello,
     Refused refused = refusal(Refusal::replica_forked,
                               wrong_epoch ? "another opening of this database was here since"
                                           : "the server knows another history of this replica");
-    refused.known_sequence = known->last_sequence;
-    SL_TRY(refused.known, known_changes(hello, known->last_sequence));
+    // What a copy made after the replica's last change is nothing to compare.
+    refused.known_sequence = std::min(known->last_sequence, hello.last_sequence);
+    SL_TRY(refused.known, known_changes(hello, refused.known_sequence));
     return std::optional<Refused>(std::move(refused));
   }
   return std::optional<Refused>();
