@@ -135,6 +135,7 @@ void World::perform(std::size_t index, ClientEffect& any) {
                  [&](effect::HangUp&) { hang_up(index, true); },
                  [&](effect::WakeAt& e) { wake_client(index, e.at.ms - time_); },
                  [&](effect::Dial&) { dial_soon(index); },
+                 [&](effect::LoadFacts&) { node.session->on_facts(now(), node.replica.facts()); },
                  [&](effect::Acknowledge& e) { node.replica.acknowledge(e.through); },
                  [&](effect::RejectChange& e) {
                    count("rejected");

@@ -512,7 +512,7 @@ Result<bool> Apply::fast_set(Incoming& incoming, RowReader& reader) {
     if (stamp_ > present_stamp) {
       incoming.columns.insert(id);
       incoming.values.push_back(cell.value.view());
-      unsent = unsent || parts_.rows.is_unsent(present);
+      unsent = unsent || parts_.rows.may_be_told(present);
     }
   }
   if (incoming.columns.empty()) {

@@ -418,6 +418,7 @@ Result<void> Capture::on_sync() {
 
 // False when nothing is left of what the transaction did.
 Result<bool> Capture::write_change() {
+  // Whose change this is, the file says now: another connection may have given it another id.
   SL_TRY(head_, log_.head());
   clock_.advance_to(head_.hlc);
   row_ = LogRow();

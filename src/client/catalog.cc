@@ -314,6 +314,18 @@ Result<void> Catalog::load_columns(TrackedTable& table) const {
   return {};
 }
 
+Result<bool> Catalog::describes(const TrackedTable& table) const {
+  SL_TRY(Statement differing,
+         connection_.prepare(
+             "SELECT (SELECT count(*) FROM pragma_table_xinfo(?1, 'main') x WHERE x.pk = 0 AND "
+             "x.hidden = 0 AND x.name NOT IN (SELECT name FROM syncline_columns WHERE tbl = ?2 AND "
+             "NOT gone)) + (SELECT count(*) FROM syncline_columns WHERE tbl = ?2 AND NOT gone AND "
+             "name NOT IN (SELECT name FROM pragma_table_xinfo(?1, 'main')))"));
+  differing.bind_text(1, table.name).bind(2, table.id);
+  SL_TRY(differing.step());
+  return differing.column_int(0) == 0;
+}
+
 Result<void> Catalog::load_unique(TrackedTable& table) const {
   SL_TRY(
       Statement list,

@@ -117,6 +117,8 @@ class Catalog {
   // The table as it stands, read once and kept until it is read anew. The pointer stays valid until
   // then: within a Hold, for its whole life. Fails with `not_found`.
   Result<const TrackedTable*> table(TableId id);
+  // Whether the table has the columns still that it is known to have.
+  Result<bool> describes(const TrackedTable& table) const;
   // Null when no such table is tracked.
   Result<const TrackedTable*> find(std::string_view name);
   // The application's tables, by name.

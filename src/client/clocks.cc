@@ -189,6 +189,8 @@ Result<Clocks::Chunk*> Clocks::chunk(TableClocks& clocks, TableId table, ChunkId
 }
 
 Result<void> Clocks::catch_up() {
+  // First, because it may find that all clocks were renamed.
+  SL_TRY(const LogHead head, log_.head());
   SL_TRY(Statement * read, read_folded_.get(connection_));
   LocalVersion folded;
   {
@@ -202,7 +204,6 @@ Result<void> Clocks::catch_up() {
     seen_ = folded;
     loaded_ = true;
   }
-  SL_TRY(const LogHead head, log_.head());
   if (head.version < seen_) {
     // The log is shorter than what we saw: a rollback that nobody told us of.
     forget();
@@ -217,13 +218,17 @@ Result<void> Clocks::catch_up() {
         const bool wanted = row.origin == first_own_origin && stored.empty();
         Writer replaced;
         displaced_.clear();
+        puts_entered_ = 0;
         if (row.form == LogForm::runs || row.form == LogForm::runs_parts) {
           for (const Bytes part : parts) {
             SL_TRY(enter_part(row, part, wanted ? &replaced : nullptr));
           }
         }
         if (!replaced.empty()) {
-          replaced_[row.version] = replaced.take();
+          Writer noted;
+          noted.varint(0);  // puts are settled when somebody asks
+          noted.raw(replaced.bytes());
+          replaced_[row.version] = noted.take();
         }
         seen_ = row.version;
         return true;
@@ -258,6 +263,7 @@ Result<void> Clocks::enter_part(const LogRow& row, Bytes part, Writer* replaced)
     }
     switch (run.kind) {
       case OpKind::put:
+        SL_TRY(enter_put(row, body.table(), run, replaced != nullptr));
         SL_TRY(enter_rows(body.table(), run.first, run.count, RowClock{time, {}}));
         break;
       case OpKind::set:
@@ -268,7 +274,7 @@ Result<void> Clocks::enter_part(const LogRow& row, Bytes part, Writer* replaced)
         break;
       case OpKind::erase: {
         SL_TRY(const ClockTime seen, enter_erase(body.table(), run.first));
-        tables_[body.table()].tombs[to_vector(run.key)] = Tomb{time, seen};
+        enter_tomb(row, body.table(), run.key, Tomb{time, seen});
         if (replaced != nullptr) {
           write_clock(*replaced, seen);
         }
@@ -295,7 +301,7 @@ Result<void> Clocks::enter_part(const LogRow& row, Bytes part, Writer* replaced)
         if (!tomb) {
           return damaged("tombs", tomb.error());
         }
-        tables_[body.table()].tombs[to_vector(run.key)] = *tomb;
+        enter_tomb(row, body.table(), run.key, *tomb);
         break;
       }
       case OpKind::rich:
@@ -303,6 +309,80 @@ Result<void> Clocks::enter_part(const LogRow& row, Bytes part, Writer* replaced)
         break;
     }
   }
+}
+
+void Clocks::enter_tomb(const LogRow& row, TableId table, Bytes key, const Tomb& tomb) {
+  TableClocks& clocks = tables_[table];
+  ByteVector name = to_vector(key);
+  if (row.version != LocalVersion()) {  // a preview is entered again
+    clocks.deaths[name].emplace_back(row.version, tomb.death);
+  }
+  clocks.tombs[std::move(name)] = tomb;
+}
+
+// Which key a rowid stands for is a question to the tables and to later log rows, and only for
+// whoever tells the change.
+Result<void> Clocks::enter_put(const LogRow& row, TableId table, const LogRun& run, bool wanted) {
+  const std::uint64_t number = ++puts_entered_;
+  if (!wanted) {
+    return {};
+  }
+  SL_TRY(const bool tombs, may_have_tombs(table));
+  if (tombs) {
+    waiting_puts_[row.version].push_back({table, run.first, run.count, number});
+  }
+  return {};
+}
+
+Result<void> Clocks::settle_puts(LocalVersion after, LocalVersion through) {
+  while (keys_ != nullptr) {
+    const auto next = waiting_puts_.upper_bound(after);
+    if (next == waiting_puts_.end() || next->first > through) {
+      return {};
+    }
+    const LocalVersion version = next->first;
+    Writer puts;
+    std::uint64_t count = 0;
+    for (const WaitingPut& put : next->second) {
+      for (std::uint64_t i = 0; i < put.count; ++i) {
+        SL_TRY(const ByteVector key, keys_->key_after(version, put.table, plus(put.first, i)));
+        if (key.empty()) {
+          continue;
+        }
+        SL_TRY(const ClockTime death, death_before(version, put.table, key));
+        if (!death.is_zero()) {
+          puts.varint(put.run);
+          puts.varint(i);
+          write_clock(puts, death);
+          ++count;
+        }
+      }
+    }
+    waiting_puts_.erase(next);
+    if (count > 0) {
+      const ByteVector others = std::move(replaced_[version]);
+      Writer noted;
+      noted.varint(count);
+      noted.raw(puts.bytes());
+      noted.raw(others.empty() ? Bytes() : Bytes(others).subspan(1));
+      replaced_[version] = noted.take();
+    }
+  }
+  return {};
+}
+
+Result<ClockTime> Clocks::death_before(LocalVersion version, TableId table, Bytes key) {
+  const TableClocks& clocks = tables_[table];
+  const auto deaths = clocks.deaths.find(key);
+  if (deaths != clocks.deaths.end()) {
+    for (std::size_t i = deaths->second.size(); i-- > 0;) {
+      if (deaths->second[i].first < version) {
+        return deaths->second[i].second;
+      }
+    }
+  }
+  SL_TRY(const std::optional<Tomb> tomb, stored_tomb(table, key));
+  return tomb.has_value() ? tomb->death : ClockTime();
 }
 
 Result<void> Clocks::enter_over(TableId table, const LogRun& run, const ClockTime& time,
@@ -459,6 +539,10 @@ Result<std::optional<Tomb>> Clocks::find_tomb(TableId table, Bytes key) {
   if (found != clocks.tombs.end()) {
     return std::optional<Tomb>(found->second);
   }
+  return stored_tomb(table, key);
+}
+
+Result<std::optional<Tomb>> Clocks::stored_tomb(TableId table, Bytes key) {
   SL_TRY(Statement * read, read_tomb_.get(connection_));
   const ResetGuard guard(*read);
   read->bind(1, table).bind_blob(2, key);
@@ -487,6 +571,7 @@ Result<void> Clocks::fold() {
   if (seen_ == folded_) {
     return {};
   }
+  SL_TRY(settle_puts(folded_, seen_));
   for (auto& [table, clocks] : tables_) {
     SL_TRY(store_chunks(table, clocks));
     SL_TRY(store_tombs(table, clocks));
@@ -539,6 +624,7 @@ Result<void> Clocks::store_tombs(TableId table, TableClocks& clocks) {
     SL_TRY(write->run());
   }
   clocks.tombs.clear();
+  clocks.deaths.clear();
   clocks.stored_tombs = true;
   return {};
 }
@@ -609,6 +695,7 @@ Result<void> Clocks::drop_tombs(std::uint64_t time) {
 void Clocks::forget() {
   tables_.clear();
   replaced_.clear();
+  waiting_puts_.clear();
   loaded_ = false;
 }
 
@@ -617,6 +704,31 @@ void Clocks::release() {
                                      &read_tomb_, &any_tomb_, &write_tomb_, &write_replaced_}) {
     statement->release();
   }
+}
+
+Result<ReplacedReader> ReplacedReader::open(Bytes bytes) {
+  ReplacedReader out(bytes);
+  if (bytes.empty()) {
+    return out;
+  }
+  const auto read_puts = [&]() -> Result<void> {
+    SL_TRY(const std::uint64_t count, out.in_.varint_at_most(out.in_.remaining()));
+    for (std::uint64_t i = 0; i < count; ++i) {
+      SL_TRY(const std::uint64_t run, out.in_.varint());
+      SL_TRY(const std::uint64_t row, out.in_.varint());
+      SL_TRY(out.puts_[std::make_pair(run, row)], read_clock(out.in_));
+    }
+    return {};
+  };
+  if (const auto read = read_puts(); !read) {
+    return damaged("replaced stamps", read.error());
+  }
+  return out;
+}
+
+ClockTime ReplacedReader::put(std::uint64_t index) const {
+  const auto found = puts_.empty() ? puts_.end() : puts_.find({put_, index});
+  return found == puts_.end() ? ClockTime() : found->second;
 }
 
 Result<ClockTime> ReplacedReader::row() { return read_clock(in_); }

@@ -41,6 +41,14 @@ struct Tomb {
   ClockTime replaced;
 };
 
+// Whoever can tell what key stood at a rowid when a change had just been made.
+class PastKeys {
+ public:
+  virtual ~PastKeys() = default;
+  // Encoded; empty when nobody knows it any more.
+  virtual Result<ByteVector> key_after(LocalVersion version, TableId table, RowId row) = 0;
+};
+
 // The clock of every row, kept as runs in chunks of 256 rowids instead of a row a cell.
 //
 // The newest part of the log is not folded into the stored chunks yet: whoever asks for clocks
@@ -51,10 +59,14 @@ struct Tomb {
 // 1. Stored chunks and tombs hold exactly the log through `folded_version` (syncline_meta).
 // 2. Chunks in memory hold the log through `seen_`; they are dropped when another connection
 // folded.
+// 3. What an own change replaced follows from the log before it alone, whenever it is asked for: a
+//    tomb that came later, or that was forgotten since, changes nothing of it.
 class Clocks {
  public:
   Clocks(Connection connection, LocalLog& log, Origins& origins)
       : connection_(connection), log_(log), origins_(origins) {}
+  // Must outlive the clocks; without it a put replaces nothing.
+  void set_past_keys(PastKeys* keys) { keys_ = keys; }
 
   // Brings memory up to the log's head. Call before asking, in the same transaction.
   Result<void> catch_up();
@@ -72,6 +84,9 @@ class Clocks {
   // The log row was entered directly: catch_up() need not read it.
   void entered_through(LocalVersion version) { seen_ = version; }
 
+  // Finds out which dead keys the own puts in (after, through] brought back. Before replaced_by()
+  // is asked for them; not while the tables hold what is not in the log yet.
+  Result<void> settle_puts(LocalVersion after, LocalVersion through);
   // What each cell of an own change replaced, run by run (see ReplacedReader); empty when unknown.
   Bytes replaced_by(LocalVersion version, Bytes stored) const;
 
@@ -112,13 +127,28 @@ class Clocks {
   struct TableClocks {
     std::unordered_map<ChunkId, std::unique_ptr<Chunk>> chunks;
     std::map<ByteVector, Tomb, BytesLess> tombs;
+    // All deaths since the last fold, by key, in the log's order.
+    std::map<ByteVector, std::vector<std::pair<LocalVersion, ClockTime>>, BytesLess> deaths;
     std::optional<bool> stored_tombs;
     ChunkId last_id = 0;
     Chunk* last = nullptr;
   };
 
+  // An own put in a table with tombs: it may have brought a dead key back.
+  struct WaitingPut {
+    TableId table = 0;
+    RowId first = 0;
+    std::uint64_t count = 0;
+    std::uint64_t run = 0;  // among the change's puts
+  };
+
   Result<Chunk*> chunk(TableClocks& clocks, TableId table, ChunkId id);
   Result<void> enter_part(const LogRow& row, Bytes part, Writer* replaced);
+  Result<void> enter_put(const LogRow& row, TableId table, const LogRun& run, bool wanted);
+  void enter_tomb(const LogRow& row, TableId table, Bytes key, const Tomb& tomb);
+  Result<std::optional<Tomb>> stored_tomb(TableId table, Bytes key);
+  // The last end of the key before this version of the log; zero when there was none.
+  Result<ClockTime> death_before(LocalVersion version, TableId table, Bytes key);
   Result<void> enter_rows(TableId table, RowId first, std::uint64_t count, const RowClock& clock);
   Result<void> enter_over(TableId table, const LogRun& run, const ClockTime& time,
                           Writer* replaced);
@@ -136,7 +166,10 @@ class Clocks {
   LocalLog& log_;
   Origins& origins_;
   std::map<TableId, TableClocks> tables_;
+  PastKeys* keys_ = nullptr;
   std::map<LocalVersion, ByteVector> replaced_;
+  std::map<LocalVersion, std::vector<WaitingPut>> waiting_puts_;
+  std::uint64_t puts_entered_ = 0;  // of the change being entered
   // Clocks of rows whose rowid the change being entered gave to another row before it said where
   // they went.
   std::map<std::pair<TableId, RowId>, RowClock> displaced_;
@@ -166,16 +199,27 @@ Result<RowClock> read_row_clock(Reader& in);
 void write_tomb(Writer& out, const Tomb& tomb);
 Result<Tomb> read_tomb(Reader& in);
 
-// Reads what Clocks noted of a change's replaced stamps, in step with its runs.
+// Reads what Clocks noted of a change's replaced stamps, in step with its runs: first the puts that
+// brought a dead key back (mostly none), then the clocks of the other runs.
 class ReplacedReader {
  public:
-  explicit ReplacedReader(Bytes bytes) : in_(bytes) {}
+  // Fails with `corrupt`. Borrows the bytes.
+  static Result<ReplacedReader> open(Bytes bytes);
+  // The next put run is the running one.
+  void begin_put() { ++put_; }
+  // For row `index` of that run; zero when the key was not dead.
+  ClockTime put(std::uint64_t index) const;
   // For an over or erase run.
   Result<ClockTime> row();
   // For the next row of a set run: one clock a column of the run.
   Result<void> cells(std::size_t columns, std::vector<ClockTime>& out);
 
  private:
+  explicit ReplacedReader(Bytes bytes) : in_(bytes) {}
+
+  // By number of the put run and of the row in it.
+  std::map<std::pair<std::uint64_t, std::uint64_t>, ClockTime> puts_;
+  std::uint64_t put_ = 0;
   Reader in_;
   std::uint64_t same_left_ = 0;
   std::vector<ClockTime> same_;

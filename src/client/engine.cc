@@ -66,6 +66,7 @@ Engine::Engine(const Parts& parts)
       keepsakes_(parts.connection, meta_),
       sums_(parts.connection, catalog_, log_, clocks_, origins_, tables_, rows_, held_, meta_) {
   capture_.set_listener(this);
+  log_.set_watcher(this);
 }
 
 Engine::~Engine() {
@@ -150,6 +151,23 @@ Result<void> Engine::load_identity() {
   return {};
 }
 
+Result<void> Engine::on_renewed(const LogHead& head) {
+  clocks_.forget();
+  origins_.forget();
+  extract_.forget();
+  seen_.forget();
+  held_.forget();
+  rows_.forget();
+  unsent_.forget();
+  sums_.forget();
+  told_sequence_ = ChangeSequence(0);
+  // A wrong clock's times may have been taken out of use.
+  clock_.start_again_after(head.hlc);
+  SL_TRY(const std::int64_t offset, meta_.integer(meta_name::clock_offset_ms));
+  clock_.set_offset_ms(offset);
+  return load_identity();
+}
+
 Result<ReplicaId> Engine::replica() {
   if (replica_.is_zero()) {
     SL_TRY(load_identity());
@@ -159,11 +177,23 @@ Result<ReplicaId> Engine::replica() {
 
 Result<void> Engine::track(const std::string& name, const TrackOptions& options) {
   SL_TRY(initialise());
-  SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
   // A tracking that failed or was rolled back may be remembered still.
   catalog_.drop_cache();
   SL_TRY(const TrackedTable* known, catalog_.find(name));
   const bool is_new = known == nullptr;
+  bool is_same = true;
+  if (!is_new) {
+    SL_TRY(is_same, catalog_.describes(*known));
+  }
+  if (!is_same) {
+    SL_TRY(capture_.flush());
+  }
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
+  if (!is_same) {
+    // Columns came or went: what waits is told with those that it knew.
+    SL_TRY(schema_change_.freeze_outbox());
+    catalog_.drop_cache();
+  }
   SL_TRY(const TableId id, catalog_.track(name, options));
   if (is_new) {
     SL_TRY(const TrackedTable* table, catalog_.table(id));
@@ -173,7 +203,13 @@ Result<void> Engine::track(const std::string& name, const TrackOptions& options)
 }
 
 Result<void> Engine::untrack(const std::string& table) {
+  SL_TRY(capture_.flush());
   SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
+  SL_TRY(const bool initialised, catalog_.is_initialised());
+  if (initialised) {
+    // What waits is told as it would have been.
+    SL_TRY(schema_change_.freeze_outbox());
+  }
   SL_TRY(catalog_.untrack(table));
   clocks_.forget();
   return savepoint.release();
@@ -185,8 +221,11 @@ Result<void> Engine::require_replica() {
     return Error(ErrorCode::not_found,
                  "this database does not sync yet: SELECT syncline_track('your_table') first");
   }
+  SL_TRY(catalog_.catch_up());
+  // Another connection may have renewed the file.
+  SL_TRY(log_.head());
   SL_TRY(replica());
-  return catalog_.catch_up();
+  return {};
 }
 
 Result<LocalVersion> Engine::version() {
@@ -249,8 +288,8 @@ Result<ApplyReport> Engine::applying(std::size_t bytes_expected,
     SL_TRY(catalog_.catch_up());
     const Catalog::Hold hold(catalog_);
     SL_TRY(apply_.begin(bytes_expected));
-    SL_TRY(const std::int64_t acknowledged, meta_.integer(meta_name::acknowledged_time));
-    rows_.set_acknowledged_time(static_cast<std::uint64_t>(acknowledged));
+    SL_TRY(const std::int64_t pruned, meta_.integer(meta_name::pruned_time));
+    rows_.set_pruned_time(static_cast<std::uint64_t>(pruned));
     SL_TRY(work(report));
     SL_TRY(apply_.finish(report));
     for (const ConflictNote& note : report.conflicts) {
@@ -309,7 +348,7 @@ Result<ApplyReport> Engine::apply_remote(std::span<const Bytes> parts, ServerVer
     bytes += part.size();
   }
   return applying_again(bytes, [&](ApplyReport& report) -> Result<void> {
-    SL_TRY(check_not_resynced());
+    SL_TRY(check_not_renewed());
     for (const Bytes part : parts) {
       SL_TRY(apply_.part(part, report));
     }
@@ -369,8 +408,8 @@ void Engine::on_captured(LocalVersion version, ChangeSequence sequence,
   if (events_.wanted() && version != LocalVersion()) {
     events_.add(event_name::op_captured, clock_.now_ms(),
                 "{\"version\":" + std::to_string(version.get()) +
-                    ",\"sequence\":" + std::to_string(sequence.get()) +
-                    ",\"tables\":" + std::to_string(tables.size()) + "}");
+                    ",\"sequence\":" + std::to_string(sequence.get()) + ",\"replica\":\"" +
+                    replica_.hex() + "\"" + ",\"tables\":" + std::to_string(tables.size()) + "}");
   }
 }
 
@@ -389,10 +428,7 @@ Result<void> Engine::undo_rich() { return rich_.undo(); }
 
 Result<void> Engine::describe_rich(const TrackedTable& table, const LogRun& run, const Stamp& stamp,
                                    LogBodyWriter& out) {
-  // Capture knows who writes only once somebody asked the engine for something; a counter must know
-  // it from the connection's first write on.
-  SL_TRY(const ReplicaId own, replica());
-  return rich_.describe(table, run, Stamp{stamp.time, own}, out);
+  return rich_.describe(table, run, stamp, out);
 }
 
 void Engine::on_disconnected() {

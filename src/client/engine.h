@@ -43,7 +43,7 @@ namespace syncline {
 
 // One connection's replica: owns the parts of client/ and knows their order. Not thread-safe, as
 // its connection is not. Several engines, in several processes, may share one file.
-class Engine final : private Capture::Listener {
+class Engine final : private Capture::Listener, private LocalLog::Watcher {
  public:
   struct Parts {
     Connection connection;
@@ -160,8 +160,9 @@ class Engine final : private Capture::Listener {
   // is unsent stays, under its identities and in the tables (P5). Returns it as a file, too; the
   // database keeps a copy. Fails with `busy` inside a transaction.
   Result<ByteVector> resync();
-  // Another connection did so since facts() was asked: what a session knows is void.
-  Result<bool> was_resynced();
+  // Another connection did so since facts() was asked, or gave the file another id or its changes
+  // other stamps: what a session knows is void.
+  Result<bool> was_renewed();
 
   Result<void> begin_rescan();
   Result<std::vector<ByteVector>> compare_ranges(const RangeDigests& digests);
@@ -171,7 +172,8 @@ class Engine final : private Capture::Listener {
   // Own changes after this one get stamps of now: a wrong clock had made theirs.
   Result<void> restamp(ChangeSequence after);
   // This file is a copy of another: see effect::Reidentify.
-  Result<void> reidentify(const effect::Reidentify& how);
+  // Answers with what stays under the old name: the last own change that the server knows under it.
+  Result<ChangeSequence> reidentify(const effect::Reidentify& how);
   // --- Peers: what client/peer_host performs ---
   Result<PeerFacts> peer_facts();
   struct PeerChanges {
@@ -240,6 +242,7 @@ class Engine final : private Capture::Listener {
   Result<std::optional<LocalVersion>> next_relay(LocalVersion from, const VersionVector& relayed);
   Result<LocalVersion> version_of(ChangeSequence sequence);
   Result<void> set_acknowledged(ChangeSequence sequence, std::uint64_t time);
+  Result<void> move_acknowledged(ChangeSequence sequence, std::uint64_t time);
   Result<void> index_rows();
   using StateVisitor =
       FunctionRef<Result<void>(const std::string& table, Bytes key, const RowState& state)>;
@@ -254,11 +257,14 @@ class Engine final : private Capture::Listener {
   Result<void> drop_what_came();
   Result<std::uint64_t> newest_time_before(LocalVersion kept, const std::set<std::uint64_t>& moved);
   Result<void> merge_again(const std::vector<LocalVersion>& versions);
-  Result<void> freeze_own();
   Result<void> drop_everything();
   Result<std::vector<LocalVersion>> kept_changes(LocalVersion acknowledged);
-  // Fails when another connection resynced the file since facts() told a session how it stands.
-  Result<void> check_not_resynced();
+  // Fails when the file was renewed since facts() told a session how it stands.
+  Result<void> check_not_renewed();
+  Result<void> renew();
+  // The epochs that a hello offers beside the present one.
+  Result<std::vector<EpochId>> earlier_epochs(std::vector<EpochId> here);
+  Result<void> keep_epochs(const LineageId& next, const EpochId& confirmed);
   Result<void> settle_held();
   // A cell of a counter: table, key, column.
   using CellName = std::tuple<std::string, ByteVector, std::string>;
@@ -268,17 +274,28 @@ class Engine final : private Capture::Listener {
     Value total;
   };
   using Counted = std::map<CellName, CountedCell>;
-  Result<ChangeSequence> common_with_original(const effect::Reidentify& how);
+  // How far this copy's changes are the original's.
+  struct Common {
+    ChangeSequence on_server;  // known to the server
+    LocalVersion on_server_version;
+    ChangeSequence named;  // and those that were acknowledged under the original's name
+    LocalVersion named_version;
+  };
+  Result<Common> common_with_original(const effect::Reidentify& how);
   Result<Counted> counted_before(LocalVersion kept);
+  Result<void> count_history(LocalVersion kept, Counted& out);
+  Result<bool> is_runs(LocalVersion version);
   Result<void> count_before(const RowEdit& edit, LocalVersion version, OldValues& values,
                             Counted& out);
   Result<OriginId> hand_over_identity(const ReplicaId& drawn, ChangeSequence common);
-  Result<void> forget_history(LocalVersion kept, OriginId other, ChangeSequence last);
+  Result<void> forget_history(const Common& common, OriginId other, ChangeSequence last);
   // Memory may hold what a rollback took back.
   void forget_all();
   // Ends a call from outside.
   void end_call();
 
+  // LocalLog::Watcher
+  Result<void> on_renewed(const LogHead& head) override;
   // Capture::Listener
   void on_captured(LocalVersion version, ChangeSequence sequence,
                    std::span<const TableId> tables) override;
@@ -316,7 +333,7 @@ class Engine final : private Capture::Listener {
   RowSums sums_;
   Listener* listener_ = nullptr;
   ReplicaId replica_;
-  std::int64_t resyncs_ = 0;  // as facts() saw it
+  std::int64_t renewals_ = 0;  // as facts() saw them
   bool quiet_ = false;
   // The last own change that own_changes() told, and where it stands.
   ChangeSequence told_sequence_;

@@ -162,8 +162,8 @@ Result<void> Engine::restamp_unsent(ChangeSequence after) {
   LocalVersion kept;
   const auto run = [&]() -> Result<void> {
     SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
+    SL_TRY(check_not_renewed());
     SL_TRY(schema_change_.freeze_outbox());
-    SL_TRY(clocks_.fold());
     SL_TRY(kept, version_of(after));
     SL_TRY(const std::vector<LocalVersion> versions, own_frozen_after(parts_.connection, kept));
     std::set<std::uint64_t> moved;
@@ -200,6 +200,7 @@ Result<void> Engine::restamp_unsent(ChangeSequence after) {
     SL_TRY(parts_.connection.execute("UPDATE syncline_log SET hlc = min(hlc, " + last +
                                      "), time = CASE origin WHEN 0 THEN min(time, " + last +
                                      ") ELSE time END WHERE version > " + text_of(kept)));
+    SL_TRY(renew());
     SL_TRY(savepoint.release());
     return {};
   };
@@ -208,6 +209,8 @@ Result<void> Engine::restamp_unsent(ChangeSequence after) {
   sums_.forget();
   end_call();
   SL_TRY(std::move(done));
+  SL_TRY(const LogHead head, log_.head());
+  renewals_ = head.renewals;
   SL_TRY(const std::vector<LocalVersion> moved, own_frozen_after(parts_.connection, kept));
   return merge_again(moved);
 }
@@ -261,27 +264,49 @@ Result<void> Engine::merge_again(const std::vector<LocalVersion>& versions) {
 // --- Reidentify
 // -----------------------------------------------------------------------------------
 
-// How far this copy's unsent changes are the original's.
-Result<ChangeSequence> Engine::common_with_original(const effect::Reidentify& how) {
-  ChangeSequence common = how.acknowledged;
-  SL_TRY(LocalVersion after, version_of(how.acknowledged));
+// The server tells what it has of the original's changes after `how.acknowledged`. From the first
+// that differs on the name is another copy's, and ours need another. Where the server merely knows
+// less than it acknowledged once (it was restored), ours keep the name that they were acknowledged
+// under: the original, or any other copy, may tell them, too.
+Result<Engine::Common> Engine::common_with_original(const effect::Reidentify& how) {
+  SL_TRY(const std::int64_t sequence, meta_.integer(meta_name::acknowledged_sequence));
+  SL_TRY(const std::int64_t once, meta_.integer(meta_name::once_acknowledged_version));
+  SL_TRY(const LocalVersion acknowledged, outbox_.acknowledged());
+  const ChangeSequence told(static_cast<std::uint64_t>(sequence));
+  SL_TRY(move_acknowledged(std::min(how.acknowledged, told), 0));
+  Common out;
+  out.on_server = how.acknowledged;
+  SL_TRY(out.on_server_version, version_of(how.acknowledged));
+  out.named = out.on_server;
+  out.named_version = out.on_server_version;
+  LocalVersion after = out.on_server_version;
   std::size_t at = 0;
   for (;;) {
     SL_TRY(const std::vector<OutboxChange> batch, outbox_.batch(after, std::size_t{1} << 20U));
     if (batch.empty()) {
-      return common;
+      return out;
     }
     for (const OutboxChange& change : batch) {
       after = change.version;
       if (change.stamp.replica != replica_) {
         continue;
       }
-      if (at >= how.known.size() ||
-          !how.known[at].is(change.stamp.time, hash_of_parts(change.parts))) {
-        return common;
+      // Of what was acknowledged once something may be missing, and the time tells it all the same.
+      const bool was_told = change.version <= acknowledged ||
+                            change.version.get() <= static_cast<std::uint64_t>(once);
+      if (at < how.known.size()) {
+        const KnownChange& known = how.known[at++];
+        const std::uint64_t hash = was_told ? known.hash : hash_of_parts(change.parts);
+        if (!known.is(change.stamp.time, hash)) {
+          return out;
+        }
+        out.on_server = change.sequence;
+        out.on_server_version = change.version;
+      } else if (change.sequence > told) {
+        return out;
       }
-      ++at;
-      common = change.sequence;
+      out.named = change.sequence;
+      out.named_version = change.version;
     }
   }
 }
@@ -290,6 +315,7 @@ Result<ChangeSequence> Engine::common_with_original(const effect::Reidentify& ho
 // first of them tells, without the step that it made.
 Result<Engine::Counted> Engine::counted_before(LocalVersion kept) {
   Counted out;
+  SL_TRY(count_history(kept, out));
   SL_TRY(const LogHead head, log_.head());
   OldValues values(parts_.connection, log_);
   SL_TRY(values.cover(kept, head.version));
@@ -303,7 +329,9 @@ Result<Engine::Counted> Engine::counted_before(LocalVersion kept) {
       after = outgoing.version;
       const std::vector<Bytes> parts(outgoing.parts.begin(), outgoing.parts.end());
       SL_TRY(const Change change, decode_parts(parts));
-      if (change.stamp.replica != replica_) {
+      // What an encoded change overwrote is not known; then the log before it is all there is.
+      SL_TRY(const bool tells, is_runs(outgoing.version));
+      if (change.stamp.replica != replica_ || !tells) {
         continue;
       }
       for (const RowEdit& edit : change.edits) {
@@ -311,6 +339,45 @@ Result<Engine::Counted> Engine::counted_before(LocalVersion kept) {
       }
     }
   }
+}
+
+Result<bool> Engine::is_runs(LocalVersion version) {
+  SL_TRY(const auto form, parts_.connection.query_int(
+                              "SELECT form FROM syncline_log WHERE version = " + text_of(version)));
+  return form.value_or(0) < static_cast<std::int64_t>(LogForm::frozen);
+}
+
+// The totals that the changes up to `kept` told, as far as the log reaches.
+Result<void> Engine::count_history(LocalVersion kept, Counted& out) {
+  Extract::Range range;
+  range.through = kept;
+  range.own_only = true;
+  SL_TRY(const std::int64_t once, meta_.integer(meta_name::once_acknowledged_version));
+  range.once_acknowledged = std::max(kept, LocalVersion(static_cast<std::uint64_t>(once)));
+  std::vector<ByteVector> parts;
+  return extract_.changes(
+      range, [&](const LogRow&, const PartHeader& header, Bytes part) -> Result<bool> {
+        parts.push_back(to_vector(part));
+        if (!header.last) {
+          return true;
+        }
+        const std::vector<Bytes> views(parts.begin(), parts.end());
+        SL_TRY(const Change change, decode_parts(views));
+        parts.clear();
+        if (change.stamp.replica != replica_) {
+          return true;
+        }
+        for (const RowEdit& edit : change.edits) {
+          for (const CellEdit& cell : edit.cells) {
+            if (cell.form == CellForm::counter) {
+              SL_TRY(const CounterEdit count, decode_counter_edit(cell.value.view()));
+              out.insert_or_assign(CellName{edit.table, edit.key.bytes, cell.column},
+                                   CountedCell{count.base, Value(count.total.view())});
+            }
+          }
+        }
+        return true;
+      });
 }
 
 Result<void> Engine::count_before(const RowEdit& edit, LocalVersion version, OldValues& values,
@@ -355,16 +422,17 @@ Result<void> Engine::count_before(const RowEdit& edit, LocalVersion version, Old
   return {};
 }
 
-Result<void> Engine::reidentify(const effect::Reidentify& how) {
+Result<ChangeSequence> Engine::reidentify(const effect::Reidentify& how) {
   SL_TRY(require_replica());
+  Common common;
   const auto run = [&]() -> Result<void> {
     SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
+    SL_TRY(check_not_renewed());
     SL_TRY(clocks_.catch_up());
-    SL_TRY(const ChangeSequence common, common_with_original(how));
-    SL_TRY(const LocalVersion kept, version_of(common));
+    SL_TRY(common, common_with_original(how));
+    const LocalVersion kept = common.named_version;
     SL_TRY(const Counted counted, counted_before(kept));
     SL_TRY(schema_change_.freeze_outbox());
-    SL_TRY(clocks_.fold());
     SL_TRY(const std::vector<LocalVersion> versions, own_frozen_after(parts_.connection, kept));
     const ReplicaId original = replica_;
     const ReplicaId drawn = ReplicaId::draw(*parts_.random);
@@ -396,22 +464,25 @@ Result<void> Engine::reidentify(const effect::Reidentify& how) {
                      Stamp{change.header.stamp.time, drawn}));
     }
     SL_TRY(rename_stored_states(naming, parts_.connection));
-    SL_TRY(const OriginId other, hand_over_identity(drawn, common));
+    SL_TRY(const OriginId other, hand_over_identity(drawn, common.named));
     SL_TRY(clocks_.rename([&](const ClockTime& clock) {
       const bool theirs = clock.origin == first_own_origin && moved.count(clock.time) == 0;
       return theirs ? ClockTime{clock.time, other} : clock;
     }));
-    SL_TRY(forget_history(kept, other, sequence));
+    SL_TRY(forget_history(common, other, sequence));
+    SL_TRY(renew());
     return savepoint.release();
   };
   auto done = run();
   told_sequence_ = ChangeSequence(0);
   forget_all();
   sums_.forget();
-  SL_TRY(std::move(done));
-  SL_TRY(load_identity());
   end_call();
-  return settle_held();
+  SL_TRY(std::move(done));
+  SL_TRY(const LogHead head, log_.head());
+  renewals_ = head.renewals;
+  SL_TRY(settle_held());
+  return common.on_server;
 }
 
 // The id that the file had becomes one like others', of which changes up to `common` are here.
@@ -434,28 +505,35 @@ Result<OriginId> Engine::hand_over_identity(const ReplicaId& drawn, ChangeSequen
   parts_.connection.set_last_insert_rowid(last_rowid);
   const EpochId epoch = EpochId::draw(*parts_.random);
   SL_TRY(meta_.set(meta_name::epochs, ValueView::blob(epoch.view())));
+  SL_TRY(meta_.set(meta_name::epochs_elsewhere, ValueView::blob({})));
   return other;
 }
 
 // The log up to now was another replica's. What is left of it are the changes that this one keeps,
-// and the newest row, which carries the counters; who asks for more gets a snapshot.
-Result<void> Engine::forget_history(LocalVersion kept, OriginId other, ChangeSequence last) {
+// those of the original's that the server has lost, and the newest row, which carries the counters;
+// who asks for more gets a snapshot.
+Result<void> Engine::forget_history(const Common& common, OriginId other, ChangeSequence last) {
   SL_TRY(const LogHead head, log_.head());
   const std::string version = text_of(head.version);
-  const std::string is_kept = "(form >= 2 AND (origin > 1 OR version > " + text_of(kept) + "))";
+  const std::string is_kept =
+      "(form >= 2 AND (origin > 1 OR version > " + text_of(common.on_server_version) + "))";
   SL_TRY(parts_.connection.execute("DELETE FROM syncline_log WHERE version < " + version +
                                    " AND NOT " + is_kept));
   SL_TRY(parts_.connection.execute(
       "DELETE FROM syncline_log_parts WHERE version NOT IN (SELECT version FROM syncline_log)"));
   SL_TRY(parts_.connection.execute("UPDATE syncline_log SET origin = " + std::to_string(other) +
-                                   " WHERE origin = 1 AND NOT " + is_kept));
+                                   " WHERE origin = 1 AND NOT (form >= 2 AND version > " +
+                                   text_of(common.named_version) + ")"));
   SL_TRY(parts_.connection.execute("UPDATE syncline_log SET own_sequence = " +
                                    std::to_string(last.get()) + " WHERE version = " + version));
   const auto set = [&](std::string_view name, std::uint64_t value) {
     return meta_.set(name, ValueView::of(static_cast<std::int64_t>(value)));
   };
+  SL_TRY(const std::int64_t relayed, meta_.integer(meta_name::relayed_version));
+  SL_TRY(set(meta_name::relayed_version,
+             std::min(static_cast<std::uint64_t>(relayed), common.on_server_version.get())));
   SL_TRY(set(meta_name::pruned_version, head.version.get()));
-  SL_TRY(set(meta_name::acknowledged_version, kept.get()));
+  SL_TRY(set(meta_name::acknowledged_version, common.on_server_version.get()));
   SL_TRY(set(meta_name::acknowledged_sequence, 0));
   SL_TRY(set(meta_name::acknowledged_time, 0));
   // Stamps of the original's that nobody here can know exactly come from the server.

@@ -161,7 +161,7 @@ Result<std::vector<ByteVector>> Engine::compare_ranges(const RangeDigests& diges
 
 Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
   return applying(rows.states.size(), [&](ApplyReport& report) -> Result<void> {
-    SL_TRY(check_not_resynced());
+    SL_TRY(check_not_renewed());
     SL_TRY(unsent_.catch_up());
     SL_TRY(const std::int64_t left_lineage, meta_.integer(meta_name::left_lineage));
     SL_TRY(const bool keepsakes, keepsakes_.any());
@@ -207,7 +207,7 @@ Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
 
 Result<void> Engine::finish_rescan(ServerVersion cursor) {
   SL_TRY(applying(0, [&](ApplyReport& report) -> Result<void> {
-    SL_TRY(check_not_resynced());
+    SL_TRY(check_not_renewed());
     // What a row waited for may have come, in whatever order the ranges came.
     for (int round = 0; round < 8; ++round) {
       SL_TRY(const std::uint64_t installed, apply_.retry_held("", report));

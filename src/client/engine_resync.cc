@@ -26,18 +26,25 @@ UPDATE syncline_replicas SET seen = x'' WHERE id > 1;
 
 }  // namespace
 
-Result<void> Engine::check_not_resynced() {
-  SL_TRY(const std::int64_t resyncs, meta_.integer(meta_name::resyncs));
-  if (resyncs == resyncs_) {
+Result<void> Engine::check_not_renewed() {
+  SL_TRY(const LogHead head, log_.head());
+  if (head.renewals == renewals_) {
     return {};
   }
   return Error(ErrorCode::cancelled,
-               "another program resynced this database: the conversation begins anew");
+               "another program resynced this database, or gave it another id: the conversation "
+               "begins anew");
 }
 
-Result<bool> Engine::was_resynced() {
-  SL_TRY(const std::int64_t resyncs, meta_.integer(meta_name::resyncs));
-  return resyncs != resyncs_;
+Result<bool> Engine::was_renewed() {
+  SL_TRY(const std::int64_t renewals, meta_.integer(meta_name::renewals));
+  return renewals != renewals_;
+}
+
+// The last thing that its transaction does: nothing in memory counts any more.
+Result<void> Engine::renew() {
+  SL_TRY(const std::int64_t renewals, meta_.integer(meta_name::renewals));
+  return meta_.set(meta_name::renewals, ValueView::of(renewals + 1));
 }
 
 Result<ByteVector> Engine::resync() {
@@ -83,7 +90,7 @@ Result<void> Engine::drop_what_came() {
   const bool had_keys = parts_.connection.set_foreign_keys(false);
   capture_.set_tapped(!had_triggers);
   const auto drop = [&]() -> Result<void> {
-    SL_TRY(freeze_own());
+    SL_TRY(schema_change_.freeze_outbox());
     return drop_everything();
   };
   auto dropped = drop();
@@ -94,22 +101,6 @@ Result<void> Engine::drop_what_came() {
   forget_all();
   sums_.forget();
   return dropped;
-}
-
-// Own changes no longer depend on the tables. Acknowledged ones stay, too: they heal a server that
-// was restored from a backup (P2).
-Result<void> Engine::freeze_own() {
-  SL_TRY(clocks_.catch_up());
-  SL_TRY(const LocalVersion acknowledged, outbox_.acknowledged());
-  SL_TRY(const std::int64_t pruned, meta_.integer(meta_name::pruned_version));
-  SL_TRY(const std::int64_t once, meta_.integer(meta_name::once_acknowledged_version));
-  const auto version = static_cast<std::int64_t>(acknowledged.get());
-  if (version > once) {
-    SL_TRY(meta_.set(meta_name::once_acknowledged_version, ValueView::of(version)));
-  }
-  SL_TRY(meta_.set(meta_name::acknowledged_version, ValueView::of(std::min(pruned, version))));
-  SL_TRY(schema_change_.freeze_outbox());
-  return meta_.set(meta_name::acknowledged_version, ValueView::of(version));
 }
 
 Result<void> Engine::drop_everything() {
@@ -135,8 +126,7 @@ Result<void> Engine::drop_everything() {
   SL_TRY(set(meta_name::wants_rescan, 0));
   SL_TRY(set(meta_name::left_lineage, 0));
   SL_TRY(meta_.set(meta_name::snapshot_token, ValueView::blob({})));
-  SL_TRY(const std::int64_t resyncs, meta_.integer(meta_name::resyncs));
-  return meta_.set(meta_name::resyncs, ValueView::of(resyncs + 1));
+  return renew();
 }
 
 Result<std::vector<LocalVersion>> Engine::kept_changes(LocalVersion acknowledged) {

@@ -35,6 +35,8 @@ ByteVector join_epochs(const std::vector<EpochId>& epochs) {
 // Beyond this a copy of the unsent changes is not kept a second time in the same file.
 constexpr std::size_t salvage_bytes_max = std::size_t{64} << 20U;
 
+constexpr std::size_t epochs_elsewhere_max = limits::epochs_max / 2;
+
 }  // namespace
 
 Result<void> Engine::open_session(const std::string& workspace) {
@@ -52,7 +54,7 @@ Result<void> Engine::open_session(const std::string& workspace) {
   SL_TRY(meta_.set(meta_name::workspace, ValueView::of(std::string_view(workspace))));
   SL_TRY(const ByteVector stored, meta_.blob(meta_name::epochs));
   SL_TRY(std::vector<EpochId> epochs, split_epochs(stored));
-  if (epochs.size() > limits::epochs_max) {
+  if (epochs.size() > limits::epochs_max - epochs_elsewhere_max) {
     // The first is the one that the server confirmed; of the others the newest matter.
     epochs.erase(epochs.begin() + 1);
   }
@@ -70,7 +72,8 @@ Result<ReplicaFacts> Engine::facts(const std::vector<std::string>& tables) {
   SL_TRY(const Schema schema, this->schema());
   SL_TRY(out.digest, digest_of_tables(tables));
   SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
-  SL_TRY(resyncs_, meta_.integer(meta_name::resyncs));
+  SL_TRY(const LogHead head, log_.head());
+  renewals_ = head.renewals;
   SL_TRY(out.workspace, meta_.text(meta_name::workspace));
   out.replica = replica_;
   SL_TRY(const ByteVector stored, meta_.blob(meta_name::epochs));
@@ -79,7 +82,7 @@ Result<ReplicaFacts> Engine::facts(const std::vector<std::string>& tables) {
     out.epoch = out.epochs_before.back();
     out.epochs_before.pop_back();
   }
-  SL_TRY(const LogHead head, log_.head());
+  SL_TRY(out.epochs_before, earlier_epochs(std::move(out.epochs_before)));
   out.last_sequence = head.own_sequence;
   SL_TRY(const std::int64_t acknowledged, meta_.integer(meta_name::acknowledged_sequence));
   out.acknowledged = ChangeSequence(static_cast<std::uint64_t>(acknowledged));
@@ -127,6 +130,7 @@ Result<std::vector<OutboxPart>> Engine::own_changes(ChangeSequence after, std::s
   SL_TRY(require_replica());
   const auto run = [&]() -> Result<std::vector<OutboxPart>> {
     SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(check_not_renewed());
     if (after != told_sequence_ || after == ChangeSequence(0)) {
       SL_TRY(told_version_, version_of(after));
     }
@@ -159,6 +163,15 @@ Result<std::vector<OutboxPart>> Engine::own_changes(ChangeSequence after, std::s
 // Sequence and time as the server knows them, and the log's version that belongs to them. May go
 // back: what a restored server has forgotten is unsent again.
 Result<void> Engine::set_acknowledged(ChangeSequence sequence, std::uint64_t time) {
+  SL_TRY(const LocalVersion before, outbox_.acknowledged());
+  SL_TRY(move_acknowledged(sequence, time));
+  SL_TRY(const LocalVersion now, outbox_.acknowledged());
+  // Of what is told again something may be missing, and more with every write: it is told from now
+  // on as it can be told now.
+  return now < before ? schema_change_.freeze_outbox() : Result<void>();
+}
+
+Result<void> Engine::move_acknowledged(ChangeSequence sequence, std::uint64_t time) {
   SL_TRY(const std::int64_t known, meta_.integer(meta_name::acknowledged_sequence));
   SL_TRY(const LocalVersion version, outbox_.acknowledged());
   if (sequence.get() == static_cast<std::uint64_t>(known)) {
@@ -187,9 +200,35 @@ Result<void> Engine::set_acknowledged(ChangeSequence sequence, std::uint64_t tim
   return meta_.set(meta_name::acknowledged_time, number(time));
 }
 
+Result<std::vector<EpochId>> Engine::earlier_epochs(std::vector<EpochId> here) {
+  SL_TRY(const ByteVector stored, meta_.blob(meta_name::epochs_elsewhere));
+  SL_TRY(const std::vector<EpochId> elsewhere, split_epochs(stored));
+  for (const EpochId& epoch : elsewhere) {
+    if (here.size() < limits::epochs_max) {
+      here.push_back(epoch);
+    }
+  }
+  return here;
+}
+
+// A welcome confirms an epoch to the servers of one lineage; those of another know an earlier one.
+Result<void> Engine::keep_epochs(const LineageId& next, const EpochId& confirmed) {
+  SL_TRY(const ByteVector lineage, meta_.blob(meta_name::lineage));
+  if (!lineage.empty() && !equal_bytes(lineage, next.view())) {
+    SL_TRY(const ByteVector here, meta_.blob(meta_name::epochs));
+    SL_TRY(std::vector<EpochId> epochs, split_epochs(here));
+    std::reverse(epochs.begin(), epochs.end());
+    SL_TRY(epochs, earlier_epochs(std::move(epochs)));
+    epochs.resize(std::min(epochs.size(), epochs_elsewhere_max));
+    SL_TRY(meta_.set(meta_name::epochs_elsewhere, ValueView::blob(join_epochs(epochs))));
+  }
+  return meta_.set(meta_name::epochs, ValueView::blob(confirmed.view()));
+}
+
 Result<void> Engine::acknowledge(ChangeSequence through) {
   SL_TRY(require_replica());
   SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
+  SL_TRY(check_not_renewed());
   SL_TRY(const LocalVersion version, version_of(through));
   SL_TRY(outbox_.acknowledge(version));
   SL_TRY(savepoint.release());
@@ -200,7 +239,7 @@ Result<void> Engine::acknowledge(ChangeSequence through) {
 Result<void> Engine::save_welcome(const effect::SaveWelcome& welcome) {
   SL_TRY(require_replica());
   SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
-  SL_TRY(check_not_resynced());
+  SL_TRY(check_not_renewed());
   SL_TRY(const ByteVector lineage, meta_.blob(meta_name::lineage));
   if (!equal_bytes(lineage, welcome.lineage.view())) {
     // What another server has, this one may lack.
@@ -214,8 +253,8 @@ Result<void> Engine::save_welcome(const effect::SaveWelcome& welcome) {
     SL_TRY(meta_.set(meta_name::left_lineage, number(0)));
     SL_TRY(keepsakes_.clear());
   }
+  SL_TRY(keep_epochs(welcome.lineage, welcome.epoch));
   SL_TRY(meta_.set(meta_name::lineage, ValueView::blob(welcome.lineage.view())));
-  SL_TRY(meta_.set(meta_name::epochs, ValueView::blob(welcome.epoch.view())));
   SL_TRY(meta_.set(meta_name::cursor, number(welcome.cursor.get())));
   SL_TRY(set_acknowledged(welcome.acknowledged, welcome.acknowledged_time));
   SL_TRY(savepoint.release());
@@ -238,7 +277,7 @@ Result<void> Engine::correct_clock(std::int64_t offset_ms) {
 
 Result<ApplyReport> Engine::apply_page(const SnapshotPage& page) {
   return applying_again(page.states.size(), [&](ApplyReport& report) -> Result<void> {
-    SL_TRY(check_not_resynced());
+    SL_TRY(check_not_renewed());
     SL_TRY(apply_.part(page.states, report));
     SL_TRY(keep_newest_state());
     return meta_.set(meta_name::snapshot_token, ValueView::blob(page.token));
@@ -257,7 +296,7 @@ Result<void> Engine::keep_newest_state() {
 Result<void> Engine::finish_snapshot(ServerVersion cursor) {
   SL_TRY(require_replica());
   SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
-  SL_TRY(check_not_resynced());
+  SL_TRY(check_not_renewed());
   SL_TRY(meta_.set(meta_name::snapshot_token, ValueView::blob({})));
   SL_TRY(meta_.set(meta_name::wants_rescan, number(0)));
   SL_TRY(meta_.set(meta_name::left_lineage, number(0)));
@@ -288,6 +327,7 @@ Result<bool> Engine::reject(const Rejected& refused) {
   bool complete = true;
   bool known = false;
   SL_TRY(applying(refused.states.size(), [&](ApplyReport& report) -> Result<void> {
+    SL_TRY(check_not_renewed());
     SL_TRY(const LocalVersion version, version_of(refused.sequence));
     SL_TRY(const std::vector<OutboxChange> found,
            outbox_.batch(LocalVersion(version.get() == 0 ? 0 : version.get() - 1), 1));

@@ -292,6 +292,8 @@ Result<std::uint64_t> Engine::retry_held() {
 
 Result<void> Engine::alter_begin() {
   SL_TRY(require_replica());
+  // What the open transaction wrote already is no part of the changes before it.
+  SL_TRY(capture_.flush());
   auto begun = schema_change_.begin();
   end_call();
   extract_.forget();
@@ -405,6 +407,7 @@ Result<std::uint64_t> Engine::rescan() {
 Result<void> Engine::collect_garbage(std::int64_t horizon_ms) {
   SL_TRY(require_replica());
   const auto run = [&]() -> Result<void> {
+    SL_TRY(capture_.flush());
     SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(clocks_.fold());
     SL_TRY(clocks_.drop_tombs(static_cast<std::uint64_t>(std::max<std::int64_t>(horizon_ms, 0))
@@ -442,6 +445,12 @@ Result<void> Engine::prune(LocalVersion through, std::int64_t before_ms) {
     return {};
   }
   const std::string version = std::to_string(*boundary);
+  SL_TRY(const auto newest,
+         parts_.connection.query_int("SELECT max(time) FROM syncline_log WHERE origin = 1 AND "
+                                     "version <= " +
+                                     version));
+  SL_TRY(const std::int64_t known, meta_.integer(meta_name::pruned_time));
+  SL_TRY(meta_.set(meta_name::pruned_time, ValueView::of(std::max(known, newest.value_or(0)))));
   SL_TRY(parts_.connection.execute("DELETE FROM syncline_log_parts WHERE version <= " + version));
   SL_TRY(parts_.connection.execute("DELETE FROM syncline_log WHERE version <= " + version));
   return meta_.set(meta_name::pruned_version, ValueView::of(*boundary));

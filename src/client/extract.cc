@@ -66,6 +66,7 @@ Result<TableAccess*> TableSet::access(TableId id) {
 }
 
 Result<void> Extract::changes(const Range& range, Sink sink) {
+  SL_TRY(clocks_.settle_puts(range.after, range.through));
   // What the first change overwrote is older than all that is told.
   SL_TRY(old_values_.cover(std::min(range.after.next(), range.through), range.through));
   return log_.for_each(
@@ -91,13 +92,15 @@ Result<void> Extract::changes(const Range& range, Sink sink) {
           }
           return true;
         }
+        SL_TRY(ReplacedReader replaced,
+               ReplacedReader::open(clocks_.replaced_by(row.version, stored)));
         Running running{range,
                         sink,
                         row,
                         stamp,
                         ClockTime{row.time, row.origin},
                         own && row.version > range.acknowledged,
-                        ReplacedReader(clocks_.replaced_by(row.version, stored)),
+                        std::move(replaced),
                         RowWriter(stamp.replica),
                         RowWriter(stamp.replica),
                         0,
@@ -138,9 +141,14 @@ Result<bool> Extract::one_change(Running& running, std::span<const Bytes> parts)
       if (run.kind == OpKind::rich) {
         continue;
       }
+      if (run.kind == OpKind::put) {
+        running.replaced.begin_put();
+      }
       auto access = tables_.access(body.table());
       if (!access && access.error().code() == ErrorCode::not_found) {
-        continue;  // untracked since: nothing of it is synced any more
+        // Untracked since: nothing of it is synced any more.
+        SL_TRY(pass_over(running, run));
+        continue;
       }
       SL_TRY(std::move(access));
       SL_TRY(TableAccess * table, tables_.access(body.table()));
@@ -163,6 +171,21 @@ Result<bool> Extract::one_change(Running& running, std::span<const Bytes> parts)
   }
   SL_TRY(flush_extras(running));
   return !running.stopped;
+}
+
+// What was noted of a run that is not told.
+Result<void> Extract::pass_over(Running& running, const LogRun& run) {
+  if (running.row.origin != first_own_origin) {
+    return {};
+  }
+  if (run.kind == OpKind::over || run.kind == OpKind::erase) {
+    SL_TRY(running.replaced.row());
+  }
+  std::vector<ClockTime> seen;
+  for (std::uint64_t i = 0; run.kind == OpKind::set && i < run.count; ++i) {
+    SL_TRY(running.replaced.cells(run.columns.size(), seen));
+  }
+  return {};
 }
 
 Result<void> Extract::begin_table(Running& running, const TrackedTable& table) {
@@ -302,48 +325,32 @@ Result<void> Extract::put_rows(Running& running, TableAccess& access, const LogR
   });
 }
 
+// Of somebody else's put only what stands now is known; its author tells it as it was.
 Result<Stamp> Extract::put_replaced(const TrackedTable& table, Bytes key, const ClockTime& time) {
-  SL_TRY(const bool tombs, clocks_.may_have_tombs(table.id));
-  if (!tombs) {
-    return Stamp();
-  }
   SL_TRY(const auto tomb, clocks_.find_tomb(table.id, key));
-  if (!tomb.has_value()) {
+  if (!tomb.has_value() || tomb->death.time >= time.time) {
     return Stamp();
   }
-  if (tomb->death.time < time.time) {
-    return origins_.stamp_of(tomb->death);
-  }
-  return earlier_death(table.id, key, time);
+  return origins_.stamp_of(tomb->death);
 }
 
-// The key has died again since: what the put had seen is the last end before it, in the log.
-Result<Stamp> Extract::earlier_death(TableId table, Bytes key, const ClockTime& time) {
-  ClockTime death;
-  LocalLog reader(connection_);
-  SL_TRY(reader.for_each(
-      LocalVersion(0), LocalVersion(INT64_MAX),
-      [&](const LogRow& row, std::span<const Bytes> parts, Bytes) -> Result<bool> {
-        if (row.time >= time.time || row.form == LogForm::frozen ||
-            row.form == LogForm::frozen_parts) {
-          return row.origin != time.origin || row.time < time.time;
-        }
-        for (const Bytes part : parts) {
-          LogBodyReader body(part);
-          LogRun run;
-          for (;;) {
-            SL_TRY(const bool more, body.next(run));
-            if (!more) {
-              break;
-            }
-            if (run.kind == OpKind::erase && body.table() == table && equal_bytes(run.key, key)) {
-              death = ClockTime{row.time, row.origin};
-            }
-          }
-        }
-        return true;
-      }));
-  return origins_.stamp_of(death);
+Result<ByteVector> Extract::key_after(LocalVersion version, TableId table, RowId row) {
+  auto access = tables_.access(table);
+  if (!access && access.error().code() == ErrorCode::not_found) {
+    return ByteVector();
+  }
+  SL_TRY(std::move(access));
+  SL_TRY(TableAccess * found, tables_.access(table));
+  SL_TRY(const LogHead head, log_.head());
+  SL_TRY(old_values_.cover(std::min(version, head.version), head.version));
+  SL_TRY(OldValues::Past past, old_values_.past(table, row, version));
+  if (!past.key.empty()) {
+    return std::move(past.key);
+  }
+  SL_TRY(const StoredRow* stored, found->read(row));
+  ByteVector key = stored == nullptr ? ByteVector() : key_of(found->table(), *stored);
+  found->end_range();
+  return key;
 }
 
 Result<void> Extract::put_row(Running& running, TableAccess& access, const LogRun& run, RowId row,
@@ -351,8 +358,13 @@ Result<void> Extract::put_row(Running& running, TableAccess& access, const LogRu
   const TrackedTable& table = access.table();
   Stamp replaced;
   // What was replaced is known for own changes only, as in set_rows().
-  if (run.kind == OpKind::over && running.row.origin == first_own_origin) {
-    SL_TRY(const ClockTime seen, running.replaced.row());
+  const bool own = running.row.origin == first_own_origin;
+  if (own) {
+    const auto index = static_cast<std::uint64_t>(row) - static_cast<std::uint64_t>(run.first);
+    ClockTime seen = running.replaced.put(index);
+    if (run.kind == OpKind::over) {
+      SL_TRY(seen, running.replaced.row());
+    }
     SL_TRY(replaced, origins_.stamp_of(seen));
   }
   SL_TRY(const RowClock* clock, clocks_.find(table.id, row));
@@ -371,7 +383,7 @@ Result<void> Extract::put_row(Running& running, TableAccess& access, const LogRu
     for (std::size_t i = 0; i < table.key.size(); ++i) {
       write_value(running.key, stored->values[i]);
     }
-    if (run.kind == OpKind::put) {
+    if (!own && run.kind == OpKind::put) {
       SL_TRY(replaced, put_replaced(table, running.key.bytes(), running.time));
     }
     Writer& out = running.rows.begin_row(RowKind::put, running.all_positions,
@@ -383,7 +395,7 @@ Result<void> Extract::put_row(Running& running, TableAccess& access, const LogRu
     }
     return {};
   }
-  return past_row(running, access, run, row, stored, table.all_columns(), RowKind::put,
+  return past_row(running, access, row, stored, table.all_columns(), RowKind::put,
                   std::span<const Stamp>(&replaced, 1));
 }
 
@@ -451,7 +463,7 @@ Result<void> Extract::set_row(Running& running, TableAccess& access, const LogRu
     running.stamps.push_back(stamp);
   }
   if (running.exact && !whole) {
-    return past_row(running, access, run, row, stored, run.columns, RowKind::set, running.stamps);
+    return past_row(running, access, row, stored, run.columns, RowKind::set, running.stamps);
   }
   Writer& out = running.rows.begin_row(RowKind::set, running.positions, running.stamps);
   for (std::size_t i = 0; i < table.key.size(); ++i) {
@@ -484,7 +496,7 @@ static bool leave_out(RowKind kind, const IsLost& is_lost, std::vector<std::uint
 }
 
 // A row of an unsent change that was overwritten since: what it was stands in later log rows.
-Result<void> Extract::past_row(Running& running, TableAccess& access, const LogRun& run, RowId row,
+Result<void> Extract::past_row(Running& running, TableAccess& access, RowId row,
                                const StoredRow* stored, const ColumnSet& columns, RowKind kind,
                                std::span<const Stamp> replaced) {
   const TrackedTable& table = access.table();
@@ -523,11 +535,6 @@ Result<void> Extract::past_row(Running& running, TableAccess& access, const LogR
       return {};  // the row ended since, and whoever ended it says so
     }
     replaced = kept_replaced;
-  }
-  Stamp put_seen = kind == RowKind::put ? replaced[0] : Stamp();
-  if (run.kind == OpKind::put) {
-    SL_TRY(put_seen, put_replaced(table, running.key.bytes(), running.time));
-    replaced = std::span<const Stamp>(&put_seen, 1);
   }
   Writer& out = running.rows.begin_row(kind, positions, replaced);
   out.raw(running.key.bytes());

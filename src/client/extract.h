@@ -37,12 +37,12 @@ class TableSet {
 //
 // Invariants:
 // 1. An own change that is not acknowledged yet is told exactly as it was made, whatever has been
-//    written since (P6).
+//    written since (P6); a second time byte for byte as the first.
 // 2. Of any other change only what still stands is told, under its own stamps: what was overwritten
 //    since travels with the change that overwrote it.
 // 3. Rows that came with clocks of their own (from a snapshot, or where a change met a newer edit)
 //    are told as states, in parts that are nobody's change.
-class Extract {
+class Extract final : private PastKeys {
  public:
   Extract(Connection connection, Catalog& catalog, LocalLog& log, Clocks& clocks, Origins& origins,
           TableSet& tables, RowStore& rows, Held& held)
@@ -54,7 +54,9 @@ class Extract {
         tables_(tables),
         rows_(rows),
         held_(held),
-        old_values_(connection, log) {}
+        old_values_(connection, log) {
+    clocks_.set_past_keys(this);
+  }
 
   // Takes one encoded part (wire/change_codec) after the other; false stops.
   using Sink = FunctionRef<Result<bool>(const LogRow& row, const PartHeader& header, Bytes part)>;
@@ -104,13 +106,14 @@ class Extract {
   Result<RowWriter*> extras_of(Running& running, const TrackedTable& table);
   static void leave_to_later(const Stamp& stamp, const TrackedTable& table, RowState& state);
   Result<void> flush_extras(Running& running);
-  Result<void> past_row(Running& running, TableAccess& access, const LogRun& run, RowId row,
-                        const StoredRow* stored, const ColumnSet& columns, RowKind kind,
-                        std::span<const Stamp> replaced);
+  Result<void> past_row(Running& running, TableAccess& access, RowId row, const StoredRow* stored,
+                        const ColumnSet& columns, RowKind kind, std::span<const Stamp> replaced);
   Result<void> begin_table(Running& running, const TrackedTable& table);
   Result<bool> flush(Running& running, bool last);
-  Result<Stamp> earlier_death(TableId table, Bytes key, const ClockTime& time);
   Result<Stamp> put_replaced(const TrackedTable& table, Bytes key, const ClockTime& time);
+  static Result<void> pass_over(Running& running, const LogRun& run);
+  // PastKeys
+  Result<ByteVector> key_after(LocalVersion version, TableId table, RowId row) override;
 
   Connection connection_;
   Catalog& catalog_;

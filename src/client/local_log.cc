@@ -9,17 +9,27 @@ Result<LogHead> LocalLog::head() {
     return head_;
   }
   SL_TRY(Statement * read, read_head_.get(connection_));
-  const ResetGuard guard(*read);
-  SL_TRY(const bool row, read->step());
-  head_ = {};
-  if (row) {
+  {
+    const ResetGuard guard(*read);
+    SL_TRY(const bool row, read->step());
+    SL_CHECK(row);
+    head_ = {};
     head_.version = LocalVersion(static_cast<std::uint64_t>(read->column_int(0)));
     head_.hlc = static_cast<std::uint64_t>(read->column_int(1));
     head_.own_sequence = ChangeSequence(static_cast<std::uint64_t>(read->column_int(2)));
+    head_.renewals = read->column_int(3);
   }
   // Inside a transaction the row may still be taken back, so it is not trusted for longer.
   clean_ = false;
-  return head_;
+  const LogHead found = head_;
+  if (watcher_ != nullptr && renewals_ != found.renewals) {
+    renewals_ = found.renewals;
+    if (auto told = watcher_->on_renewed(found); !told) {
+      renewals_.reset();
+      return std::move(told).error();
+    }
+  }
+  return found;
 }
 
 Result<void> LocalLog::append(LogHead& head, const LogRow& row, Bytes first_part, Bytes replaced) {

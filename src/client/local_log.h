@@ -37,6 +37,9 @@ struct LogHead {
   // The greatest time in any stamp that this replica has made or applied.
   std::uint64_t hlc = 0;
   ChangeSequence own_sequence;
+  // How often all that connections knew of this file became void: it goes by another id, its
+  // changes got other stamps, or it began anew.
+  std::int64_t renewals = 0;
 };
 
 // The replica's log: one row for each transaction, own or received, in the order in which this
@@ -48,6 +51,16 @@ struct LogHead {
 class LocalLog {
  public:
   explicit LocalLog(Connection connection) : connection_(connection) {}
+
+  // Whoever keeps in memory what a renewal makes void.
+  class Watcher {
+   public:
+    virtual ~Watcher() = default;
+    // Called by head(), at first and whenever it finds the file renewed. Inside a transaction that
+    // is the first time that anybody asks.
+    virtual Result<void> on_renewed(const LogHead& head) = 0;
+  };
+  void set_watcher(Watcher* watcher) { watcher_ = watcher; }
 
   // What the next row follows. Cheap while nobody else writes.
   Result<LogHead> head();
@@ -71,11 +84,15 @@ class LocalLog {
 
  private:
   Connection connection_;
+  Watcher* watcher_ = nullptr;
+  std::optional<std::int64_t> renewals_;  // as the watcher knows them
   bool clean_ = false;
   std::uint32_t data_version_ = 0;
   LogHead head_;
   CachedStatement read_head_{
-      "SELECT version, hlc, own_sequence FROM syncline_log ORDER BY version DESC LIMIT 1"};
+      "SELECT version, hlc, own_sequence, renewals.value FROM (SELECT 1) LEFT JOIN (SELECT "
+      "version, hlc, own_sequence FROM syncline_log ORDER BY version DESC LIMIT 1) LEFT JOIN "
+      "syncline_meta renewals ON renewals.name = 'renewals'"};
   CachedStatement insert_{
       "INSERT INTO syncline_log(version, origin, sequence, time, hlc, own_sequence, form, body, "
       "replaced) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"};

@@ -55,6 +55,9 @@ inline constexpr std::string_view lineage = "lineage";
 inline constexpr std::string_view cursor = "cursor";
 // The epochs offered to the server since one was last confirmed, that one first; 16 bytes each.
 inline constexpr std::string_view epochs = "epochs";
+// Those that were offered to servers of other lineages, the newest first: one of them may be met
+// again.
+inline constexpr std::string_view epochs_elsewhere = "epochs_elsewhere";
 // Of a snapshot that was cut off: the last applied page's token.
 inline constexpr std::string_view snapshot_token = "snapshot_token";
 // A rescan began and has not finished.
@@ -70,8 +73,10 @@ inline constexpr std::string_view salvage_reason = "salvage_reason";
 inline constexpr std::string_view newest_state = "newest_state";
 // The last version that had to be on the disk though it came in a commit that was not synced.
 inline constexpr std::string_view synced_version = "synced_version";
-// How often everything was dropped to begin anew.
-inline constexpr std::string_view resyncs = "resyncs";
+// See LogHead::renewals.
+inline constexpr std::string_view renewals = "renewals";
+// Of own changes that are in the log no more, the greatest time.
+inline constexpr std::string_view pruned_time = "pruned_time";
 inline constexpr std::string_view clock_offset_ms = "clock_offset_ms";
 inline constexpr std::string_view last_error = "last_error";
 // What the process that leads the conversation last said of itself, as JSON (client/sync_state).

@@ -4,7 +4,7 @@ namespace syncline {
 
 // Our tables in the application's file; docs/storage.md describes each. A change here is a new
 // format number and a migration.
-inline constexpr int own_schema_format = 1;
+inline constexpr int own_schema_format = 2;
 
 inline constexpr const char* own_schema_sql = R"sql(
 CREATE TABLE IF NOT EXISTS syncline_meta(

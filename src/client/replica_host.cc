@@ -145,7 +145,7 @@ bool ReplicaHost::is_blocked(const Result<void>& done) {
 }
 
 void ReplicaHost::failed(Instant now, const Error& error) {
-  const auto resynced = parts_.engine->was_resynced();
+  const auto resynced = parts_.engine->was_renewed();
   if (resynced && *resynced) {
     return;  // not the database's fault: what the session knew is void, and notice() says so
   }
@@ -342,8 +342,8 @@ void ReplicaHost::notice(Instant now) {
 }
 
 Result<void> ReplicaHost::look_at_log(Instant now) {
-  SL_TRY(const bool resynced, parts_.engine->was_resynced());
-  if (resynced) {
+  SL_TRY(const bool renewed, parts_.engine->was_renewed());
+  if (renewed) {
     parts_.engine->set_quiet(false);
     SL_TRY(seen_, parts_.engine->log_head());
     SL_TRY(ReplicaFacts facts, parts_.engine->facts(tables_));
@@ -461,7 +461,7 @@ bool ReplicaHost::hand_on(Instant now, ClientEffect& effect) {
                         },
                         [&](effect::Dial&) {
                           ++dials_in_vain_;
-                          parts_.link->dial();
+                          dial(now);
                           return true;
                         },
                         [&](effect::ShowPresence& e) {
@@ -471,6 +471,19 @@ bool ReplicaHost::hand_on(Instant now, ClientEffect& effect) {
                         [](auto&) { return false; },
                     },
                     effect);
+}
+
+// The hello that follows says what the file says, which others write, too.
+void ReplicaHost::dial(Instant now) {
+  if (parts_.engine->connection().autocommit()) {
+    // What the session knows is in the file, too; only others' news are missed while it is locked.
+    const auto told = tell_facts(now);
+    if (!told && told.error().code() != ErrorCode::busy) {
+      failed(now, told.error());
+      return;
+    }
+  }
+  parts_.link->dial();
 }
 
 // What we wrote ourselves is no news. An own change that came in between is, and is noticed by its
@@ -503,6 +516,10 @@ Result<void> ReplicaHost::perform(Instant now, ClientEffect& effect) {
       effect);
 }
 
+Result<void> ReplicaHost::perform(Instant now, const effect::LoadFacts& /*e*/) {
+  return tell_facts(now);
+}
+
 Result<void> ReplicaHost::perform(Instant now, const effect::LoadOutbox& e) {
   SL_TRY(std::vector<OutboxPart> parts, parts_.engine->own_changes(e.after, e.bytes_max));
   session_.on_outbox(now, e.after, std::move(parts));
@@ -510,9 +527,20 @@ Result<void> ReplicaHost::perform(Instant now, const effect::LoadOutbox& e) {
 }
 
 Result<void> ReplicaHost::perform(Instant /*now*/, const effect::Acknowledge& e) {
+  SL_TRY(const std::int64_t before,
+         parts_.engine->meta().integer(meta_name::acknowledged_sequence));
   SL_TRY(parts_.engine->acknowledge(e.through));
-  tell(event_name::push_after, "{\"through\":" + std::to_string(e.through.get()) + "}");
+  SL_TRY(const ReplicaId replica, parts_.engine->replica());
+  tell_acknowledged(replica, ChangeSequence(static_cast<std::uint64_t>(before)), e.through);
   return {};
+}
+
+// By the names that the changes have on the server.
+void ReplicaHost::tell_acknowledged(const ReplicaId& replica, ChangeSequence after,
+                                    ChangeSequence through) {
+  tell(event_name::push_after, "{\"replica\":\"" + replica.hex() +
+                                   "\",\"after\":" + std::to_string(after.get()) +
+                                   ",\"through\":" + std::to_string(through.get()) + "}");
 }
 
 Result<void> ReplicaHost::perform(Instant now, const effect::RejectChange& e) {
@@ -616,8 +644,16 @@ Result<void> ReplicaHost::perform(Instant now, const effect::Restamp& e) {
 
 Result<void> ReplicaHost::perform(Instant now, const effect::Reidentify& e) {
   if (!renamed_) {
-    SL_TRY(parts_.engine->reidentify(e));
+    SL_TRY(const ReplicaId original, parts_.engine->replica());
+    SL_TRY(const std::int64_t before,
+           parts_.engine->meta().integer(meta_name::acknowledged_sequence));
+    SL_TRY(const ChangeSequence known, parts_.engine->reidentify(e));
     renamed_ = true;
+    const ChangeSequence told(static_cast<std::uint64_t>(before));
+    if (known > told) {
+      // Their acknowledgements were lost, and they stay what they were called.
+      tell_acknowledged(original, told, known);
+    }
   }
   SL_TRY(tell_facts(now));
   renamed_ = false;

@@ -106,17 +106,20 @@ class ReplicaHost final : private Engine::Listener {
   void failed(Instant now, const Error& error);
   bool is_blocked(const Result<void>& done);
   void pump(Instant now);
+  void dial(Instant now);
   void notice(Instant now);
   Result<void> look_at_log(Instant now);
   void tell_status(Instant now);
   void tell(std::string_view name, std::string payload);
   bool hand_on(Instant now, ClientEffect& effect);
   Result<void> tell_facts(Instant now);
+  void tell_acknowledged(const ReplicaId& replica, ChangeSequence after, ChangeSequence through);
   Result<void> tell_applied(Instant now, ServerVersion cursor);
   Result<void> local_change(Instant now);
 
   Result<void> perform_and_look(Instant now, ClientEffect& effect);
   Result<void> perform(Instant now, ClientEffect& effect);
+  Result<void> perform(Instant now, const effect::LoadFacts& e);
   Result<void> perform(Instant now, const effect::LoadOutbox& e);
   Result<void> perform(Instant now, const effect::Acknowledge& e);
   Result<void> perform(Instant now, const effect::RejectChange& e);

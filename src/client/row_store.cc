@@ -277,7 +277,7 @@ ColumnSet RowStore::unsent_columns(const TrackedTable& table, const LoadedRow& b
     return out;
   }
   for (const TrackedColumn& column : table.columns) {
-    if (is_unsent(before.clock.of(column.id))) {
+    if (may_be_told(before.clock.of(column.id))) {
       out.insert(column.id);
     }
   }

@@ -35,10 +35,11 @@ class RowStore {
 
   Result<LoadedRow> load(TableAccess& access, Bytes key);
 
-  // Own changes after this time are unsent: what overwrites them keeps their values.
-  void set_acknowledged_time(std::uint64_t time) { acknowledged_time_ = time; }
-  bool is_unsent(const ClockTime& time) const {
-    return time.origin == first_own_origin && time.time > acknowledged_time_;
+  // Own changes after this time are in the log, and may have to be told again: what overwrites them
+  // keeps their values.
+  void set_pruned_time(std::uint64_t time) { pruned_time_ = time; }
+  bool may_be_told(const ClockTime& time) const {
+    return time.origin == first_own_origin && time.time > pruned_time_;
   }
 
   // Makes table and side tables hold `after` instead of `before`, and notes in `ops` what was done.
@@ -72,7 +73,7 @@ class RowStore {
   Result<void> note_alive(TableAccess& access, Bytes key, const LoadedRow& before,
                           const RowClock& clock, RowId row, const ClockTime& time,
                           CaptureBuffer& ops);
-  // Columns of `before` that are unsent, with their values; empty when none is.
+  // Columns of `before` whose values some own change may have to tell.
   ColumnSet unsent_columns(const TrackedTable& table, const LoadedRow& before) const;
   void encode_old(const TrackedTable& table, const LoadedRow& before, const ColumnSet& columns);
 
@@ -80,7 +81,7 @@ class RowStore {
   Clocks& clocks_;
   Origins& origins_;
   Capture& capture_;
-  std::uint64_t acknowledged_time_ = 0;
+  std::uint64_t pruned_time_ = 0;
   std::map<TableId, bool> no_extra_;
   // Cells that were found sound or written here, by their bytes: a document is costly to check.
   std::vector<ByteVector> sound_;

@@ -1,5 +1,7 @@
 #include "client/schema_change.h"
 
+#include <algorithm>
+
 namespace syncline {
 namespace {
 
@@ -30,7 +32,6 @@ Result<void> SchemaChange::begin() {
   SL_TRY(connection_.execute("SAVEPOINT syncline_alter"));
   const auto prepare = [&]() -> Result<void> {
     SL_TRY(freeze_outbox());
-    SL_TRY(clocks_.fold());
     root_pages_.clear();
     SL_TRY(const std::vector<const TrackedTable*> tables, catalog_.all());
     for (const TrackedTable* table : tables) {
@@ -51,8 +52,26 @@ Result<void> SchemaChange::begin() {
 }
 
 Result<void> SchemaChange::freeze_outbox() {
+  const auto set = [&](std::string_view name, LocalVersion version) {
+    return meta_.set(name, ValueView::of(static_cast<std::int64_t>(version.get())));
+  };
+  SL_TRY(const LocalVersion acknowledged, outbox_.acknowledged());
+  SL_TRY(const std::int64_t pruned, meta_.integer(meta_name::pruned_version));
+  SL_TRY(const std::int64_t once, meta_.integer(meta_name::once_acknowledged_version));
+  if (acknowledged.get() > static_cast<std::uint64_t>(once)) {
+    SL_TRY(set(meta_name::once_acknowledged_version, acknowledged));
+  }
+  const LocalVersion first(
+      std::min(acknowledged.get(), static_cast<std::uint64_t>(std::max<std::int64_t>(pruned, 0))));
+  SL_TRY(set(meta_name::acknowledged_version, first));
+  SL_TRY(freeze_after(first));
+  SL_TRY(set(meta_name::acknowledged_version, acknowledged));
+  // Clocks are not read from encoded changes.
+  return clocks_.fold();
+}
+
+Result<void> SchemaChange::freeze_after(LocalVersion after) {
   constexpr std::size_t batch_bytes = std::size_t{4} << 20U;
-  SL_TRY(LocalVersion after, outbox_.acknowledged());
   // The oldest first: what an unsent change lost since stands in later log rows, which must still
   // have their old values when it is read.
   for (;;) {
@@ -70,10 +89,13 @@ Result<void> SchemaChange::freeze_outbox() {
 Result<void> SchemaChange::freeze(const OutboxChange& change) {
   const auto version = static_cast<std::int64_t>(change.version.get());
   SL_TRY(Statement update, connection_.prepare("UPDATE syncline_log SET form = ?2, body = ?3 WHERE "
-                                               "version = ?1"));
+                                               "version = ?1 AND form < 2"));
   const LogForm form = change.parts.size() > 1 ? LogForm::frozen_parts : LogForm::frozen;
   update.bind(1, version).bind(2, static_cast<std::int64_t>(form)).bind_blob(3, change.parts[0]);
   SL_TRY(update.run());
+  if (connection_.changes() == 0) {
+    return {};  // it stands so already
+  }
   SL_TRY(connection_.execute("DELETE FROM syncline_log_parts WHERE version = " +
                              std::to_string(version)));
   SL_TRY(Statement insert,
@@ -128,6 +150,11 @@ Result<void> SchemaChange::find_rows_again(TableId id) {
 
 Result<void> SchemaChange::adapt() {
   catalog_.drop_cache();
+  if (!active_) {
+    // The tables changed already, but our columns are still those from before.
+    SL_TRY(freeze_outbox());
+    catalog_.drop_cache();
+  }
   std::vector<std::pair<TableId, std::string>> tables;
   {
     SL_TRY(Statement select, connection_.prepare("SELECT id, name FROM syncline_tables"));

@@ -33,10 +33,13 @@ class SchemaChange {
   // The transaction was rolled back.
   void forget() { active_ = false; }
 
-  // Encodes every unsent change whole in its log row. Runs in the caller's transaction.
+  // Encodes every own change whole in its log row, and folds the clocks: acknowledged ones, too,
+  // because a server that was restored asks for them again, and what they wrote may stand in log
+  // rows that lose their old values now. Runs in the caller's transaction.
   Result<void> freeze_outbox();
 
  private:
+  Result<void> freeze_after(LocalVersion after);
   Result<void> freeze(const OutboxChange& change);
   Result<void> remember_keys(const TrackedTable& table);
   Result<void> find_rows_again(TableId id);

@@ -76,7 +76,11 @@ void ClientSession::on_connected(Instant now) {
   connected_ = true;
   heard_at_ = now;
   phase_ = Phase::greeting;
-  say_hello(now);
+  if (facts_are_void_) {
+    effects_.emplace_back(effect::LoadFacts{});
+  } else {
+    say_hello(now);
+  }
   wake(now);
 }
 
@@ -97,6 +101,7 @@ void ClientSession::on_disconnected(Instant now) {
 
 void ClientSession::on_host_failure(Instant now, const Error& error) {
   busy_ = false;
+  facts_are_void_ = true;
   if (phase_ == Phase::stopped) {
     return;
   }
@@ -253,10 +258,15 @@ void ClientSession::handle(Instant now, Welcome&& m) {
   const bool bootstrap = !rescan && facts_.cursor == ServerVersion(0);
   // It was restored, and what others wrote since may be nowhere but here.
   const bool forgot = !rescan && facts_.lineage != m.lineage && m.resume_after < facts_.cursor;
+  if (facts_.lineage == m.lineage || facts_.lineage.is_zero()) {
+    facts_.epochs_before.assign(1, facts_.epoch);
+  } else if (facts_.epochs_before.size() < limits::epochs_max) {
+    facts_.epochs_before.push_back(facts_.epoch);  // those of another lineage count there still
+  }
   facts_.lineage = m.lineage;
+  refused_lineage_ = LineageId();
   facts_.acknowledged = m.known_sequence;
   facts_.acknowledged_time = m.known_time;
-  facts_.epochs_before.assign(1, facts_.epoch);
   if (!rescan && !bootstrap) {
     facts_.cursor = std::min(facts_.cursor, m.resume_after);
   }
@@ -336,9 +346,9 @@ void ClientSession::refused_and_mendable(Instant now, Refused&& m) {
       // nothing yet simply starts over.
       facts_.wants_rescan = facts_.cursor > ServerVersion(0) || !facts_.lineage.is_zero();
       if (m.reason == Refusal::unknown_lineage) {
-        facts_.lineage = LineageId();
+        refused_lineage_ = std::exchange(facts_.lineage, LineageId());
       }
-      facts_.snapshot_token.clear();
+      refused_token_ = std::exchange(facts_.snapshot_token, {});
       dial(now);
       return;
     case Refusal::replica_forked:
@@ -367,10 +377,25 @@ void ClientSession::handle(Instant now, Refused&& m) {
   }
 }
 
-void ClientSession::on_facts(Instant now, ReplicaFacts facts) {
+void ClientSession::take_facts(ReplicaFacts facts) {
   const bool rescan = facts_.wants_rescan;
   facts_ = std::move(facts);
   facts_.wants_rescan = facts_.wants_rescan || rescan;
+  if (facts_.lineage == refused_lineage_) {
+    facts_.lineage = LineageId();
+  }
+  if (facts_.snapshot_token == refused_token_) {
+    facts_.snapshot_token.clear();
+  }
+}
+
+void ClientSession::on_facts(Instant now, ReplicaFacts facts) {
+  const bool was_void = std::exchange(facts_are_void_, false);
+  take_facts(std::move(facts));
+  if (phase_ == Phase::greeting && was_void) {
+    say_hello(now);
+    return;
+  }
   if (phase_ == Phase::mending || phase_ == Phase::waiting) {
     trouble_ = Trouble::none;
     dial(now);
@@ -387,6 +412,9 @@ void ClientSession::start_over(Instant now, ReplicaFacts facts) {
   }
   close(now, "the replica begins anew");
   facts_ = std::move(facts);
+  facts_are_void_ = false;
+  refused_lineage_ = LineageId();
+  refused_token_.clear();
   busy_ = false;
   trouble_ = Trouble::none;
   backoff_.reset();

@@ -70,6 +70,8 @@ struct ClientOptions {
 //    rows that the server has forgotten must not come back.
 // 4. `synced` is derived from proofs only (session/status).
 // 5. Unsent changes are exported before a lineage, a replica id or a stamp changes (P5).
+// 6. A hello says what is in the database. After an effect that could not be performed nothing is
+//    known of that, and it is read anew first.
 class ClientSession {
  public:
   struct Parts {
@@ -146,6 +148,7 @@ class ClientSession {
     effects_.emplace_back(effect::Send{encode_as(message)});
   }
   void say_hello(Instant now);
+  void take_facts(ReplicaFacts facts);
   void wake(Instant now);
   bool is_waiting_in_vain(Instant now) const;
   bool is_up() const {
@@ -194,6 +197,10 @@ class ClientSession {
   ClientOptions options_;
   Backoff backoff_;
   ReplicaFacts facts_;
+  bool facts_are_void_ = false;  // invariant 6
+  // What the file may say still, though it is known to be of no use.
+  LineageId refused_lineage_;
+  ByteVector refused_token_;
   std::string token_;
   std::deque<ClientEffect> effects_;
 

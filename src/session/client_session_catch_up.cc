@@ -1,5 +1,7 @@
 // The part of the replica's session that brings it to the server's state: changes in version order,
 // a snapshot, or a comparison of all rows.
+#include <utility>
+
 #include "base/mutant.h"
 #include "session/client_session.h"
 
@@ -109,7 +111,7 @@ void ClientSession::apply_pages(Instant now) {
   }
   const auto finished = snapshot_.finished();
   if (!finished) {
-    facts_.snapshot_token.clear();
+    refused_token_ = std::exchange(facts_.snapshot_token, {});
     protocol_error(now, finished.error().message());
     return;
   }

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -577,6 +578,10 @@ TEST_CASE("a host that fails ends the connection and everything is asked for aga
   talk.session.sync_now(talk.now);
   talk.take();
   talk.connect();
+  REQUIRE(talk.find<effect::LoadFacts>() != nullptr);
+  talk.session.on_facts(talk.now, some_facts());
+  talk.take();
+  REQUIRE(talk.sent<Hello>());
   CHECK(talk.sent<Hello>()->cursor == ServerVersion(10));
 }
 
@@ -617,4 +622,83 @@ TEST_CASE("stopping says goodbye and stays away") {
   talk.wait(1'000'000);
   CHECK(talk.effects.empty());
   CHECK(talk.status() == Status::disconnected);
+}
+
+TEST_CASE("what could not be stored is not said in the next hello") {
+  Talk talk;
+  talk.go_live();
+  ReplicaFacts file = some_facts();
+  file.last_sequence = ChangeSequence(6);
+  talk.session.on_local_change(talk.now, ChangeSequence(6), Digest());
+  talk.take();
+  SUBCASE("an acknowledgement") {
+    const auto* load = talk.find<effect::LoadOutbox>();
+    REQUIRE(load != nullptr);
+    talk.session.on_outbox(talk.now, load->after, {{ChangeSequence(6), 66, true, {1, 2, 3}}});
+    talk.take();
+    talk.hear(Ack{ChangeSequence(6)});
+    REQUIRE(talk.find<effect::Acknowledge>() != nullptr);
+  }
+  SUBCASE("a cursor") {
+    talk.hear(PullThrough{ServerVersion(12)});
+    REQUIRE(talk.find<effect::ApplyChanges>() != nullptr);
+  }
+  talk.session.on_host_failure(talk.now, Error(ErrorCode::full, "the disk is full"));
+  talk.take();
+  talk.wait(600'000);
+  REQUIRE(talk.find<effect::Dial>() != nullptr);
+  talk.connect();
+  CHECK_FALSE(talk.sent<Hello>());
+  REQUIRE(talk.find<effect::LoadFacts>() != nullptr);
+  talk.session.on_facts(talk.now, file);
+  talk.take();
+  const auto hello = talk.sent<Hello>();
+  REQUIRE(hello);
+  CHECK(hello->acknowledged == ChangeSequence(5));
+  CHECK(hello->acknowledged_time == 55);
+  CHECK(hello->last_sequence == ChangeSequence(6));
+  CHECK(hello->cursor == ServerVersion(10));
+}
+
+TEST_CASE("a welcome that could not be stored leaves no trace in the next hello") {
+  Talk talk;
+  talk.connect();
+  Welcome welcome = talk.welcome(3);
+  welcome.lineage.bytes[0] = 9;
+  welcome.resume_after = ServerVersion(4);
+  talk.hear(welcome);
+  REQUIRE(talk.find<effect::SaveWelcome>() != nullptr);
+  talk.session.on_host_failure(talk.now, Error(ErrorCode::full, "the disk is full"));
+  talk.take();
+  talk.wait(600'000);
+  talk.connect();
+  talk.session.on_facts(talk.now, some_facts());
+  talk.take();
+  const auto hello = talk.sent<Hello>();
+  REQUIRE(hello);
+  CHECK(hello->lineage == some_facts().lineage);
+  CHECK(hello->acknowledged == ChangeSequence(5));
+  CHECK(hello->cursor == ServerVersion(10));
+}
+
+TEST_CASE("servers of several lineages may all have been told of an epoch before") {
+  ReplicaFacts facts = some_facts();
+  EpochId earlier;
+  earlier.bytes[0] = 7;
+  facts.epochs_before = {earlier};
+  Talk talk({}, facts);
+  talk.connect();
+  Welcome welcome = talk.welcome();
+  SUBCASE("of the same one: the rest is history") {}
+  SUBCASE("of another: the one before may be met again") { welcome.lineage.bytes[0] = 9; }
+  talk.hear(welcome);
+  talk.session.on_disconnected(talk.now);
+  talk.take();
+  talk.wait(600'000);
+  talk.connect();
+  const auto hello = talk.sent<Hello>();
+  REQUIRE(hello);
+  const bool offered = std::find(hello->epochs_before.begin(), hello->epochs_before.end(),
+                                 earlier) != hello->epochs_before.end();
+  CHECK(offered == (welcome.lineage != some_facts().lineage));
 }

@@ -32,6 +32,8 @@ struct WakeAt {
 
 // --- Replica ---
 struct Dial {};
+// What the file says of the replica, which is all that a hello may say. Answer: on_facts().
+struct LoadFacts {};
 // Own changes after `after`, whole and in order, at least one if there is any; about `bytes_max`.
 // Answer: on_outbox().
 struct LoadOutbox {
@@ -181,13 +183,13 @@ struct ChangeSubscription {
 }  // namespace effect
 
 using ClientEffect =
-    std::variant<effect::Send, effect::HangUp, effect::WakeAt, effect::Dial, effect::LoadOutbox,
-                 effect::Acknowledge, effect::RejectChange, effect::ApplyChanges,
-                 effect::BeginSnapshot, effect::ApplyPage, effect::FinishSnapshot,
-                 effect::BeginRescan, effect::CompareRanges, effect::AdoptRange,
-                 effect::FinishRescan, effect::SaveWelcome, effect::CorrectClock, effect::Restamp,
-                 effect::Reidentify, effect::Salvage, effect::ShowPresence, effect::LoadRelays,
-                 effect::FinishRelay>;
+    std::variant<effect::Send, effect::HangUp, effect::WakeAt, effect::Dial, effect::LoadFacts,
+                 effect::LoadOutbox, effect::Acknowledge, effect::RejectChange,
+                 effect::ApplyChanges, effect::BeginSnapshot, effect::ApplyPage,
+                 effect::FinishSnapshot, effect::BeginRescan, effect::CompareRanges,
+                 effect::AdoptRange, effect::FinishRescan, effect::SaveWelcome,
+                 effect::CorrectClock, effect::Restamp, effect::Reidentify, effect::Salvage,
+                 effect::ShowPresence, effect::LoadRelays, effect::FinishRelay>;
 
 using ServerEffect =
     std::variant<effect::Send, effect::SendShared, effect::HangUp, effect::WakeAt,

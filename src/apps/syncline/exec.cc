@@ -64,7 +64,11 @@ class Executor {
       if (event.name == event_name::op_captured) {
         if (const auto payload = read_json(event.payload)) {
           const Json* sequence = payload->find("sequence");
-          captured_ = sequence == nullptr ? std::nullopt : sequence->as_int64();
+          const Json* by = payload->find("replica");
+          captured_.reset();
+          if (sequence != nullptr && by != nullptr && by->string() != nullptr) {
+            captured_ = *by->string() + ":" + std::to_string(sequence->as_int64().value_or(0));
+          }
         }
       }
     });
@@ -94,8 +98,7 @@ class Executor {
       SL_TRY(transact([&]() -> Result<void> { return edit(*what, order, answer); }));
     }
     if (captured_) {
-      SL_TRY(const ReplicaId id, replica_.engine().replica());
-      answer.set("op", Json(id.hex() + ":" + std::to_string(*captured_)));
+      answer.set("op", Json(*captured_));
     } else if (answer.find("rows") == nullptr) {
       answer.set("op", Json());
     }
@@ -279,7 +282,7 @@ class Executor {
   }
 
   Replica& replica_;
-  std::optional<std::int64_t> captured_;
+  std::optional<std::string> captured_;  // the op, as it was named when it was committed
   std::size_t columns_ = 0;
 };
 

@@ -38,12 +38,20 @@ class Teller {
   // What became of own changes since the last call, in their order. Not to be called from inside
   // the engine.
   Result<void> settle() {
-    if (!std::exchange(look_, false)) {
+    while (!acknowledged_.empty()) {
+      SL_TRY(tell(acknowledged_.front()));
+      acknowledged_.erase(acknowledged_.begin());
+    }
+    if (!look_) {
       return {};
     }
-    auto settled = settle_now();
-    look_ = look_ || !settled;
-    return settled;
+    SL_TRY(const ReplicaId id, replica_.engine().replica());
+    SL_TRY(const std::int64_t through,
+           replica_.engine().meta().integer(meta_name::acknowledged_sequence));
+    Acknowledged news{id.hex(), 0, through};
+    SL_TRY(tell(news));
+    look_ = false;
+    return {};
   }
   void line(const char* name, Json members = Json(Json::Object{})) {
     Json out;
@@ -55,35 +63,54 @@ class Teller {
   }
 
  private:
-  Result<void> settle_now() {
-    Engine& engine = replica_.engine();
-    SL_TRY(const std::int64_t through, engine.meta().integer(meta_name::acknowledged_sequence));
-    SL_TRY(Statement rows,
-           replica_.connection().prepare("SELECT sequence, code, message FROM syncline_rejected "
-                                         "WHERE replica = ?1 AND sequence > ?2 AND sequence <= ?3 "
-                                         "ORDER BY sequence"));
-    rows.bind_text(1, device_).bind(2, acked_).bind(3, through);
-    for (;;) {
-      SL_TRY(const bool found, rows.step());
-      acknowledged(found ? rows.column_int(0) - 1 : through);
-      if (!found) {
-        return {};
-      }
-      acked_ = rows.column_int(0);
-      Json members;
-      members.set("op", Json(op(acked_)));
-      members.set("code", Json(rows.column_text(1)));
-      members.set("message", Json(to_valid_utf8(rows.column_text(2))));
-      line("rejected", std::move(members));
-    }
-  }
-
   static std::int64_t number(const Json& payload, const char* name) {
     const Json* found = payload.find(name);
     return found == nullptr ? 0 : found->as_int64().value_or(0);
   }
 
-  std::string op(std::int64_t sequence) const { return device_ + ":" + std::to_string(sequence); }
+  // Changes of `replica` in (after, through].
+  struct Acknowledged {
+    std::string replica;
+    std::int64_t after = 0;
+    std::int64_t through = 0;
+  };
+
+  // Each change once, by the name that it has on the server.
+  Result<void> tell(Acknowledged& news) {
+    SL_TRY(Statement rows,
+           replica_.connection().prepare("SELECT sequence, code, message FROM syncline_rejected "
+                                         "WHERE replica = ?1 AND sequence > ?2 AND sequence <= ?3 "
+                                         "ORDER BY sequence"));
+    if (news.replica == device_) {
+      news.after = std::max(news.after, acked_);
+    }
+    rows.bind_text(1, news.replica).bind(2, news.after).bind(3, news.through);
+    while (news.after < news.through) {
+      SL_TRY(const bool found, rows.step());
+      const std::int64_t until = found ? rows.column_int(0) : news.through + 1;
+      while (news.after + 1 < until) {
+        Json members;
+        members.set("op", Json(op(news)));
+        members.set("seq", Json::integer(news.after));
+        line("acked", std::move(members));
+      }
+      if (found) {
+        Json members;
+        members.set("op", Json(op(news)));
+        members.set("code", Json(rows.column_text(1)));
+        members.set("message", Json(to_valid_utf8(rows.column_text(2))));
+        line("rejected", std::move(members));
+      }
+    }
+    return {};
+  }
+  // The next one's name.
+  std::string op(Acknowledged& news) {
+    ++news.after;
+    device_ = news.replica;
+    acked_ = news.after;
+    return news.replica + ":" + std::to_string(news.after);
+  }
 
   void tell(const Event& event) {
     const auto payload = read_json(event.payload);
@@ -91,7 +118,11 @@ class Teller {
       return;
     }
     if (event.name == event_name::push_after) {
-      look_ = true;
+      const Json* replica = payload->find("replica");
+      if (replica != nullptr && replica->string() != nullptr) {
+        acknowledged_.push_back(
+            {*replica->string(), number(*payload, "after"), number(*payload, "through")});
+      }
     } else if (event.name == event_name::pull_applied) {
       Json members;
       members.set("seq", Json::integer(session_ == nullptr
@@ -113,18 +144,7 @@ class Teller {
                event.name == event_name::rescan_completed) {
       progress("rescan", *payload);
     } else if (event.name == event_name::error) {
-      look_ = true;
       line("error", *payload);
-    }
-  }
-
-  void acknowledged(std::int64_t through) {
-    while (acked_ < through) {
-      ++acked_;
-      Json members;
-      members.set("op", Json(op(acked_)));
-      members.set("seq", Json::integer(acked_));
-      line("acked", std::move(members));
     }
   }
 
@@ -141,7 +161,6 @@ class Teller {
       line("connected", std::move(members));
     }
     was_up_ = is_up;
-    look_ = true;  // a welcome may bring acknowledgements that were lost
     line("status", payload);
   }
 
@@ -157,6 +176,8 @@ class Teller {
   Replica& replica_;
   Output& out_;
   const ClientSession* session_ = nullptr;
+  std::vector<Acknowledged> acknowledged_;
+  // What was told last.
   std::string device_;
   std::int64_t acked_;
   bool look_ = false;
@@ -440,8 +461,6 @@ Result<int> run_sync(const Arguments& arguments, Output& out) {
                  "this replica belongs to no workspace yet; syncline init --db " +
                      arguments.get("db") + " --workspace NAME");
   }
-  SL_TRY(const ReplicaId id, engine.replica());
-  SL_TRY(const std::int64_t acked, engine.meta().integer(meta_name::acknowledged_sequence));
   SyncLoop::Parts parts;
   parts.engine = &engine;
   parts.clock = &replica->clock();
@@ -450,6 +469,8 @@ Result<int> run_sync(const Arguments& arguments, Output& out) {
   parts.transport.authorities = arguments.get("ca-file");
   SL_TRY(parts.transport.kind, transport_from_name(arguments.get("transport", "auto")));
   SL_TRY(const auto loop, SyncLoop::make(parts));
+  SL_TRY(const ReplicaId id, engine.replica());
+  SL_TRY(const std::int64_t acked, engine.meta().integer(meta_name::acknowledged_sequence));
   Teller teller(*replica, out, id.hex(), acked);
   teller.watch(&loop->host().session());
   SL_TRY(replica->connection().execute("PRAGMA busy_timeout=" + std::to_string(busy_timeout_ms)));
