@@ -186,6 +186,16 @@ Result<void> skip_value(Reader& in) {
   return value.read(in);
 }
 
+Result<std::size_t> count_key_values(Bytes key) {
+  Reader in(key);
+  std::size_t count = 0;
+  while (!in.at_end()) {
+    SL_TRY(skip_value(in));
+    ++count;
+  }
+  return count;
+}
+
 RowKey make_key(std::span<const ValueView> values) {
   Writer out;
   for (const ValueView& value : values) {

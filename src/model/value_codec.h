@@ -44,6 +44,8 @@ struct RowKey {
     return compare_bytes(a.bytes, b.bytes) < 0;
   }
 };
+// How many values a key has. Fails when the bytes are not whole values.
+Result<std::size_t> count_key_values(Bytes key);
 RowKey make_key(std::span<const ValueView> values);
 // The key's values, owned. Fails when the bytes are not whole values or more than `count_max`.
 Result<std::vector<Value>> key_values(Bytes key, std::size_t count_max = 64);

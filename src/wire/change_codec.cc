@@ -1,47 +1,42 @@
 #include "wire/change_codec.h"
 
+#include <algorithm>
 #include <set>
 
 #include "base/digest.h"
+#include "base/sort.h"
 #include "wire/limits.h"
+#include "wire/table_sections.h"
 
 namespace syncline {
 namespace {
 
 void write_edit(RowWriter& rows, const std::vector<std::string>& columns, const RowEdit& edit) {
+  std::vector<std::pair<std::uint16_t, const CellEdit*>> cells;
+  for (const CellEdit& cell : edit.cells) {
+    const auto at = std::lower_bound(columns.begin(), columns.end(), cell.column);
+    cells.emplace_back(static_cast<std::uint16_t>(at - columns.begin()), &cell);
+  }
+  syncline::sort(cells.begin(), cells.end(),
+                 [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<std::uint16_t> used;
   std::vector<Stamp> replaced;
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    for (const CellEdit& cell : edit.cells) {
-      if (cell.column == columns[i]) {
-        used.push_back(static_cast<std::uint16_t>(i));
-        replaced.push_back(cell.replaced);
-      }
-    }
+  for (const auto& [index, cell] : cells) {
+    used.push_back(index);
+    replaced.push_back(cell->replaced);
   }
   if (edit.kind != EditKind::set) {
     replaced.assign(1, edit.replaced);
   }
   Writer& out = rows.begin_row(static_cast<RowKind>(edit.kind), used, replaced);
   out.raw(edit.key.view());
-  for (const std::uint16_t index : used) {
-    for (const CellEdit& cell : edit.cells) {
-      if (cell.column != columns[index]) {
-        continue;
-      }
-      if (cell.form == CellForm::plain) {
-        write_value(out, cell.value.view());
-      } else {
-        RowWriter::write_formed(out, cell.form, cell.value.view().data);
-      }
+  for (const auto& [index, cell] : cells) {
+    if (cell->form == CellForm::plain) {
+      write_value(out, cell->value.view());
+    } else {
+      RowWriter::write_formed(out, cell->form, cell->value.view().data);
     }
   }
-}
-
-std::size_t count_values(Bytes key) {
-  const auto values = key_values(key);
-  SL_CHECK(values.has_value());
-  return values->size();
 }
 
 Result<void> read_rows(Reader& in, const PartHeader& header, Change& change,
@@ -114,26 +109,20 @@ ByteVector encode_change(const Change& change) {
   Writer out;
   write_part_header(out, {change.sequence, change.stamp, change.schema_version, 0, true});
   RowWriter rows(change.stamp.replica);
-  // Rows of one table stand together; within it they keep their order.
-  std::set<std::string> done;
-  for (const RowEdit& first : change.edits) {
-    if (!done.insert(first.table).second) {
-      continue;
+  TableSections sections;
+  for (const RowEdit& edit : change.edits) {
+    const auto width = count_key_values(edit.key.view());
+    SL_CHECK(width.has_value());
+    std::vector<std::string_view> columns;
+    for (const CellEdit& cell : edit.cells) {
+      columns.emplace_back(cell.column);
     }
-    std::set<std::string> names;
-    for (const RowEdit& edit : change.edits) {
-      if (edit.table == first.table) {
-        for (const CellEdit& cell : edit.cells) {
-          names.insert(cell.column);
-        }
-      }
-    }
-    const std::vector<std::string> columns(names.begin(), names.end());
-    rows.begin_table(first.table, count_values(first.key.view()), columns);
-    for (const RowEdit& edit : change.edits) {
-      if (edit.table == first.table) {
-        write_edit(rows, columns, edit);
-      }
+    sections.add(edit.table, *width, columns);
+  }
+  for (const TableSections::Section& section : sections.finish()) {
+    rows.begin_table(section.table, section.key_columns, section.columns);
+    for (const std::size_t number : section.rows) {
+      write_edit(rows, section.columns, change.edits[number]);
     }
   }
   out.raw(rows.finish());

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "wire/wire_samples.h"
 
 using namespace syncline;
@@ -71,4 +73,26 @@ TEST_CASE("the bytes of change format 1 are these") {
 #include "wire/golden_change_v1.inc"
       ;
   CHECK(to_hex(encode_change(sample_change())) == golden);
+}
+
+TEST_CASE("edits that differ in all their columns, or in the width of their keys, come back") {
+  Change change = sample_change();
+  change.edits.clear();
+  for (int i = 0; i < 3; ++i) {
+    RowEdit edit{EditKind::put, "notes", sample_key(i), {}, {}};
+    for (int j = 0; j < 900; ++j) {
+      edit.cells.push_back(
+          {std::to_string(10'000 * (i + 1) + j), CellForm::plain, Value::integer(j), {}});
+    }
+    change.edits.push_back(std::move(edit));
+  }
+  RowEdit wide{EditKind::erase, "notes", sample_key(1), {}, {}};
+  wide.key.bytes.push_back(0x41);
+  change.edits.push_back(wide);
+  const auto back = decode_change(encode_change(change));
+  REQUIRE(back.has_value());
+  REQUIRE(back->edits.size() == change.edits.size());
+  for (const RowEdit& edit : change.edits) {
+    CHECK(std::find(back->edits.begin(), back->edits.end(), edit) != back->edits.end());
+  }
 }

@@ -1,40 +1,32 @@
 #include "wire/state_part.h"
 
 #include <algorithm>
-#include <set>
 
 #include "model/cell_content.h"
+#include "model/value_codec.h"
 
 namespace syncline {
 
 void StatePartWriter::row(const std::string& table, Bytes key, const RowState& state) {
-  const auto [at, is_new] = tables_.try_emplace(table);
-  if (is_new) {
-    order_.push_back(table);
-    size_ += table.size() + 8;
-  }
-  at->second.push_back({{to_vector(key)}, state});
-  ++rows_;
-  size_ += key.size() + 8;
+  const auto width = count_key_values(key);
+  SL_CHECK(width.has_value());
+  std::vector<std::string_view> columns;
+  columns.reserve(state.cells.size());
   for (const CellState& cell : state.cells) {
+    columns.emplace_back(cell.column);
     size_ += cell.value.view().data.size() + 10;
     newest_ = std::max(newest_, cell.stamp.time);
   }
+  size_ += sections_.add(table, *width, columns) + key.size() + 8;
   newest_ = std::max(newest_, state.life.time);
+  rows_.push_back({{to_vector(key)}, state});
 }
 
-void StatePartWriter::write_table(RowWriter& out, const std::string& table) const {
-  const std::vector<Row>& rows = tables_.at(table);
-  std::set<std::string> names;
-  for (const Row& row : rows) {
-    for (const CellState& cell : row.state.cells) {
-      names.insert(cell.column);
-    }
-  }
-  const std::vector<std::string> columns(names.begin(), names.end());
+void StatePartWriter::write_section(RowWriter& out, const TableSections::Section& section) const {
   const auto index_of = [&](const std::string& column) {
-    return static_cast<std::uint16_t>(std::lower_bound(columns.begin(), columns.end(), column) -
-                                      columns.begin());
+    return static_cast<std::uint16_t>(
+        std::lower_bound(section.columns.begin(), section.columns.end(), column) -
+        section.columns.begin());
   };
   const auto write_cell = [](Writer& to, const CellState& cell) {
     if (cell.form == CellForm::plain) {
@@ -43,11 +35,10 @@ void StatePartWriter::write_table(RowWriter& out, const std::string& table) cons
       RowWriter::write_formed(to, cell.form, cell.value.view().data);
     }
   };
-  const auto values = key_values(rows.front().key.view());
-  SL_CHECK(values.has_value());
-  out.begin_table(table, values->size(), columns);
+  out.begin_table(section.table, section.key_columns, section.columns);
   std::vector<std::uint16_t> with_life;
-  for (const Row& row : rows) {
+  for (const std::size_t number : section.rows) {
+    const Row& row = rows_[number];
     with_life.clear();
     for (const CellState& cell : row.state.cells) {
       if (cell.stamp == row.state.life) {
@@ -74,13 +65,11 @@ ByteVector StatePartWriter::finish() {
   Writer out;
   write_part_header(out, {ChangeSequence(0), {newest_, author_}, 0, 0, true});
   RowWriter rows(author_);
-  for (const std::string& table : order_) {
-    write_table(rows, table);
+  for (const TableSections::Section& section : sections_.finish()) {
+    write_section(rows, section);
   }
   out.raw(rows.finish());
-  order_.clear();
-  tables_.clear();
-  rows_ = 0;
+  rows_.clear();
   size_ = 0;
   newest_ = 1;
   return out.take();

@@ -1,13 +1,14 @@
 #pragma once
 
-#include <map>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/function_ref.h"
 #include "base/result.h"
 #include "model/row_state.h"
 #include "wire/change_codec.h"
+#include "wire/table_sections.h"
 
 namespace syncline {
 
@@ -18,9 +19,9 @@ class StatePartWriter {
   // `author` names the writer; stamps of that replica are shorter.
   explicit StatePartWriter(const ReplicaId& author) : author_(author) {}
 
-  // Rows of one table come together.
+  // The key holds whole values. Rows of one table come together.
   void row(const std::string& table, Bytes key, const RowState& state);
-  std::uint64_t rows() const { return rows_; }
+  std::uint64_t rows() const { return rows_.size(); }
   // Near enough to decide when a page is full.
   std::size_t size() const { return size_; }
   // The writer is empty afterwards.
@@ -31,12 +32,11 @@ class StatePartWriter {
     RowKey key;
     RowState state;
   };
-  void write_table(RowWriter& out, const std::string& table) const;
+  void write_section(RowWriter& out, const TableSections::Section& section) const;
 
   ReplicaId author_;
-  std::vector<std::string> order_;
-  std::map<std::string, std::vector<Row>> tables_;
-  std::uint64_t rows_ = 0;
+  TableSections sections_;
+  std::vector<Row> rows_;
   std::size_t size_ = 0;
   std::uint64_t newest_ = 1;
 };

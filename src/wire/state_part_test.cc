@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "wire/wire_samples.h"
 
 using namespace syncline;
@@ -92,4 +94,31 @@ TEST_CASE("states of tables that nobody asked for are left out") {
   const auto rows = read_all(*left);
   REQUIRE(rows);
   CHECK(*rows == std::vector<Row>{{"tags", sample_key(2), sample_state()}});
+}
+
+TEST_CASE("rows that differ in all their columns, or in the width of their keys, come back") {
+  std::vector<Row> rows;
+  for (int i = 0; i < 3; ++i) {
+    RowState state;
+    state.life = sample_stamp(500, 1);
+    state.alive = true;
+    for (int j = 0; j < 900; ++j) {
+      std::string name = std::to_string(10'000 * (i + 1) + j);
+      state.cells.push_back({name, CellForm::plain, state.life, Value::integer(j), {}});
+    }
+    rows.push_back({"notes", sample_key(i), state});
+  }
+  RowKey wide = sample_key(1);
+  wide.bytes.insert(wide.bytes.end(), {0x41, 0x42});
+  rows.push_back({"notes", wide, sample_state()});
+  StatePartWriter writer(sample_replica(9));
+  for (const auto& [table, key, state] : rows) {
+    writer.row(table, key.view(), state);
+  }
+  const auto back = read_all(writer.finish());
+  REQUIRE(back);
+  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.key < b.key; });
+  auto found = *back;
+  std::sort(found.begin(), found.end(), [](const Row& a, const Row& b) { return a.key < b.key; });
+  CHECK(found == rows);
 }
