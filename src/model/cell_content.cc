@@ -220,6 +220,21 @@ void drop_void_content(CellContent& content, const RowState& row) {
   }
 }
 
+CellRoom room_of(const CellContent& content) {
+  CellRoom room = CellRoom::ample;
+  const auto look = [&room](std::size_t count, std::size_t max) {
+    room = std::max(room, count > max       ? CellRoom::none
+                          : count > max / 2 ? CellRoom::scarce
+                                            : CellRoom::ample);
+  };
+  look(content.counts.size(), counter_replicas_max);
+  look(content.fields.size(), json_fields_max);
+  look(content.document.newest.size(), doc_replicas_max);
+  look(content.document.waiting.size(), doc_waiting_max);
+  look(content.document.settled.size(), ydoc::Limits().update_bytes_max);
+  return room;
+}
+
 std::optional<CellState> cell_of(const std::string& column, const CellContent& content) {
   if (content.counts.empty() && content.fields.empty() && content.document.empty()) {
     if (content.base.is_zero()) {
@@ -303,6 +318,25 @@ Result<void> check_cell(const CellEdit& edit) {
     DocContent alone;
     alone.settled = edited.update;
     SL_TRY(open_document(alone, ValueView()));
+  }
+  return {};
+}
+
+Result<void> check_cell(const CellEdit& edit, const Stamp& stamp) {
+  SL_TRY(check_cell(edit));
+  // Of what counts or builds upon a value that is younger, nobody could make a cell.
+  Stamp base;
+  if (edit.form == CellForm::counter) {
+    SL_TRY(const CounterEdit counted, decode_counter_edit(edit.value.view()));
+    base = counted.base;
+  } else if (edit.form == CellForm::doc) {
+    SL_TRY(const DocEdit edited, decode_doc_edit(edit.value.view()));
+    base = edited.base.stamp;
+  }
+  const bool may_be_own = edit.form == CellForm::doc;
+  if (stamp < base || (stamp == base && !may_be_own)) {
+    return Error(ErrorCode::malformed,
+                 "an edit of " + edit.column + " is older than the value it builds upon");
   }
   return {};
 }

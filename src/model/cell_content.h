@@ -46,6 +46,8 @@ Result<CellContent> content_of(const CellEdit& edit, const Stamp& stamp, const S
 void join_content(CellContent& into, CellContent from, DocumentCache* cache = nullptr);
 // Drops what the row's life makes void.
 void drop_void_content(CellContent& content, const RowState& row);
+// Whether readers take so many parts, and as many again.
+CellRoom room_of(const CellContent& content);
 // The cell that holds the content; nothing when there is none.
 std::optional<CellState> cell_of(const std::string& column, const CellContent& content);
 
@@ -59,6 +61,8 @@ std::vector<Stamp> stamps_of(const CellState& cell);
 // Decoders of frames and files ask these before a merge sees a cell: merging ignores what does not
 // decode.
 Result<void> check_cell(const CellEdit& edit);
+// The same for an edit of that stamp.
+Result<void> check_cell(const CellEdit& edit, const Stamp& stamp);
 Result<void> check_cell(const CellState& cell);
 
 // The edit that adds `step`, an integer or a real, to a counter. One for each row, column and

@@ -37,7 +37,7 @@ bool outlives(const RowState& row, CellState& cell) {
   }
   auto content = content_of(cell);
   if (!content) {
-    return false;
+    return !row.voids(cell.stamp);  // nothing in it is newer than its stamp
   }
   drop_void_content(*content, row);
   auto left = cell_of(cell.column, *content);
@@ -91,17 +91,25 @@ bool join_base(RowState& row, CellState&& cell) {
 }
 
 bool join_content_into(RowState& row, const std::string& column, CellContent&& content,
-                       DocumentCache* documents) {
+                       DocumentCache* documents, MergeEffect& effect) {
   const auto at = place_of(row, column);
   const bool is_here = at != row.cells.end() && at->column == column;
   CellContent joined;
   if (is_here) {
-    if (auto present = content_of(*at)) {
-      joined = std::move(*present);
+    auto present = content_of(*at);
+    if (!present) {
+      effect.is_unreadable = true;
+      return false;
     }
+    joined = std::move(*present);
   }
   join_content(joined, std::move(content), documents);
   drop_void_content(joined, row);
+  const CellRoom room = room_of(joined);
+  effect.room = std::max(effect.room, room);
+  if (room == CellRoom::none) {
+    return false;
+  }
   auto cell = cell_of(column, joined);
   if (!cell) {
     if (is_here) {
@@ -126,16 +134,16 @@ bool is_base_pair(const RowState& row, const std::string& column, CellForm form)
   return is_base_form(form) && (present == nullptr || is_base_form(present->form));
 }
 
-bool join_cell(RowState& row, const CellState& cell) {
+bool join_cell(RowState& row, const CellState& cell, MergeEffect& effect) {
   if (is_base_pair(row, cell.column, cell.form)) {
     return join_base(row, CellState(cell));
   }
   auto content = content_of(cell);
-  return content && join_content_into(row, cell.column, std::move(*content), nullptr);
+  return content && join_content_into(row, cell.column, std::move(*content), nullptr, effect);
 }
 
 bool join_edit(RowState& row, const RowEdit& edit, const CellEdit& cell, const Stamp& stamp,
-               DocumentCache* documents) {
+               DocumentCache* documents, MergeEffect& effect) {
   // Whoever put the row had seen all of it.
   const Stamp replaced =
       edit.kind == EditKind::put ? std::max(cell.replaced, edit.replaced) : cell.replaced;
@@ -143,7 +151,7 @@ bool join_edit(RowState& row, const RowEdit& edit, const CellEdit& cell, const S
     return join_base(row, {cell.column, cell.form, stamp, cell.value, replaced});
   }
   auto content = content_of(cell, stamp, replaced);
-  return content && join_content_into(row, cell.column, std::move(*content), documents);
+  return content && join_content_into(row, cell.column, std::move(*content), documents, effect);
 }
 
 RowState life_of(const RowEdit& edit, const Stamp& stamp) {
@@ -174,7 +182,7 @@ MergeEffect merge_edit(RowState& row, const RowEdit& edit, const Stamp& stamp,
   effect.changed = join_life(row, life_of(edit, stamp));
   if (edit.kind != EditKind::erase) {
     for (const CellEdit& cell : edit.cells) {
-      effect.changed |= join_edit(row, edit, cell, stamp, documents);
+      effect.changed |= join_edit(row, edit, cell, stamp, documents, effect);
     }
   }
   return effect;
@@ -185,7 +193,7 @@ MergeEffect merge_state(RowState& row, const RowState& other) {
   effect.concurrent = concurrency_of_states(row, other);
   effect.changed = join_life(row, other);
   for (const CellState& cell : other.cells) {
-    effect.changed |= join_cell(row, cell);
+    effect.changed |= join_cell(row, cell, effect);
   }
   return effect;
 }

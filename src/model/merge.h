@@ -37,6 +37,12 @@ struct MergeEffect {
   // The row is different from before, in its life or a cell.
   bool changed = false;
   std::vector<Concurrency> concurrent;
+  // The least of the cells that were merged part by part. With `none` that cell stayed as it was:
+  // a merge makes nothing that cannot be read. Servers admit what leaves ample room, so that what
+  // a replica has written since still fits on top of what everybody has.
+  CellRoom room = CellRoom::ample;
+  // A cell that is here does not decode. It stayed as it was: what cannot be read is not replaced.
+  bool is_unreadable = false;
 };
 
 // True when the stamps prove that an edit stamped `edit` that replaced `edit_replaced` and the

@@ -5,6 +5,9 @@
 #include <initializer_list>
 #include <utility>
 
+#include "model/cell_content.h"
+#include "model/counter.h"
+
 using namespace syncline;
 
 namespace {
@@ -145,4 +148,67 @@ TEST_CASE("a merge says whether the row changed") {
   CHECK(merge_edit(row, set({cell("a", "2")}), at(6, 'b')).changed);
   CHECK(merge_edit(row, erase(), at(7)).changed);
   CHECK(!merge_state(row, RowState()).changed);
+}
+
+namespace {
+
+CellEdit count(const char* column, const Stamp& base) {
+  return {column, CellForm::counter, encode_counter_edit({base, Value::integer(1)}), {}};
+}
+
+Stamp numbered(std::uint64_t time, std::size_t replica) {
+  Stamp stamp = at(time, 'r');
+  stamp.replica.bytes[1] = static_cast<std::uint8_t>(replica >> 16U);
+  stamp.replica.bytes[2] = static_cast<std::uint8_t>(replica >> 8U);
+  stamp.replica.bytes[3] = static_cast<std::uint8_t>(replica);
+  return stamp;
+}
+
+// A counter that so many replicas have counted.
+RowState counted_by(std::size_t replicas) {
+  RowState row = after({{put({}), at(1)}});
+  CellContent content;
+  for (std::size_t i = 0; i < replicas; ++i) {
+    content.counts.push_back({at(1), numbered(2, i), Value::integer(1)});
+  }
+  row.cells = {*cell_of("n", content)};
+  return row;
+}
+
+}  // namespace
+
+TEST_CASE("a merge makes no cell that nobody can read, and takes no part of it away") {
+  RowState row = counted_by(counter_replicas_max);
+  const RowState before = row;
+  const MergeEffect beyond = merge_edit(row, set({count("n", at(1))}), at(9, 'z'));
+  CHECK(beyond.room == CellRoom::none);
+  CHECK_FALSE(beyond.changed);
+  CHECK(row == before);
+  // Whoever is in it already may go on counting, and a value that is set begins it anew.
+  CHECK(merge_edit(row, set({count("n", at(1))}), numbered(9, 3)).room == CellRoom::scarce);
+  CHECK(merge_edit(row, set({cell("n", "0")}), at(10)).room == CellRoom::ample);
+  CHECK(text_of(row, "n") == "0");
+}
+
+TEST_CASE("a merge says when more than half of a cell's room is taken") {
+  RowState row = counted_by(counter_replicas_max / 2);
+  CHECK(merge_edit(row, set({count("n", at(1))}), numbered(9, 0)).room == CellRoom::ample);
+  CHECK(merge_edit(row, set({count("n", at(1))}), at(9, 'z')).room == CellRoom::scarce);
+}
+
+TEST_CASE("a cell that does not decode is not replaced, but by a life that makes it void") {
+  RowState row = after({{put({cell("n", "0")}), at(1)}});
+  row.cells[0].form = CellForm::counter;
+  row.cells[0].stamp = at(5);
+  row.cells[0].value = Value::blob(as_bytes("?"));
+  const RowState damaged = row;
+  for (const CellEdit& edit : {count("n", at(1)), cell("n", "9")}) {
+    const MergeEffect effect = merge_edit(row, set({edit}), at(9, 'b'));
+    CHECK(effect.is_unreadable);
+    CHECK(row == damaged);
+  }
+  merge_edit(row, put({}), at(4));
+  CHECK(row.cells == damaged.cells);
+  merge_edit(row, put({}), at(6));
+  CHECK(row.cells.empty());
 }

@@ -1,11 +1,20 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "model/change.h"
 
 namespace syncline {
+
+// How much room a cell has for more parts: replicas that counted, fields that were set, writers of
+// a document.
+enum class CellRoom : std::uint8_t {
+  ample,
+  scarce,  // more than half of what can be read is there
+  none,    // nobody could read it
+};
 
 struct CellState {
   std::string column;
