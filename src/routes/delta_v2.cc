@@ -193,7 +193,8 @@ void DeltaDoor::take_state(Instant now, RequestId id, const Request& request, Sh
   made.asked.refused = std::move(state->refused);
   const DoorTicket ticket(next_ticket_);
   const auto mode = shape == Shape::migrated ? DeltaStateMode::fill : DeltaStateMode::overwrite;
-  visit(now, std::move(made), [&, ticket](Workspace& workspace) {
+  made.state = std::move(*state);
+  visit(now, std::move(made), [this, ticket, mode](Workspace& workspace) {
     Visit& visit = visits_.at(ticket);
     const auto run = [&]() -> Result<std::vector<Workspace::Written>> {
       DeltaWriter::Options options;
@@ -201,8 +202,8 @@ void DeltaDoor::take_state(Instant now, RequestId id, const Request& request, Sh
       options.looks_for_conflicts = false;
       options.now_ms = parts_.clock->now_ms();
       SL_TRY(DeltaWriter writer, DeltaWriter::begin(workspace, std::move(options)));
-      for (const DeltaStateRow& row : state->rows) {
-        SL_TRY(writer.take_row(row, state->device, mode));
+      for (const DeltaStateRow& row : visit.state.rows) {
+        SL_TRY(writer.take_row(row, visit.state.device, mode));
       }
       SL_TRY(visit.written, writer.finish());
       return std::move(visit.written.log);

@@ -80,6 +80,7 @@ class DeltaDoor {
     Visitor visitor;
     Shape shape = Shape::delta;
     DeltaRequest asked;
+    DeltaState state;  // uploaded, instead of changes
     DeltaWritten written;
   };
   // A long poll, or a stream.

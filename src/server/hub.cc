@@ -109,7 +109,7 @@ Result<void> Hub::retire(Instant now) {
     return {};
   };
   if (auto done = run(); !done) {
-    fail(now, done.error(), nullptr);
+    fail(now, done.error());
     return done;
   }
   if (!commit(now)) {
@@ -135,7 +135,7 @@ Result<void> Hub::reset(Instant now, const std::string& workspace, const Lineage
   SL_TRY(store_->begin_lineage(lineage));
   SL_TRY(begin());
   if (auto forgotten = store_->forget_workspace(known->id); !forgotten) {
-    fail(now, forgotten.error(), nullptr);
+    fail(now, forgotten.error());
     return forgotten;
   }
   return commit(now) ? Result<void>() : Error(ErrorCode::storage, "the reset could not be stored");
@@ -232,10 +232,8 @@ void Hub::count_unfinished(Instant now, Peer& peer) {
 
 void Hub::greet(Instant now, ConnectionId id, Peer& peer, const Hello& hello) {
   if (const auto judged = judge(id, peer, hello); !judged) {
-    if (in_transaction_) {
-      fail(now, judged.error(), nullptr);
-    }
     peer.session.on_host_failure(now, judged.error());
+    redo(now);
   } else if (greeted_.size() == 1) {
     effects_.emplace_back(HubCommitWanted{});
   }
@@ -363,8 +361,9 @@ void Hub::append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVecto
   }
   const auto done = admit(id, peer, std::move(parts), relayed);
   if (!done) {
-    fail(now, done.error(), peer.room);
-    peer.session.on_host_failure(now, done.error());
+    // Also what it sent before waits no longer: it comes again, and sends it all.
+    send_away(now, id, done.error());
+    redo(now);
     return;
   }
   if (SL_MUTANT(2)) {  // tells changes before the commit

@@ -72,9 +72,9 @@ using HubEffect = std::variant<HubSend, HubHangUp, HubAuthorise, HubWakeAt, HubC
 //
 // Invariants:
 // 1. Nothing is acknowledged, told or counted as head before the commit that holds it.
-// 2. A failed commit fails every change in it: their connections are closed and come again. A
-//    change that cannot be admitted fails its own workspace's changes only; the others are admitted
-//    anew. Whoever has no change in it notices nothing.
+// 2. A failed commit fails every change in it: their connections are closed and come again. What
+//    fails before that, a change, a greeting or a visit, fails alone: what else waited for the
+//    commit is done anew without it, and nobody else notices anything.
 // 3. One connection a replica: a newer one takes over.
 // 4. A greeting waits for a commit, too, and shares it: a thousand replicas that come back at once
 //    cost a few syncs.
@@ -91,8 +91,8 @@ class Hub {
   void on_authorised(Instant now, ConnectionId connection, Rights rights);
   // For doors whose callers are no replicas. Runs `work` on a workspace inside the transaction that
   // the next commit ends; what it wrote is told to everybody after that, and HubDoorDone says how
-  // it went. An error of the work takes the workspace's waiting changes back, as any change that
-  // cannot be admitted does; then nothing follows.
+  // it went. An error of the work takes back what it wrote; then nothing follows. It is done anew
+  // when something else failed that waited for the same commit, so it owns what it needs.
   using DoorWork = std::function<Result<std::vector<Workspace::Written>>(Workspace& workspace)>;
   Result<void> enter(Instant now, DoorTicket ticket, const std::string& workspace,
                      const DoorWork& work);
@@ -155,12 +155,23 @@ class Hub {
     ReplicaId author;
   };
 
+  // A door's, that waits for the commit.
+  struct Visit {
+    DoorTicket ticket;
+    std::string workspace;
+    DoorWork work;
+  };
+
   Result<Room*> room(const std::string& name);
   Result<void> begin();
-  // Takes the transaction back. `culprit` is the room whose change failed; null when everything
-  // did.
-  void fail(Instant now, const Error& error, Room* culprit);
-  void admit_again(Instant now, std::deque<Waiting> waiting);
+  // Takes the transaction back, and everything that waited in it fails.
+  void fail(Instant now, const Error& error);
+  // Takes the transaction back and does what waited in it anew, each by itself, so that what fails
+  // does so alone. Whoever was the reason is not among it any more.
+  void redo(Instant now);
+  Result<void> attempt(FunctionRef<Result<void>()> work);
+  void send_away(Instant now, ConnectionId id, const Error& error);
+  std::set<Room*> take_back();
   void close_rooms(const std::set<Room*>& broken);
   void pump(Instant now, ConnectionId connection);
   void perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effect);
@@ -177,6 +188,7 @@ class Hub {
   void read_snapshot(Instant now, Peer& peer, const effect::ReadSnapshot& ask);
   void broadcast(Instant now, Peer& peer, const Presence& presence);
   void end_visits(bool is_durable);
+  Result<void> visit(const Visit& one);
   void leave(Instant now, ConnectionId id, Peer& peer);
 
   LogStore* store_;
@@ -191,7 +203,7 @@ class Hub {
   std::size_t waiting_bytes_ = 0;
   std::unordered_set<ConnectionId> writers_;  // of what waits
   std::deque<Greeted> greeted_;
-  std::vector<DoorTicket> visits_;
+  std::vector<Visit> visits_;
   std::size_t unfinished_bytes_ = 0;
   std::map<std::pair<Room*, ReplicaId>, ServerVersion> cursors_;
   std::uint64_t commits_ = 0;

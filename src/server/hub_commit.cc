@@ -1,4 +1,6 @@
 // The part of the hub that makes waiting changes and greetings durable, or takes them back.
+#include <utility>
+
 #include "base/mutant.h"
 #include "server/hub.h"
 
@@ -13,53 +15,118 @@ Result<void> Hub::begin() {
   return {};
 }
 
-void Hub::fail(Instant now, const Error& error, Room* culprit) {
+// The rooms that cannot be read any more.
+std::set<Hub::Room*> Hub::take_back() {
   store_->rollback();
   in_transaction_ = false;
-  std::deque<Waiting> lost = std::move(waiting_);
   waiting_.clear();
   waiting_bytes_ = 0;
   writers_.clear();
-  std::deque<Greeted> unheard = std::move(greeted_);
   greeted_.clear();
-  end_visits(false);
-  std::set<ConnectionId> gone;
-  std::deque<Waiting> again;
-  std::deque<ConnectionId> greet_again;
-  for (const Greeted& one : unheard) {
-    if (culprit == nullptr || one.room == culprit) {
-      gone.insert(one.connection);
-    } else {
-      greet_again.push_back(one.connection);
-    }
-  }
-  for (Waiting& one : lost) {
-    if (culprit == nullptr || one.room == culprit) {
-      gone.insert(one.connection);
-    } else {
-      again.push_back(std::move(one));
-    }
-  }
   std::set<Room*> broken;
   for (const auto& [name, room] : rooms_) {
     if (!room->workspace.reload()) {
       broken.insert(room.get());
-      gone.insert(room->members.begin(), room->members.end());
     }
   }
+  return broken;
+}
+
+void Hub::send_away(Instant now, ConnectionId id, const Error& error) {
+  if (const auto at = peers_.find(id); at != peers_.end()) {
+    at->second->session.on_host_failure(now, error);
+    pump(now, id);
+  }
+}
+
+void Hub::fail(Instant now, const Error& error) {
+  std::set<ConnectionId> gone;
+  for (const Greeted& one : greeted_) {
+    gone.insert(one.connection);
+  }
+  for (const Waiting& one : waiting_) {
+    gone.insert(one.connection);
+  }
+  end_visits(false);
+  const std::set<Room*> broken = take_back();
+  for (Room* room : broken) {
+    gone.insert(room->members.begin(), room->members.end());
+  }
   for (const ConnectionId id : gone) {
-    if (const auto at = peers_.find(id); at != peers_.end()) {
-      at->second->session.on_host_failure(now, error);
-      pump(now, id);
+    send_away(now, id, error);
+  }
+  close_rooms(broken);
+}
+
+Result<void> Hub::attempt(FunctionRef<Result<void>()> work) {
+  SL_TRY(begin());
+  const auto waited = static_cast<std::ptrdiff_t>(waiting_.size());
+  const auto greeted = static_cast<std::ptrdiff_t>(greeted_.size());
+  auto done = store_->attempt(work);
+  if (!done) {
+    waiting_.erase(waiting_.begin() + waited, waiting_.end());
+    greeted_.erase(greeted_.begin() + greeted, greeted_.end());
+    for (const auto& [name, room] : rooms_) {
+      SL_TRY(room->workspace.reload());
+    }
+  }
+  return done;
+}
+
+void Hub::redo(Instant now) {
+  const std::deque<Waiting> waiting = std::exchange(waiting_, {});
+  const std::deque<Greeted> greeted = std::exchange(greeted_, {});
+  const std::vector<Visit> visits = std::exchange(visits_, {});
+  const std::set<Room*> broken = take_back();
+  for (Room* room : broken) {
+    for (const ConnectionId id : std::set<ConnectionId>(room->members)) {
+      send_away(now, id, Error(ErrorCode::storage, "the workspace cannot be read"));
     }
   }
   close_rooms(broken);
-  admit_again(now, std::move(again));
-  for (const ConnectionId id : greet_again) {
-    if (const auto at = peers_.find(id); at != peers_.end() && !at->second->session.is_closed()) {
-      greet(now, id, *at->second, at->second->session.hello());
-      pump(now, id);
+  std::optional<Error> lost;
+  const auto by_itself = [&](FunctionRef<Result<void>()> work) -> Result<void> {
+    auto done = lost ? Result<void>(*lost) : attempt(work);
+    if (!done && done.error().code() == ErrorCode::cancelled) {
+      lost = done.error();
     }
+    return done;
+  };
+  for (const Waiting& one : waiting) {
+    const auto at = peers_.find(one.connection);
+    if (at == peers_.end() || at->second->room != one.room || one.room == nullptr) {
+      continue;
+    }
+    Peer& peer = *at->second;
+    peer.is_refused = false;
+    const auto done =
+        by_itself([&] { return admit(one.connection, peer, one.parts, one.admitted.relayed); });
+    if (!done) {
+      send_away(now, one.connection, done.error());
+    }
+  }
+  for (const Visit& one : visits) {
+    if (by_itself([&] { return visit(one); })) {
+      visits_.push_back(one);
+    } else {
+      effects_.emplace_back(HubDoorDone{one.ticket, false});
+    }
+  }
+  for (const Greeted& one : greeted) {
+    const auto at = peers_.find(one.connection);
+    if (at == peers_.end() || at->second->session.is_closed()) {
+      continue;
+    }
+    Peer& peer = *at->second;
+    const auto done = by_itself([&] { return judge(one.connection, peer, peer.session.hello()); });
+    if (!done) {
+      send_away(now, one.connection, done.error());
+    }
+  }
+  if (lost) {
+    fail(now, *lost);
+  } else if (in_transaction_) {
+    effects_.emplace_back(HubCommitWanted{});
   }
 }
 
@@ -77,26 +144,6 @@ void Hub::close_rooms(const std::set<Room*>& broken) {
   }
 }
 
-void Hub::admit_again(Instant now, std::deque<Waiting> waiting) {
-  for (Waiting& one : waiting) {
-    const auto at = peers_.find(one.connection);
-    if (at == peers_.end() || at->second->room != one.room) {
-      continue;
-    }
-    if (const auto done =
-            admit(one.connection, *at->second, std::move(one.parts), one.admitted.relayed);
-        !done) {
-      // Twice in a row is no one workspace's fault.
-      waiting_.push_back({one.connection, one.room, {}, {}, {}, {}});
-      fail(now, done.error(), nullptr);
-      return;
-    }
-  }
-  if (!waiting_.empty()) {
-    effects_.emplace_back(HubCommitWanted{});
-  }
-}
-
 bool Hub::commit(Instant now) {
   if (!in_transaction_) {
     return true;
@@ -108,7 +155,7 @@ bool Hub::commit(Instant now) {
     return store_->commit();
   };
   if (const auto done = run(); !done) {
-    fail(now, done.error(), nullptr);
+    fail(now, done.error());
     return false;
   }
   in_transaction_ = false;

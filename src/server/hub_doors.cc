@@ -5,34 +5,33 @@ namespace syncline {
 
 Result<void> Hub::enter(Instant now, DoorTicket ticket, const std::string& workspace,
                         const DoorWork& work) {
-  Room* into = nullptr;
-  const auto run = [&]() -> Result<void> {
-    SL_TRY(begin());
-    SL_TRY(into, room(workspace));
-    SL_TRY(auto written, work(into->workspace));
-    for (Workspace::Written& one : written) {
-      Admitted admitted;
-      admitted.author = one.author;
-      for (const ByteVector& part : one.parts) {
-        waiting_bytes_ += part.size();
-      }
-      // No connection waits for the answer.
-      waiting_.push_back({ConnectionId(0), into, std::move(admitted), std::move(one.parts),
-                          one.version, one.author});
-    }
-    return {};
-  };
-  if (auto done = run(); !done) {
-    if (in_transaction_) {
-      fail(now, done.error(), into);
-    }
+  Visit made{ticket, workspace, work};
+  SL_TRY(begin());
+  if (auto done = visit(made); !done) {
+    redo(now);
     return done;
   }
-  visits_.push_back(ticket);
+  visits_.push_back(std::move(made));
   if (waiting_.size() >= options_.group_changes_max || waiting_bytes_ >= options_.group_bytes_max) {
     commit(now);
   } else {
     effects_.emplace_back(HubCommitWanted{});
+  }
+  return {};
+}
+
+Result<void> Hub::visit(const Visit& one) {
+  SL_TRY(Room * into, room(one.workspace));
+  SL_TRY(auto written, one.work(into->workspace));
+  for (Workspace::Written& change : written) {
+    Admitted admitted;
+    admitted.author = change.author;
+    for (const ByteVector& part : change.parts) {
+      waiting_bytes_ += part.size();
+    }
+    // No connection waits for the answer.
+    waiting_.push_back({ConnectionId(0), into, std::move(admitted), std::move(change.parts),
+                        change.version, change.author});
   }
   return {};
 }
@@ -50,8 +49,8 @@ Result<void> Hub::look(Instant now, const std::string& workspace, const DoorLook
 }
 
 void Hub::end_visits(bool is_durable) {
-  for (const DoorTicket ticket : visits_) {
-    effects_.emplace_back(HubDoorDone{ticket, is_durable});
+  for (const Visit& one : visits_) {
+    effects_.emplace_back(HubDoorDone{one.ticket, is_durable});
   }
   visits_.clear();
 }

@@ -65,7 +65,7 @@ struct Office {
   void push(ConnectionId id, const Change& change) { say(id, PushPart{encode_change(change)}); }
   // What a door would write for a device of its own.
   Result<void> enter(std::uint64_t ticket, std::uint64_t ms, const std::string& name = "team") {
-    auto entered = hub.enter(now, DoorTicket(ticket), name, [&](Workspace& workspace) {
+    auto entered = hub.enter(now, DoorTicket(ticket), name, [this, ms](Workspace& workspace) {
       const auto run = [&]() -> Result<std::vector<Workspace::Written>> {
         std::vector<Workspace::Written> out;
         SL_TRY(Workspace::Written one,
@@ -428,4 +428,66 @@ TEST_CASE("a door whose work fails takes only its own workspace's changes back")
   CHECK(office.done.empty());
   office.commit();
   CHECK(office.count<Ack>(other) == 1);
+}
+
+TEST_CASE("a greeting that fails takes nobody else's change, visit or greeting back") {
+  Office office;
+  const ConnectionId writer = office.follow(1, "sound");
+  const ConnectionId beside = office.follow(2, "broken");
+  const WorkspaceId broken = (*office.store.find_workspace("broken"))->id;
+  office.push(writer, change_of(1, 1, 500));
+  office.push(beside, change_of(2, 1, 500));
+  REQUIRE(office.enter(7, 600, "sound").has_value());
+  const ConnectionId waits = *office.hub.open(office.now);
+  office.say(waits, sample_hello(4, "broken"));
+  office.store.unknown = sample_replica(3);
+  office.store.broken = broken;
+  office.store.appends_fail = false;
+  const ConnectionId culprit = *office.hub.open(office.now);
+  office.say(culprit, sample_hello(3, "broken"));
+  CHECK_FALSE(office.is_up(culprit));
+  office.commit();
+  CHECK(office.count<Ack>(writer) == 1);
+  CHECK(office.count<Ack>(beside) == 1);
+  CHECK(office.count<Welcome>(waits) == 1);
+  CHECK(office.done.at(DoorTicket(7)));
+  CHECK((*office.store.find_workspace("sound"))->head == ServerVersion(2));
+}
+
+TEST_CASE("of many changes in one workspace the one that cannot be stored fails alone") {
+  Office office;
+  std::vector<ConnectionId> writers;
+  for (int i = 1; i <= 4; ++i) {
+    writers.push_back(office.follow(i));
+  }
+  office.store.broken = (*office.store.find_workspace("team"))->id;
+  office.store.broken_author = sample_replica(3);
+  for (int i = 1; i <= 4; ++i) {
+    office.push(writers[static_cast<std::size_t>(i - 1)], change_of(i, 1, 500));
+  }
+  REQUIRE(office.enter(7, 600).has_value());
+  office.commit();
+  for (int i = 1; i <= 4; ++i) {
+    const ConnectionId writer = writers[static_cast<std::size_t>(i - 1)];
+    CHECK(office.is_up(writer) == (i != 3));
+    CHECK(office.count<Ack>(writer) == (i == 3 ? 0 : 1));
+  }
+  CHECK(office.done.at(DoorTicket(7)));
+  CHECK((*office.store.find_workspace("team"))->head == ServerVersion(4));
+}
+
+TEST_CASE("a visit that fails takes no change of its workspace back") {
+  Office office;
+  const ConnectionId writer = office.follow(1);
+  office.push(writer, change_of(1, 1, 500));
+  const auto failed = office.hub.enter(
+      office.now, DoorTicket(8), "team",
+      [](Workspace& workspace) -> Result<std::vector<Workspace::Written>> {
+        SL_TRY(workspace.write(change_of(9, 0, 700), {true, true, "ann", 0, ""}, 1'000'000));
+        return Error(ErrorCode::too_large, "too much of it");
+      });
+  CHECK(failed.error().code() == ErrorCode::too_large);
+  office.commit();
+  CHECK(office.count<Ack>(writer) == 1);
+  CHECK((*office.store.find_workspace("team"))->head == ServerVersion(1));
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/function_ref.h"
 #include "base/result.h"
 #include "model/change.h"
 #include "model/digest.h"
@@ -122,6 +123,9 @@ class LogStore {
   virtual Result<void> begin() = 0;
   virtual Result<void> commit() = 0;
   virtual void rollback() = 0;
+  // Within a transaction, what `work` wrote is taken back when it fails, and nothing else is. Fails
+  // as `work` did; with `cancelled` when the whole transaction is lost.
+  virtual Result<void> attempt(FunctionRef<Result<void>()> work) = 0;
 
   virtual Result<std::optional<WorkspaceRecord>> find_workspace(const std::string& name) = 0;
   virtual Result<WorkspaceRecord> create_workspace(const std::string& name) = 0;

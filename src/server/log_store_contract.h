@@ -118,6 +118,26 @@ inline void identity(LogStore& store) {
   store.rollback();
 }
 
+inline void attempts(LogStore& store) {
+  REQUIRE(store.begin().has_value());
+  const WorkspaceId workspace = store.create_workspace("a")->id;
+  const auto append = [&](std::uint64_t version, int author) {
+    return store.append(workspace, entry(version, author, version), {});
+  };
+  REQUIRE(append(1, 1).has_value());
+  const auto failed = store.attempt([&]() -> Result<void> {
+    SL_TRY(append(2, 1));
+    SL_TRY(store.create_workspace("b"));
+    return Error(ErrorCode::too_large, "on purpose");
+  });
+  CHECK(failed.error().code() == ErrorCode::too_large);
+  REQUIRE(store.attempt([&] { return append(2, 2); }).has_value());
+  REQUIRE(store.commit().has_value());
+  CHECK(versions(store, workspace, 0, 9) == std::vector<std::uint64_t>{1, 2});
+  CHECK(store.find_change(workspace, replica(2), ChangeSequence(2))->has_value());
+  CHECK_FALSE(store.find_workspace("b")->has_value());
+}
+
 inline void rollback(LogStore& store) {
   REQUIRE(store.begin().has_value());
   const WorkspaceId a = store.create_workspace("a")->id;
@@ -326,7 +346,7 @@ inline void names(LogStore& store) {
 template <typename Make>
 void log_store_contract(const Make& make) {
   for (void (*check)(LogStore&) :
-       {workspaces, log_order, identity, rollback, rows, trimming, replicas, lineages,
+       {workspaces, log_order, identity, attempts, rollback, rows, trimming, replicas, lineages,
         many_workspaces, identities_after_trim, names}) {
     const auto store = make();
     check(*store);

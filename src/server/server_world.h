@@ -84,8 +84,12 @@ class FailingStore final : public LogStore {
  public:
   std::unique_ptr<SqliteLogStore> store = memory_store();
   bool commits_fail = false;
-  // Appends to this workspace fail.
+  // Appends to this workspace fail, those of one author alone when there is one.
   WorkspaceId broken{-1};
+  ReplicaId broken_author;
+  bool appends_fail = true;
+  // Nobody can tell whether this replica was ever there.
+  ReplicaId unknown;
   std::uint64_t commits = 0;
 
   Result<LineageId> lineage() override { return store->lineage(); }
@@ -102,6 +106,7 @@ class FailingStore final : public LogStore {
     return store->commit();
   }
   void rollback() override { store->rollback(); }
+  Result<void> attempt(FunctionRef<Result<void>()> work) override { return store->attempt(work); }
   Result<std::optional<WorkspaceRecord>> find_workspace(const std::string& name) override {
     return store->find_workspace(name);
   }
@@ -128,7 +133,8 @@ class FailingStore final : public LogStore {
     return store->for_each_row(w, t, a, b, v);
   }
   Result<void> append(WorkspaceId w, const LogEntry& e, const std::vector<AuditRow>& a) override {
-    if (w == broken) {
+    const bool is_author = broken_author.is_zero() || e.stamp.replica == broken_author;
+    if (appends_fail && w == broken && is_author) {
       return Error(ErrorCode::storage, "this workspace's pages are damaged");
     }
     return store->append(w, e, a);
@@ -146,6 +152,9 @@ class FailingStore final : public LogStore {
     return store->find_change(w, r, s);
   }
   Result<std::optional<ReplicaRecord>> find_replica(WorkspaceId w, const ReplicaId& r) override {
+    if (!unknown.is_zero() && r == unknown) {
+      return Error(ErrorCode::storage, "a page is damaged");
+    }
     return store->find_replica(w, r);
   }
   Result<void> save_replica(WorkspaceId w, const ReplicaId& r, const ReplicaRecord& s) override {

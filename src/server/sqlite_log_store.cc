@@ -171,6 +171,20 @@ void SqliteLogStore::rollback() {
   }
 }
 
+Result<void> SqliteLogStore::attempt(FunctionRef<Result<void>()> work) {
+  SL_TRY(database_->execute("SAVEPOINT attempt"));
+  auto done = work();
+  if (done) {
+    return database_->execute("RELEASE attempt");
+  }
+  // Of some errors SQLite itself takes everything back, the savepoint with it.
+  if (database_->autocommit() ||
+      !database_->execute("ROLLBACK TO attempt; RELEASE attempt").has_value()) {
+    return Error(ErrorCode::cancelled, done.error().message());
+  }
+  return done;
+}
+
 Result<std::optional<WorkspaceRecord>> SqliteLogStore::find_workspace(const std::string& name) {
   SL_TRY(Statement * row,
          prepared("SELECT id, head, fence, fence_time, schema FROM workspaces WHERE name = ?1"));

@@ -33,6 +33,7 @@ class SqliteLogStore final : public LogStore {
   Result<void> begin() override;
   Result<void> commit() override;
   void rollback() override;
+  Result<void> attempt(FunctionRef<Result<void>()> work) override;
   Result<std::optional<WorkspaceRecord>> find_workspace(const std::string& name) override;
   Result<WorkspaceRecord> create_workspace(const std::string& name) override;
   Result<void> save_workspace(const WorkspaceRecord& record) override;
