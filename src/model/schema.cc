@@ -1,10 +1,13 @@
 #include "model/schema.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "base/digest.h"
 #include "base/sort.h"
+#include "base/text.h"
 
 namespace syncline {
 namespace {
@@ -51,16 +54,39 @@ Error mismatch(const TableSchema& table, const std::string& what) {
   return Error(ErrorCode::schema_mismatch, "table " + quoted(table.name) + ": " + what);
 }
 
+template <typename Named>
+std::map<std::string, const Named*> by_folded_name(const std::vector<Named>& all) {
+  std::map<std::string, const Named*> out;
+  for (const Named& one : all) {
+    out.emplace(folded_name(one.name), &one);
+  }
+  return out;
+}
+
+Result<void> check_spelling(const TableSchema& ours, const std::string& what,
+                            const std::string& name, const std::string& other) {
+  if (name == other) {
+    return {};
+  }
+  return mismatch(ours, what + quoted(name) + " is spelled " + quoted(other) +
+                            " on the other side, which is the same name to SQLite and another " +
+                            "one to everybody else");
+}
+
 Result<void> check_table(const TableSchema& ours, const TableSchema& theirs) {
+  SL_TRY(check_spelling(ours, "the name ", ours.name, theirs.name));
   if (ours.key != theirs.key) {
     return mismatch(ours, "the primary key is " + key_text(ours) + " here and " + key_text(theirs) +
                               " on the other side");
   }
+  const auto others = by_folded_name(theirs.columns);
   for (const ColumnSchema& column : ours.columns) {
-    const ColumnSchema* other = theirs.find(column.name);
-    if (other == nullptr) {
+    const auto at = others.find(folded_name(column.name));
+    if (at == others.end()) {
       continue;
     }
+    const ColumnSchema* other = at->second;
+    SL_TRY(check_spelling(ours, "column ", column.name, other->name));
     if (column.rule != other->rule) {
       return mismatch(ours, "column " + quoted(column.name) + " merges by the rule " +
                                 quoted(merge_rule_name(column.rule)) + " here and by " +
@@ -71,6 +97,30 @@ Result<void> check_table(const TableSchema& ours, const TableSchema& theirs) {
       return mismatch(ours, "key column " + quoted(column.name) + " has the type " +
                                 quoted(column.type) + " here and " + quoted(other->type) +
                                 " on the other side, which store the same key differently");
+    }
+  }
+  return {};
+}
+
+Result<void> check_count(const std::string& where, const std::string& what, std::size_t count,
+                         std::size_t max) {
+  if (count <= max) {
+    return {};
+  }
+  return Error(ErrorCode::too_large, where + " would have " + std::to_string(count) + " " + what +
+                                         "; " + std::to_string(max) + " is the most");
+}
+
+template <typename Named>
+Result<void> check_names(const std::string& where, const std::vector<Named>& all) {
+  std::set<std::string> seen;
+  for (const Named& one : all) {
+    if (!is_plain_name(one.name)) {
+      return Error(ErrorCode::malformed, where + " has a name that is no text");
+    }
+    if (!seen.insert(folded_name(one.name)).second) {
+      return Error(ErrorCode::malformed,
+                   where + " has two names that SQLite takes for one: " + quoted(one.name));
     }
   }
   return {};
@@ -149,6 +199,21 @@ Result<void> read_key(Reader& in, TableSchema& table) {
 
 }  // namespace
 
+std::string folded_name(std::string_view name) {
+  std::string out(name);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') {
+      c = static_cast<char>(c - 'A' + 'a');
+    }
+  }
+  return out;
+}
+
+bool is_plain_name(std::string_view name) {
+  return !name.empty() && name.size() <= schema_name_bytes_max && is_utf8(name) &&
+         name.find('\0') == std::string_view::npos;
+}
+
 Affinity affinity_of(std::string_view declared_type) {
   // SQLite's rules, in SQLite's order: https://www.sqlite.org/datatype3.html, section 3.1.
   const std::string type = upper(declared_type);
@@ -206,13 +271,55 @@ SchemaFingerprint schema_fingerprint(const Schema& schema) {
 }
 
 Result<void> check_compatible(const Schema& ours, const Schema& theirs) {
+  const auto others = by_folded_name(theirs.tables);
   for (const TableSchema& table : canonical_schema(ours).tables) {
-    const TableSchema* other = theirs.find(table.name);
-    if (other != nullptr) {
-      SL_TRY(check_table(table, *other));
+    const auto at = others.find(folded_name(table.name));
+    if (at != others.end()) {
+      SL_TRY(check_table(table, *at->second));
     }
   }
   return {};
+}
+
+Result<void> check_schema(const Schema& schema) {
+  SL_TRY(check_count("a schema", "tables", schema.tables.size(), schema_tables_max));
+  SL_TRY(check_names("a schema", schema.tables));
+  for (const TableSchema& table : schema.tables) {
+    const std::string where = "table " + quoted(table.name);
+    SL_TRY(check_count(where, "columns", table.columns.size(), schema_columns_max));
+    SL_TRY(check_count(where, "key columns", table.key.size(), schema_key_columns_max));
+    SL_TRY(check_names(where, table.columns));
+  }
+  Writer bytes;
+  encode_schema(bytes, schema);
+  return check_count("a schema", "bytes", bytes.size(), schema_bytes_max);
+}
+
+Schema merge_schemas(const Schema& ours, const Schema& theirs) {
+  Schema out = ours;
+  out.version = std::max(ours.version, theirs.version);
+  std::map<std::string, std::size_t> places;
+  for (std::size_t i = 0; i < out.tables.size(); ++i) {
+    places.emplace(out.tables[i].name, i);
+  }
+  for (const TableSchema& table : theirs.tables) {
+    const auto known = places.find(table.name);
+    if (known == places.end()) {
+      out.tables.push_back(table);
+      continue;
+    }
+    std::vector<ColumnSchema>& columns = out.tables[known->second].columns;
+    std::set<std::string> names;
+    for (const ColumnSchema& column : columns) {
+      names.insert(column.name);
+    }
+    for (const ColumnSchema& column : table.columns) {
+      if (names.insert(column.name).second) {
+        columns.push_back(column);
+      }
+    }
+  }
+  return canonical_schema(std::move(out));
 }
 
 void encode_schema(Writer& out, const Schema& schema) {

@@ -151,3 +151,65 @@ TEST_CASE("a schema that is out of order, twice or without a key is refused") {
   CHECK(refused({1, 1, 't', 1, 1, 'a', 0, 0, 0, 2, 1, 'a', 1, 'a'}));           // key twice
   CHECK(refused({0xFF, 0xFF, 0xFF, 0x7F}));                                     // too many tables
 }
+
+TEST_CASE("a name that both sides know is spelled alike, as SQLite compares names") {
+  Schema theirs = notes_schema();
+  theirs.tables[0].name = "Notes";
+  CHECK(refusal(notes_schema(), theirs).find("is spelled 'Notes'") != std::string::npos);
+  theirs = notes_schema();
+  theirs.tables[0].columns[1].name = "TITLE";
+  CHECK(refusal(notes_schema(), theirs).find("is spelled 'TITLE'") != std::string::npos);
+  // Letters beyond A to Z have no case for SQLite.
+  Schema ours = notes_schema();
+  theirs = notes_schema();
+  ours.tables[0].columns[1].name = "\xc3\xa4";
+  theirs.tables[0].columns[1].name = "\xc3\x84";
+  CHECK(refusal(ours, theirs).empty());
+}
+
+TEST_CASE("a schema that was put together keeps what its readers bear") {
+  const auto fault = [](const Schema& schema) -> std::string {
+    const auto checked = check_schema(schema);
+    return checked ? "" : std::string(error_code_name(checked.error().code()));
+  };
+  const auto many = [](std::size_t tables, std::size_t columns, std::size_t keys) {
+    Schema schema;
+    for (std::size_t i = 0; i < tables; ++i) {
+      TableSchema table{"t" + std::to_string(i), {}, {}};
+      for (std::size_t j = 0; j < columns; ++j) {
+        table.columns.push_back(column(("c" + std::to_string(j)).c_str(), ""));
+      }
+      for (std::size_t j = 0; j < keys; ++j) {
+        table.key.push_back("c" + std::to_string(j));
+      }
+      schema.tables.push_back(std::move(table));
+    }
+    return canonical_schema(std::move(schema));
+  };
+  CHECK(fault(many(schema_tables_max, 1, 1)).empty());
+  CHECK(fault(many(schema_tables_max + 1, 1, 1)) == "too_large");
+  CHECK(fault(many(1, schema_columns_max, 1)).empty());
+  CHECK(fault(many(1, schema_columns_max + 1, 1)) == "too_large");
+  CHECK(fault(many(1, 100, schema_key_columns_max)).empty());
+  CHECK(fault(many(1, 100, schema_key_columns_max + 1)) == "too_large");
+  CHECK(fault(many(200, 2000, 1)) == "too_large");  // of more than a MiB
+  Schema twice = notes_schema();
+  twice.tables[1].name = "NOTES";
+  CHECK(fault(twice) == "malformed");
+  Schema zero = notes_schema();
+  zero.tables[0].columns[1].name = std::string("a\0b", 3);
+  CHECK(fault(zero) == "malformed");
+}
+
+TEST_CASE("schemas merge to the tables and columns that either has") {
+  Schema theirs = notes_schema();
+  theirs.version = 7;
+  theirs.tables.pop_back();
+  theirs.tables[0].columns.push_back(column("colour", "TEXT"));
+  theirs.tables.push_back({"tags", {column("id", "TEXT")}, {"id"}});
+  const Schema merged = merge_schemas(notes_schema(), theirs);
+  CHECK(merged.version == 7);
+  CHECK(merged.tables.size() == 3);
+  CHECK(merged.find("notes")->columns.size() == 4);
+  CHECK(merged == merge_schemas(theirs, notes_schema()));
+}

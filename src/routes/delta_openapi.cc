@@ -125,7 +125,7 @@ constexpr const char* components = R"json("components":{
   "index":{"type":"integer","minimum":0},
   "code":{"enum":["invalid_argument","malformed","too_large","unsupported","not_found",
     "not_allowed","constraint","schema_mismatch","clock_skew","change_id_reused",
-    "unknown_column"]},
+    "unknown_column","corrupt"]},
   "reason":{"type":"string","minLength":1}}},
 "SyncAnswer":{"type":"object","additionalProperties":false,
   "required":["newChanges","latestServerVersion","headVersion","hasMore","accepted","conflicts",

@@ -57,12 +57,14 @@ class PageWriter {
       if (!state.alive || (!touched.is_whole && touched.columns.count(cell.column) == 0)) {
         continue;
       }
-      SL_TRY(const Value value, cell_value(cell));
+      // One that cannot be shown is not in the way of the others.
+      const auto value = cell_value(cell);
       out += first ? "" : ",";
       first = false;
       append_json_string(out, cell.column);
       out += ':';
-      append_cell_json(out, known == nullptr ? nullptr : known->find(cell.column), value.view());
+      append_cell_json(out, known == nullptr ? nullptr : known->find(cell.column),
+                       value ? value->view() : ValueView());
     }
     out += "},\"timestamp\":" + std::to_string(touched.at_ms);
     SL_TRY(const std::string device, device_of(touched.stamp.replica));

@@ -387,6 +387,70 @@ TEST_CASE("the old endpoints are there only when they were asked for") {
   CHECK(Porch(options).door.takes("/api/sync/pull"));
 }
 
+TEST_CASE("a change whose names or size nobody could be told is refused, and the others land") {
+  Porch porch;
+  porch.put("a");
+  const auto change = [](const std::string& id, const std::string& table, const std::string& data) {
+    return R"({"changeId":")" + id + R"(","type":"CREATED","entityType":")" + table +
+           R"(","entityId":")" + id + R"(","data":)" + data + "}";
+  };
+  const Json sent = porch.send(R"({"changes":[)" + change("n1", "Notes", "{}") + "," +
+                               change("n2", "notes", R"({"a":1,"A":2})") + "," +
+                               change("n3", "notes", R"({"doc":[1],"Doc":[2]})") + "," +
+                               change("n4", "notes", R"({"body":"y"})") + "]}");
+  REQUIRE(sent.find("accepted")->array()->size() == 1);
+  CHECK(*(*sent.find("accepted")->array())[0].find("changeId")->string() == "n4");
+  CHECK(sent.find("rejected")->array()->size() == 3);
+  // A later row is written as if nothing had been.
+  porch.put("b");
+}
+
+TEST_CASE("a row grows through the door up to the most that can be told, and stays readable") {
+  Porch porch;
+  porch.put("a");
+  const std::string part(std::size_t{12} << 20U, 'x');
+  std::size_t landed = 0;
+  for (int i = 0; i < 8; ++i) {
+    const std::string number = std::to_string(i);
+    const Json sent =
+        porch.send(R"({"changes":[{"changeId":"g)" + number +
+                   R"(","type":"UPDATED","entityType":"notes","entityId":"a","data":{"c)" + number +
+                   R"(":")" + part + R"("}}]})");
+    landed += sent.find("accepted")->array()->size();
+    for (const Json& refused : *sent.find("rejected")->array()) {
+      CHECK(*refused.find("code")->string() == "too_large");
+    }
+  }
+  CHECK(landed >= 2);
+  CHECK(landed < 8);
+  porch.put("b");
+  std::set<std::string> told;
+  std::int64_t known = 0;
+  for (bool has_more = true; has_more;) {
+    const Json page = porch.send(R"({"lastKnownServerVersion":)" + std::to_string(known) + "}");
+    for (const std::string& entity : entities(page)) {
+      told.insert(entity);
+    }
+    known = *page.find("latestServerVersion")->as_int64();
+    has_more = *page.find("hasMore")->boolean();
+  }
+  CHECK(told == std::set<std::string>{"a", "b"});
+}
+
+TEST_CASE("a visit that is done again writes what it would have written") {
+  Porch porch;
+  const RequestId first =
+      porch.ask(R"({"data":{"notes":[{"id":"a","body":"x"}]}})", "/api/sync/v2/migrate");
+  const auto failed = porch.hub.enter(porch.now, DoorTicket(99), "team",
+                                      [](Workspace&) -> Result<std::vector<Workspace::Written>> {
+                                        return Error(ErrorCode::too_large, "not this one");
+                                      });
+  CHECK_FALSE(failed.has_value());
+  porch.commit();
+  CHECK(*porch.answer(first).find("migrated")->as_int64() == 1);
+  CHECK(entities(porch.send(R"({"lastKnownServerVersion":0})")).size() == 1);
+}
+
 TEST_CASE("the OpenAPI document is JSON") {
   Porch porch;
   const Json document = porch.answer(porch.ask("", "/api/sync/v2/openapi.json", "", "GET"));

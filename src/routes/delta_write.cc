@@ -28,6 +28,7 @@ bool is_fault(ErrorCode code) {
     case ErrorCode::constraint:
     case ErrorCode::schema_mismatch:
     case ErrorCode::clock_skew:
+    case ErrorCode::corrupt:
       return true;
     default:
       return false;
@@ -165,33 +166,55 @@ Result<const TableSchema*> DeltaWriter::table_for(const DeltaChange& change, std
       refusal = "this workspace has too many tables already";
       return nullptr;
     }
-    schema_.tables.push_back(open_table(change.table));
-    SL_TRY(workspace_->widen_schema(schema_));
+    Schema wider = schema_;
+    wider.tables.push_back(open_table(change.table));
+    SL_TRY(const bool is_wider, widen(std::move(wider), refusal));
+    if (!is_wider) {
+      return nullptr;
+    }
   }
-  SL_TRY(open_columns(change));
-  return schema_.find(change.table);
+  SL_TRY(const bool is_open, open_columns(change, refusal));
+  return is_open ? schema_.find(change.table) : nullptr;
+}
+
+// False when the workspace cannot have such a schema, and why; then nothing has changed.
+Result<bool> DeltaWriter::widen(Schema wider, std::string& refusal) {
+  if (const auto widened = workspace_->widen_schema(wider); !widened) {
+    if (!is_fault(widened.error().code())) {
+      return widened.error();
+    }
+    refusal = widened.error().message();
+    return false;
+  }
+  schema_ = std::move(wider);
+  return true;
 }
 
 // A table that no replica introduced learns which of its columns hold documents.
-Result<void> DeltaWriter::open_columns(const DeltaChange& change) {
-  const auto at = std::find_if(schema_.tables.begin(), schema_.tables.end(),
-                               [&](const TableSchema& t) { return t.name == change.table; });
-  if (!is_open_table(*at)) {
-    return {};
+Result<bool> DeltaWriter::open_columns(const DeltaChange& change, std::string& refusal) {
+  const TableSchema* table = schema_.find(change.table);
+  if (!is_open_table(*table)) {
+    return true;
   }
-  bool is_wider = false;
+  std::vector<ColumnSchema> fresh;
   for (const Json::Member& one : *change.data.object()) {
     const bool is_document = one.value.array() != nullptr ||
                              (one.value.object() != nullptr && one.value.object()->size() != 1) ||
                              (one.value.object() != nullptr && !one.value.find("base64") &&
                               !one.value.find("real") && !one.value.find("text_base64"));
-    if (is_document && at->find(one.name) == nullptr && is_delta_name(one.name) &&
-        at->columns.size() < open_columns_max) {
-      at->columns.push_back({one.name, "", false, false, MergeRule::json});
-      is_wider = true;
+    if (is_document && table->find(one.name) == nullptr && is_delta_name(one.name) &&
+        table->columns.size() + fresh.size() < open_columns_max) {
+      fresh.push_back({one.name, "", false, false, MergeRule::json});
     }
   }
-  return is_wider ? workspace_->widen_schema(schema_) : Result<void>();
+  if (fresh.empty()) {
+    return true;
+  }
+  Schema wider = schema_;
+  const auto at = std::find_if(wider.tables.begin(), wider.tables.end(),
+                               [&](const TableSchema& t) { return t.name == change.table; });
+  at->columns.insert(at->columns.end(), fresh.begin(), fresh.end());
+  return widen(std::move(wider), refusal);
 }
 
 // Invariant 3.
@@ -301,16 +324,17 @@ Result<void> DeltaWriter::write(std::size_t index, DeltaChange& change,
       return {};
     }
   }
-  return made.is_void ? land_without_edit(change, std::move(made.conflict))
-                      : land(index, change, *author, std::move(made), *stamp);
+  return made.is_void
+             ? land_without_edit(change, std::move(made.conflict))
+             : land(index, change, *author, row ? &*row : nullptr, std::move(made), *stamp);
 }
 
 Result<void> DeltaWriter::land(std::size_t index, const DeltaChange& change, Author& author,
-                               DeltaEdit made, const Stamp& stamp) {
+                               const ServerRow* present, DeltaEdit made, const Stamp& stamp) {
   Change alone;
   alone.stamp = stamp;
   alone.edits.push_back(std::move(made.edit));
-  if (const auto may = workspace_->may_write(options_.rights, alone); !may) {
+  if (const auto may = workspace_->may_write(options_.rights, alone, present); !may) {
     if (!is_fault(may.error().code())) {
       return may.error();
     }

@@ -76,8 +76,8 @@ class DeltaWriter {
 
   Result<bool> is_known(std::size_t index, const DeltaChange& change);
   Result<void> write(std::size_t index, DeltaChange& change, std::optional<DeltaStateMode> mode);
-  Result<void> land(std::size_t index, const DeltaChange& change, Author& author, DeltaEdit made,
-                    const Stamp& stamp);
+  Result<void> land(std::size_t index, const DeltaChange& change, Author& author,
+                    const ServerRow* present, DeltaEdit made, const Stamp& stamp);
   Result<void> prepare(const DeltaChange& change, const RowKey& key, const Author* author);
   Result<std::optional<Stamp>> stamp_for(std::size_t index, const DeltaChange& change,
                                          const Author& author, const RowState* row);
@@ -87,7 +87,8 @@ class DeltaWriter {
   Result<const TableSchema*> table_for(const DeltaChange& change, std::string& refusal);
   Result<Author*> author_of(const std::string& device, bool has_stamp);
   Result<bool> was_seen(const ServerRow& row, const Stamp& stamp, const DeltaChange& change);
-  Result<void> open_columns(const DeltaChange& change);
+  Result<bool> widen(Schema wider, std::string& refusal);
+  Result<bool> open_columns(const DeltaChange& change, std::string& refusal);
   bool has_room_for(const DeltaChange& change) const;
   Result<void> seal();
   void refuse(std::size_t index, const DeltaChange& change, const std::string& code,

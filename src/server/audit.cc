@@ -1,5 +1,6 @@
 #include "server/audit.h"
 
+#include <cmath>
 #include <string>
 
 #include "base/base64.h"
@@ -29,6 +30,8 @@ std::string text_of(const ValueView& value) {
 void append_json_value(std::string& out, const ValueView& value) {
   if (value.type == ValueType::text || value.type == ValueType::blob) {
     append_json_string(out, text_of(value));
+  } else if (value.type == ValueType::real && !std::isfinite(value.real)) {
+    out += "\"" + format_double(value.real) + "\"";  // JSON knows no such number
   } else if (value.type == ValueType::real) {
     out += format_js_number(value.real);
   } else {

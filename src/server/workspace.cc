@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "base/mutant.h"
+#include "model/cell_content.h"
 #include "model/hlc.h"
 #include "model/merge.h"
 #include "server/audit.h"
@@ -68,6 +69,11 @@ Result<PageToken> read_token(Bytes bytes) {
   return token;
 }
 
+// Whether the row waits for a page of its own. Beside others it might not fit what a page may be.
+bool goes_alone(const ServerRow& row, const StatePartWriter& page) {
+  return page.rows() > 0 && row.bytes > limits::part_bytes_target;
+}
+
 // The part without the edits of tables that nobody asked for.
 Result<ByteVector> filter_part(Bytes part, const std::vector<std::string>& tables) {
   Reader in(part);
@@ -117,25 +123,6 @@ bool is_subscribed(const std::vector<std::string>& tables, const std::string& ta
   return tables.empty() || std::find(tables.begin(), tables.end(), table) != tables.end();
 }
 
-Schema merge_schemas(const Schema& ours, const Schema& theirs) {
-  Schema out = ours;
-  out.version = std::max(ours.version, theirs.version);
-  for (const TableSchema& table : theirs.tables) {
-    const auto known = std::find_if(out.tables.begin(), out.tables.end(),
-                                    [&](const TableSchema& t) { return t.name == table.name; });
-    if (known == out.tables.end()) {
-      out.tables.push_back(table);
-      continue;
-    }
-    for (const ColumnSchema& column : table.columns) {
-      if (known->find(column.name) == nullptr) {
-        known->columns.push_back(column);
-      }
-    }
-  }
-  return canonical_schema(std::move(out));
-}
-
 Result<Workspace> Workspace::open(LogStore& store, const Rules& rules, const std::string& name) {
   Workspace workspace(store, rules, name);
   SL_TRY(workspace.reload());
@@ -152,6 +139,9 @@ Result<void> Workspace::reload() {
   totals_.clear();
   SL_TRY(const auto totals, store_->totals(record_.id));
   totals_.insert(totals.begin(), totals.end());
+  key_widths_.clear();
+  SL_TRY(const Schema known, schema());
+  declared_ = Declared(known);
   return {};
 }
 
@@ -226,30 +216,6 @@ Result<std::optional<Refused>> Workspace::judge_replica(const Hello& hello,
   return std::optional<Refused>();
 }
 
-Result<std::optional<Refused>> Workspace::judge_schema(const Hello& hello) {
-  Reader in(hello.schema);
-  const auto theirs = decode_schema(in);
-  if (!theirs || !in.at_end()) {
-    return std::optional<Refused>(
-        refusal(Refusal::malformed, "the hello's schema does not decode"));
-  }
-  if (record_.schema == hello.schema) {
-    return std::optional<Refused>();
-  }
-  Schema ours;
-  if (!record_.schema.empty()) {
-    Reader known(record_.schema);
-    SL_TRY(ours, decode_schema(known));
-  }
-  if (const auto fits = check_compatible(ours, *theirs); !fits) {
-    return std::optional<Refused>(refusal(Refusal::schema_incompatible, fits.error().message()));
-  }
-  Writer merged;
-  encode_schema(merged, merge_schemas(ours, *theirs));
-  record_.schema = merged.take();
-  return std::optional<Refused>();
-}
-
 Result<Greeting> Workspace::greet(const Hello& hello, const Rights& rights, std::int64_t now_ms) {
   SL_TRY(const LineageId lineage, store_->lineage());
   SL_TRY(const auto ancestor, store_->ancestor(record_.id, hello.lineage));
@@ -273,7 +239,7 @@ Result<Greeting> Workspace::greet(const Hello& hello, const Rights& rights, std:
                             "the log begins at version " + std::to_string(record_.fence.get()) +
                                 ", the cursor is " + std::to_string(hello.cursor.get())));
   }
-  SL_TRY(refused, judge_schema(hello));
+  SL_TRY(refused, judge_schema(hello, rights));
   if (refused) {
     return Greeting(std::move(*refused));
   }
@@ -352,35 +318,23 @@ Result<Workspace::Fenced> Workspace::judge_fence(const Change& change) {
   return out;
 }
 
-Result<void> Workspace::merge(const Change& change, ServerVersion version) {
-  std::set<std::string> touched;
-  for (const RowEdit& edit : change.edits) {
-    SL_TRY(auto found, store_->find_row(record_.id, edit.table, edit.key.view()));
-    const bool is_forgotten =
-        (!found || found->state.life.is_zero()) && change.stamp.time <= record_.fence_time;
-    if (is_forgotten && edit.kind == EditKind::erase && !SL_MUTANT(33)) {
-      // The tombstone that was forgotten may be younger, and must not look older than it was: a put
-      // between the two would bring the row back here and nowhere else.
-      continue;
-    }
-    ServerRow row = take_row(std::move(found), edit.table, edit.key);
-    if (!SL_MUTANT(9) || edit.kind != EditKind::erase) {  // forgets deletions
-      merge_edit(row.state, edit, change.stamp);
-    }
-    SL_TRY(store_row(std::move(row), version));
-    touched.insert(edit.table);
-  }
-  return save_totals(touched);
-}
-
 Result<ByteVector> Workspace::states_of(const Change& change) {
   SL_TRY(const LineageId lineage, store_->lineage());
   StatePartWriter states(author_of(lineage));
   for (const RowEdit& edit : change.edits) {
-    if (states.size() > limits::part_bytes_target) {
-      break;  // the rest comes with the next rescan
+    if (edit.key.bytes.size() > limits::key_bytes_max) {
+      continue;  // no server has it
     }
     SL_TRY(const auto row, store_->find_row(record_.id, edit.table, edit.key.view()));
+    const auto is_readable = [](const CellState& cell) { return content_of(cell).has_value(); };
+    if (row && !std::all_of(row->state.cells.begin(), row->state.cells.end(), is_readable)) {
+      continue;  // a replica could do nothing with it
+    }
+    // A large row goes alone; the rest comes with the next rescan.
+    const std::size_t bytes = row ? row->bytes : 0;
+    if (states.rows() > 0 && states.size() + bytes > limits::part_bytes_target) {
+      break;
+    }
     states.row(edit.table, edit.key.view(), row ? row->state : RowState());
   }
   return states.finish();
@@ -429,7 +383,8 @@ Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
     return std::move(*known);
   }
   const bool follows = header.sequence == record.last_sequence.next();
-  if (!follows && header.sequence.get() > hello.acknowledged.get() + 1) {
+  const bool is_far = header.sequence.get() - record.last_sequence.get() > limits::sequence_gap_max;
+  if (!follows && (header.sequence.get() > hello.acknowledged.get() + 1 || is_far)) {
     out.admission = Admission::out_of_order;
     return out;
   }
@@ -462,17 +417,22 @@ Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
     out.admission = Admission::skewed;
     return out;
   }
+  MergedRows rows;
+  SL_TRY(const Fault fault, judge_rows(*change, rows));
+  if (fault) {
+    return reject(header, hash, record, *fault, &*change);
+  }
   record.seen_ms = now_ms;
-  SL_TRY(append(header, hash, *change, rights, std::move(parts), record, now_ms));
+  SL_TRY(append(header, hash, *change, std::move(rows), rights, std::move(parts), record, now_ms));
   return out;
 }
 
 // Merges and logs a change that may come in, and remembers it as its author's last.
 Result<void> Workspace::append(const PartHeader& header, std::uint64_t hash, const Change& change,
-                               const Rights& rights, std::vector<ByteVector> parts,
+                               MergedRows rows, const Rights& rights, std::vector<ByteVector> parts,
                                ReplicaRecord record, std::int64_t now_ms) {
   const ServerVersion version = record_.head.next();
-  SL_TRY(merge(change, version));
+  SL_TRY(merge(change, std::move(rows), version));
   LogEntry entry{version,     header.stamp, header.sequence, hash,
                  rights.user, now_ms,       std::move(parts)};
   SL_TRY(store_->append(record_.id, entry, audit_of(change)));
@@ -519,8 +479,14 @@ Result<Admitted> Workspace::admit_relayed(const Hello& hello, const Rights& righ
     out.admission = Admission::rejected;
     return out;
   }
+  MergedRows rows;
+  SL_TRY(const Fault fault, judge_rows(*change, rows));
+  if (fault) {
+    out.admission = Admission::rejected;
+    return out;
+  }
   // Its author spells it differently: the relay leaves out what only the author knew.
-  SL_TRY(append(header, 0, *change, rights, std::move(parts), record, now_ms));
+  SL_TRY(append(header, 0, *change, std::move(rows), rights, std::move(parts), record, now_ms));
   out.admission = Admission::admitted;
   out.known_sequence = header.sequence;
   return out;
@@ -609,6 +575,10 @@ Result<SnapshotStep> Workspace::snapshot(const Hello& hello, Bytes bytes, bool f
     bool full = false;
     SL_TRY(store_->for_each_row(record_.id, at->first, after, {},
                                 [&](const ServerRow& row) -> Result<bool> {
+                                  full = goes_alone(row, states);
+                                  if (full) {
+                                    return false;
+                                  }
                                   if (!SL_MUTANT(13) || next.rows % 3 != 1) {  // loses rows
                                     states.row(row.table, row.key.view(), row.state);
                                   }
@@ -679,10 +649,16 @@ Result<RangeRows> Workspace::range_rows(const Hello& hello, const RangeRequest& 
   SL_TRY(const LineageId lineage, store_->lineage());
   RangeRows out{request.table, request.after, request.through, {}};
   StatePartWriter states(author_of(lineage));
+  ByteVector last;
   if (is_subscribed(hello.tables, request.table)) {
     SL_TRY(store_->for_each_row(record_.id, request.table, request.after, request.through,
                                 [&](const ServerRow& row) -> Result<bool> {
+                                  if (goes_alone(row, states)) {
+                                    out.through = std::move(last);
+                                    return false;
+                                  }
                                   states.row(row.table, row.key.view(), row.state);
+                                  last = row.key.bytes;
                                   if (states.size() < limits::range_rows_bytes) {
                                     return true;
                                   }

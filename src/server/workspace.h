@@ -3,10 +3,14 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "model/merge.h"
+#include "server/declared.h"
 #include "server/log_store.h"
 #include "server/rules.h"
 #include "session/server_session.h"
@@ -37,6 +41,10 @@ struct SnapshotStep {
 // 3. A row's stored state is the merge of every admitted edit of it, and the totals are the sums
 //    over the stored rows.
 // 4. What a rollback took back is forgotten here, too: reload().
+// 5. Whatever is stored can be told: names, keys, rows, tables and the schema are within the limits
+//    that readers keep, after every merge as on the way in. What would exceed one is refused with
+//    its reason, and leaves nothing behind.
+// 6. What does not decode is not replaced.
 class Workspace {
  public:
   // `store` and `rules` outlive the workspace.
@@ -74,10 +82,11 @@ class Workspace {
   };
   // Everything that replicas or doors have said of the tables so far.
   Result<Schema> schema() const;
-  // Adds tables and columns. Fails with `schema_mismatch`. Writes.
+  // Adds tables and columns. Fails with `schema_mismatch`, `malformed` or `too_large`. Writes.
   Result<void> widen_schema(const Schema& wider);
-  // Whether rules and fence allow it. Fails with what its author is to be told, or `storage`.
-  Result<void> may_write(const Rights& rights, const Change& change);
+  // Whether rules, fence and limits allow it. Fails with what its author is to be told, or
+  // `storage`. `present` is the row of a change that has one edit; null when there is none.
+  Result<void> may_write(const Rights& rights, const Change& change, const ServerRow* present);
   // The time that an author's next change must exceed, whoever stamps it.
   Result<std::uint64_t> last_time(const ReplicaId& author);
   // Logs a change that a door made for its author, of an author that only the door speaks for. Its
@@ -102,7 +111,9 @@ class Workspace {
   Result<std::optional<Refused>> judge_replica(const Hello& hello,
                                                const std::optional<ReplicaRecord>& known,
                                                const LineageId& lineage, bool is_ancestor);
-  Result<std::optional<Refused>> judge_schema(const Hello& hello);
+  // Of a schema that a writer brings, takes in what is new; of a reader's, nothing.
+  Result<std::optional<Refused>> judge_schema(const Hello& hello, const Rights& rights);
+  Result<void> set_schema(ByteVector schema);
   // Times of the replica's last known changes, up to `last` and as far back as it takes.
   Result<std::vector<KnownChange>> known_changes(const Hello& hello, ChangeSequence last);
   Result<std::optional<std::uint64_t>> time_of(const Hello& hello, ChangeSequence sequence);
@@ -120,17 +131,44 @@ class Workspace {
   // Rows as they were on a server that is no more, from a replica that still has them.
   Result<Admitted> admit_states(const PartHeader& header, const Rights& rights, ByteVector part,
                                 std::int64_t now_ms);
-  // Takes in what a part of states tells and is not known; answers with the part of those rows,
-  // which others are to merge, too. Empty when there are none.
-  Result<ByteVector> merge_states(const PartHeader& header, Bytes part, ServerVersion version);
-  // A row that is about to change, taken out of the totals; a new one when there was none.
-  ServerRow take_row(std::optional<ServerRow> found, const std::string& table, const RowKey& key);
-  Result<void> store_row(ServerRow row, ServerVersion version);
+  // Takes in what a part of states tells, all of which is news.
+  Result<void> merge_states(Bytes news, ServerVersion version);
+  // Why it must not come in; nothing when it may.
+  using Fault = std::optional<Error>;
+  // A row as it is to be stored, and what it was in the totals.
+  struct Merged {
+    ServerRow row;
+    bool was_there = false;
+    Digest digest_before;
+    std::uint64_t bytes_before = 0;
+  };
+  // The rows of one change, as far as they were kept: others are merged once more.
+  using MergedRows = std::vector<std::optional<Merged>>;
+  // What of names, keys and counts of tables is known of a change that is looked at.
+  struct Names {
+    std::string table;
+    std::size_t key_columns = 0;
+    std::map<std::string, std::size_t> fresh;  // tables without rows, and the width of their keys
+  };
+  static Merged begin_merge(std::optional<ServerRow> found, const std::string& table, Bytes key);
+  // Sets the row's size. Fails when nobody could be told so large a row.
+  static Fault measure(ServerRow& row);
+  static Fault fault_of(const MergeEffect& effect, const std::string& table);
+  Result<Fault> judge_names(Names& names, const std::string& table, Bytes key,
+                            std::span<const std::string_view> columns);
+  Result<Fault> judge_names(const Change& change);
+  Result<std::size_t> key_width(const std::string& table);
+  // Nothing when the row's tombstone was forgotten, or `fault` was set.
+  Result<std::optional<Merged>> merged(const RowEdit& edit, const Stamp& stamp, Fault& fault);
+  // Looks at everything that a change would store, and stores nothing.
+  Result<Fault> judge_rows(const Change& change, MergedRows& rows);
+  Result<Fault> judge_states(Bytes part, const PartHeader& header, ByteVector& news);
+  Result<void> store_row(Merged merged, ServerVersion version);
   Result<void> save_totals(const std::set<std::string>& tables);
   Result<void> append(const PartHeader& header, std::uint64_t hash, const Change& change,
-                      const Rights& rights, std::vector<ByteVector> parts, ReplicaRecord record,
-                      std::int64_t now_ms);
-  Result<void> merge(const Change& change, ServerVersion version);
+                      MergedRows rows, const Rights& rights, std::vector<ByteVector> parts,
+                      ReplicaRecord record, std::int64_t now_ms);
+  Result<void> merge(const Change& change, MergedRows rows, ServerVersion version);
   Result<Admitted> reject(const PartHeader& header, std::uint64_t hash, ReplicaRecord record,
                           const Error& error, const Change* change);
   Result<ByteVector> states_of(const Change& change);
@@ -140,10 +178,11 @@ class Workspace {
   std::string name_;
   WorkspaceRecord record_;
   std::map<std::string, TableTotals> totals_;
+  Declared declared_;
+  // Of tables that have rows and that nobody declared.
+  std::map<std::string, std::size_t> key_widths_;
 };
 
 bool is_subscribed(const std::vector<std::string>& tables, const std::string& table);
-// All tables and columns that either knows; the two must be compatible.
-Schema merge_schemas(const Schema& ours, const Schema& theirs);
 
 }  // namespace syncline

@@ -1,6 +1,7 @@
 #include "server/workspace_file.h"
 
 #include <algorithm>
+#include <set>
 
 #include "model/cell_content.h"
 #include "model/schema.h"
@@ -48,10 +49,16 @@ Result<void> add_columns(const LogReader& reader, const LogReader::Space& space,
   if (is_declared) {
     return {};
   }
+  std::set<std::string> names;
+  for (const ColumnSchema& column : table.columns) {
+    names.insert(folded_name(column.name));
+  }
   return reader.rows(space, table.name, [&](Bytes, Bytes bytes) -> Result<void> {
     SL_TRY(const RowState state, decode_row_state(bytes));
     for (const CellState& cell : state.cells) {
-      if (table.find(cell.column) == nullptr && table.columns.size() < schema_columns_max) {
+      // Of two names that are one to SQLite, the first that came.
+      if (table.columns.size() < schema_columns_max && is_plain_name(cell.column) &&
+          names.insert(folded_name(cell.column)).second) {
         table.columns.push_back({cell.column, "", false, false, MergeRule::lww});
       }
     }

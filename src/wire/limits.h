@@ -16,6 +16,9 @@ inline constexpr std::size_t part_bytes_target = std::size_t{256} << 10U;
 inline constexpr std::size_t part_bytes_max = row_bytes_max + (std::size_t{1} << 20U);
 // Of a change, which numbers its replica's transactions; what SQLite keeps in an integer.
 inline constexpr std::uint64_t sequence_max = std::uint64_t{1} << 62U;
+// Numbers that a replica's next change may leave out. Only one whose server was put back leaves out
+// any: what it wrote in between, which is no more than anybody can write.
+inline constexpr std::uint64_t sequence_gap_max = std::uint64_t{1} << 40U;
 // Parts of one transaction.
 inline constexpr std::uint64_t parts_max = 1U << 20U;
 // Names of tables and columns, in bytes.
@@ -43,7 +46,10 @@ inline constexpr std::size_t epochs_max = 256;
 // Own changes whose stamps a refusal may list.
 inline constexpr std::size_t known_changes_max = 1U << 15U;
 inline constexpr std::size_t subscribed_tables_max = 1024;
-inline constexpr std::size_t ranges_max = 64;
+// Tables of a workspace that have rows, or ever had; as many as a schema may declare.
+inline constexpr std::size_t tables_max = 4096;
+// Of one answer: pieces of a range, or all tables.
+inline constexpr std::size_t ranges_max = tables_max;
 inline constexpr std::size_t presence_key_bytes_max = 256;
 inline constexpr std::size_t presence_value_bytes_max = std::size_t{16} << 10U;
 inline constexpr std::size_t presence_keys_max = 64;  // of one replica
@@ -60,6 +66,6 @@ inline constexpr std::size_t pull_read_bytes = std::size_t{512} << 10U;
 inline constexpr std::size_t snapshot_page_bytes = std::size_t{256} << 10U;
 inline constexpr std::size_t snapshot_pages_ahead = 4;
 inline constexpr std::size_t range_rows_bytes = std::size_t{256} << 10U;
-inline constexpr std::size_t rescan_ranges_open_max = 4096;
+inline constexpr std::size_t rescan_ranges_open_max = tables_max + 4096;
 
 }  // namespace syncline::limits
