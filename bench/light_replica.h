@@ -23,7 +23,7 @@ class LightReplica {
     hello.epoch = EpochId::draw(random);
     hello.schema_version = 1;
     hello.schema = schema();
-    client_.send(encode_message(hello));
+    client_.send(*encode_message(hello));
     for (;;) {
       const Message message = decoded(client_.wait_for_next());
       if (const auto* welcome = std::get_if<Welcome>(&message)) {
@@ -38,7 +38,7 @@ class LightReplica {
 
   LightClient& client() { return client_; }
   // Asks for everything after the version.
-  void follow(ServerVersion after) { client_.send(encode_message(Applied{after})); }
+  void follow(ServerVersion after) { client_.send(*encode_message(Applied{after})); }
   ServerVersion head() const { return head_; }
   std::uint64_t pushed() const { return sequence_; }
 
@@ -57,7 +57,7 @@ class LightReplica {
     edit.key.bytes = key.take();
     edit.cells = {{"a", CellForm::plain, Value::text(std::string(bytes, 'x')), {}}};
     change.edits = {edit};
-    client_.send(encode_message(PushPart{encode_change(change)}));
+    client_.send(*encode_message(PushPart{encode_change(change)}));
   }
 
   static Message decoded(const ByteVector& frame) {

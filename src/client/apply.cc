@@ -657,6 +657,10 @@ Result<void> Apply::note_conflicts(const TrackedTable& table, Bytes key,
         }
       }
     }
+    if (note.rule == MergeRule::manual && pair.kind == Concurrency::Kind::cell &&
+        note.conflict.winner_value == note.conflict.loser_value) {
+      continue;  // both wrote the same, and nobody has to choose
+    }
     report.conflicts.push_back(std::move(note));
   }
   return {};

@@ -4,20 +4,15 @@
 #include <cstdlib>
 
 #include "base/digest.h"
+#include "client/row_measure.h"
 #include "model/value_codec.h"
+#include "wire/limits.h"
 
 namespace syncline {
 namespace {
 
 // A body is cut into parts of about this size, so that no blob grows with the transaction.
 constexpr std::size_t body_part_bytes = std::size_t{512} << 10U;
-
-Error null_in_key(const TrackedTable& table, std::size_t place) {
-  return Error(ErrorCode::constraint, "table '" + table.name + "': column '" +
-                                          (place < table.key.size() ? table.key[place] : "?") +
-                                          "' of the primary key is NULL, and a synced row needs a "
-                                          "key");
-}
 
 }  // namespace
 
@@ -119,6 +114,8 @@ Result<void> Capture::on_row(TableId table_id, std::span<sqlite3_value* const> v
   }
   switch (kind) {
     case TapKind::inserted: {
+      SL_TRY(const std::uint64_t bytes, row_bytes(table, read_value(values[1]).integer));
+      buffer_.add_told(bytes + row_overhead_bytes);
       SL_TRY(const RowId row, row_of(table, values, true));
       return on_inserted(table, row);
     }
@@ -158,13 +155,11 @@ Result<void> Capture::on_shared_row(std::span<sqlite3_value* const> values) {
     expected_seen_ = true;
     return {};
   }
-  const ValueView null_at = read_value(values[2]);
-  if (!null_at.is_null()) {
-    return null_in_key(table, static_cast<std::size_t>(null_at.integer));
-  }
+  SL_TRY(const std::uint64_t bytes, row_bytes(table, read_value(values[2]).integer));
+  buffer_.add_told(bytes + row_overhead_bytes);
   if (candidates_.empty() && !watching_) {
     buffer_.put(table, row);
-    return {};
+    return adopting_ ? split_adopted() : Result<void>();
   }
   return on_inserted(table, row);
 }
@@ -255,7 +250,27 @@ Result<void> Capture::on_inserted(const TrackedTable& table, RowId row) {
     note_acted(table.id, key);
   }
   buffer_.put(table, row);
-  return {};
+  return adopting_ ? split_adopted() : Result<void>();
+}
+
+// A row as an update leaves it.
+Result<std::uint64_t> Capture::updated_row_bytes(const TrackedTable& table,
+                                                 std::span<sqlite3_value* const> values) {
+  std::uint64_t key = 0;
+  for (std::size_t i = 0; i < table.key.size(); ++i) {
+    key += value_bytes(read_value(values[tap_new_column(i)]));
+  }
+  if (key > limits::written_key_bytes_max) {
+    return key_too_large(table);
+  }
+  std::uint64_t bytes = key;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    bytes += value_bytes(read_value(values[tap_new_column(table.key.size() + i)]));
+  }
+  if (bytes > limits::written_row_bytes_max) {
+    return row_too_large(table, bytes);
+  }
+  return bytes;
 }
 
 Result<void> Capture::on_updated(const TrackedTable& table,
@@ -265,6 +280,7 @@ Result<void> Capture::on_updated(const TrackedTable& table,
     key_changed =
         !same_value(read_value(values[tap_old_column(i)]), read_value(values[tap_new_column(i)]));
   }
+  SL_TRY(const std::uint64_t bytes, updated_row_bytes(table, values));
   SL_TRY(const RowId old_row, row_of(table, values, false));
   SL_TRY(const RowId new_row, row_of(table, values, true));
   if (!candidates_.empty()) {
@@ -282,10 +298,12 @@ Result<void> Capture::on_updated(const TrackedTable& table,
     }
     buffer_.erase(table, old_row, key_.bytes(), all, true, old_.bytes());
     buffer_.put(table, new_row);
+    buffer_.add_told(key_.size() + bytes + 2 * (row_overhead_bytes + stamp_bytes));
     return {};
   }
   changed_.clear();
   old_.clear();
+  std::uint64_t told = row_overhead_bytes;
   for (std::size_t id = 0; id < table.positions.size(); ++id) {
     if (table.positions[id] < 0) {
       continue;
@@ -293,7 +311,9 @@ Result<void> Capture::on_updated(const TrackedTable& table,
     const std::size_t index = table.key.size() + static_cast<std::size_t>(table.positions[id]);
     const ValueView before = read_value(values[tap_old_column(index)]);
     const bool is_edited = table.id == edited_table_ && id == edited_column_;
-    if (is_edited || !same_value(before, read_value(values[tap_new_column(index)]))) {
+    const ValueView after = read_value(values[tap_new_column(index)]);
+    if (is_edited || !same_value(before, after)) {
+      told += value_bytes(after) + stamp_bytes;
       changed_.insert(id);
       write_value(old_, before);
     }
@@ -309,8 +329,13 @@ Result<void> Capture::on_updated(const TrackedTable& table,
     SL_TRY(encode_key(table, values, true));
     encode_old(table, values);
     buffer_.over(table, new_row, old_row, key_.bytes(), table.all_columns(), true, old_.bytes());
+    buffer_.add_told(bytes + row_overhead_bytes + stamp_bytes);
     return {};
   }
+  for (std::size_t i = 0; i < table.key.size(); ++i) {
+    told += value_bytes(read_value(values[tap_new_column(i)]));
+  }
+  buffer_.add_told(told);
   buffer_.set(table, new_row, changed_, true, old_.bytes());
   return {};
 }
@@ -326,6 +351,7 @@ Result<void> Capture::on_deleted(const TrackedTable& table,
     all = table.all_columns();
   }
   buffer_.erase(table, row, key_.bytes(), all, true, old_.bytes());
+  buffer_.add_told(key_.size() + row_overhead_bytes + stamp_bytes);
   return {};
 }
 
@@ -426,13 +452,18 @@ Result<bool> Capture::write_change() {
   row_.sequence = head_.own_sequence.next();
   row_.time = clock_.tick();
   parts_ = 0;
+  rich_bytes_ = 0;
   // The application reads last_insert_rowid() after its own insert, not after ours.
   const std::int64_t last_rowid = connection_.last_insert_rowid();
   written_tables_ = buffer_.tables();
   const Catalog::Hold hold(catalog_);
+  SL_TRY(check_change());
   for (const TableId id : written_tables_) {
     SL_TRY(const TrackedTable* table, catalog_.table(id));
     SL_TRY(write_table(*table, Stamp{row_.time, replica_}));
+  }
+  if (rich_bytes_ + told_bytes_ > limits::change_bytes_max) {
+    return change_too_large(rich_bytes_ + told_bytes_);
   }
   const bool any = !body_.empty() || parts_ > 0;
   if (any) {
@@ -497,7 +528,10 @@ Result<void> Capture::write_table(const TrackedTable& table, const Stamp& stamp)
           begun = true;
         }
         if (rich && listener_ != nullptr) {
-          return listener_->describe_rich(table, run, stamp, body_);
+          const std::size_t before = body_.size();
+          SL_TRY(listener_->describe_rich(table, run, stamp, body_));
+          rich_bytes_ += body_.size() - before;
+          return {};
         }
         body_.run(run);
         return {};

@@ -50,6 +50,10 @@ class Capture final : public WriteSinkFactory {
   // transaction's change.
   void put_row(const TrackedTable& table, RowId row) { buffer_.put(table, row); }
 
+  // Rows that are put while adopting were no one's transaction: they may become several changes,
+  // each small enough for every device.
+  void set_adopting(bool adopting) { adopting_ = adopting; }
+
   // An edit of a document: the next update of the table counts as one of that column, whatever it
   // does to the value; then the edit is staged for the row.
   void expect_edit(const TrackedTable& table, std::uint16_t column) {
@@ -154,6 +158,11 @@ class Capture final : public WriteSinkFactory {
                           bool is_new);
   void encode_old(const TrackedTable& table, std::span<sqlite3_value* const> values);
 
+  Result<std::uint64_t> updated_row_bytes(const TrackedTable& table,
+                                          std::span<sqlite3_value* const> values);
+  Result<void> check_change();
+  Result<void> split_adopted();
+  Result<std::uint64_t> told_of_run(const TrackedTable& table, const LogRun& run);
   Result<void> on_sync();
   Result<bool> write_change();
   void note_acted(TableId table, Bytes key);
@@ -190,6 +199,7 @@ class Capture final : public WriteSinkFactory {
   std::map<TableId, ColumnSet> all_columns_;
 
   bool tapped_ = true;
+  bool adopting_ = false;
   bool expecting_ = false;
   bool engine_writing_ = false;
   TableId edited_table_ = 0;
@@ -207,6 +217,9 @@ class Capture final : public WriteSinkFactory {
   LogRow row_;
   LogBodyWriter body_;
   std::uint64_t parts_ = 0;
+  // Of the change that is being written: values and keys, and edits of documents.
+  std::uint64_t told_bytes_ = 0;
+  std::uint64_t rich_bytes_ = 0;
   std::vector<TableId> written_tables_;
 
   // Changes of this transaction that flush() wrote.

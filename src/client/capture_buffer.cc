@@ -219,6 +219,7 @@ void CaptureBuffer::set_mark(int level) {
   mark.arena = arena_.size();
   mark.tables = table_count_;
   mark.op_count = op_count_;
+  mark.told_bytes = told_bytes_;
   mark.staged = staged_.size();
   mark.table_marks.clear();
   for (std::size_t i = 0; i < table_count_; ++i) {
@@ -270,6 +271,7 @@ void CaptureBuffer::rollback_to_mark(int level) {
   const Mark& mark = marks_[found];
   table_count_ = mark.tables;
   op_count_ = mark.op_count;
+  told_bytes_ = mark.told_bytes;
   for (std::size_t i = 0; i < table_count_; ++i) {
     TableOps& ops = tables_[i];
     const TableMark& of_table = mark.table_marks[i];
@@ -315,6 +317,7 @@ void CaptureBuffer::clear() {
   }
   table_count_ = 0;
   op_count_ = 0;
+  told_bytes_ = 0;
   mark_count_ = 0;
   staged_.clear();
   arena_.clear();

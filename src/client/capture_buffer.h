@@ -53,6 +53,10 @@ class CaptureBuffer {
   // What a cell of a row that is not born was before the transaction; nothing when it was not set.
   std::optional<Value> value_before(TableId table, RowId row, std::uint16_t column) const;
 
+  // So much will travel of what was written; rows that are written twice count twice.
+  void add_told(std::uint64_t bytes) { told_bytes_ += bytes; }
+  std::uint64_t told_bytes() const { return told_bytes_; }
+
   // Savepoints, by SQLite's level. Setting a level that is set does nothing: several tables report
   // the same savepoint.
   void set_mark(int level);
@@ -118,6 +122,7 @@ class CaptureBuffer {
     std::size_t staged = 0;
     std::size_t tables = 0;
     std::uint64_t op_count = 0;
+    std::uint64_t told_bytes = 0;
     std::vector<TableMark> table_marks;
   };
   struct Net;
@@ -147,6 +152,7 @@ class CaptureBuffer {
   std::size_t table_count_ = 0;  // tables_ beyond are kept for their capacity
   ByteArena arena_;
   std::uint64_t op_count_ = 0;
+  std::uint64_t told_bytes_ = 0;
   std::vector<Mark> marks_;
   std::size_t mark_count_ = 0;  // marks_ beyond are kept for their capacity
   Writer scratch_;

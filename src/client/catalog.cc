@@ -282,7 +282,6 @@ Result<void> Catalog::load_columns(TrackedTable& table) const {
     const std::string name(info.column_text(0));
     if (info.column_int(1) > 0) {
       key[info.column_int(1)] = {name, std::string(info.column_text(6))};
-      table.key_nullable = table.key_nullable || info.column_int(3) == 0;
       continue;
     }
     if (info.column(4).is_null()) {

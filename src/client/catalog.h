@@ -37,8 +37,6 @@ struct TrackedTable {
   std::vector<std::string> key_types;
   // A key column compares by something other than its bytes (NOCASE).
   bool key_collated = false;
-  // A key column that may hold NULL; a row that does is refused.
-  bool key_nullable = false;
   // Outside the key, generated ones left out, in the table's order. The order of trigger arguments.
   std::vector<TrackedColumn> columns;
   bool without_rowid = false;

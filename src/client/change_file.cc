@@ -13,7 +13,16 @@ constexpr std::size_t trailer_bytes = 8;
 
 ChangeFileWriter::ChangeFileWriter() { out_.raw(as_bytes(magic)); }
 
-void ChangeFileWriter::part(Bytes part) { out_.blob(part); }
+Result<void> ChangeFileWriter::part(Bytes part) {
+  if (part.size() > limits::part_bytes_max) {
+    return Error(ErrorCode::too_large, "a row of " + std::to_string(part.size()) +
+                                           " bytes is too large for a file of changes (limit "
+                                           "row_bytes_max: " +
+                                           std::to_string(limits::row_bytes_max) + " bytes)");
+  }
+  out_.blob(part);
+  return {};
+}
 
 ByteVector ChangeFileWriter::finish() {
   out_.varint(0);

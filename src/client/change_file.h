@@ -14,7 +14,8 @@ namespace syncline {
 class ChangeFileWriter {
  public:
   ChangeFileWriter();
-  void part(Bytes part);
+  // Fails with `too_large` where nobody could read it again.
+  Result<void> part(Bytes part);
   ByteVector finish();
   std::size_t size() const { return out_.size(); }
 

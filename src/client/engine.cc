@@ -1,7 +1,10 @@
 #include "client/engine.h"
 
+#include <algorithm>
+
 #include "base/json.h"
 #include "client/change_file.h"
+#include "client/row_measure.h"
 #include "client/view_functions.h"
 #include "model/json_cell.h"
 #include "sqlite/function.h"
@@ -38,6 +41,12 @@ SqlValue canonical_document(const ValueView& value) {
   return write_canonical_json(*document);
 }
 
+bool is_integer(std::string_view type) {
+  constexpr std::string_view name = "integer";
+  return std::equal(type.begin(), type.end(), name.begin(), name.end(),
+                    [](char a, char b) { return (a | 0x20) == b; });
+}
+
 }  // namespace
 
 Engine::Engine(const Parts& parts)
@@ -62,6 +71,7 @@ Engine::Engine(const Parts& parts)
       conflicts_(parts.connection, catalog_),
       rejected_(parts.connection, catalog_, tables_, rows_),
       schema_change_(parts.connection, catalog_, clocks_, outbox_, meta_),
+      set_aside_(parts.connection, outbox_, schema_change_, rejected_),
       unsent_(parts.connection, outbox_),
       keepsakes_(parts.connection, meta_),
       sums_(parts.connection, catalog_, log_, clocks_, origins_, tables_, rows_, held_, meta_) {
@@ -105,6 +115,7 @@ Result<std::unique_ptr<Engine>> Engine::attach(const Parts& parts) {
                              SL_TRY(capture->look_in_way(arguments));
                              return SqlValue();
                            }));
+  SL_TRY(register_measure(parts.connection, row_bytes_function, &measure_row));
   return engine;
 }
 
@@ -197,9 +208,26 @@ Result<void> Engine::track(const std::string& name, const TrackOptions& options)
   SL_TRY(const TableId id, catalog_.track(name, options));
   if (is_new) {
     SL_TRY(const TrackedTable* table, catalog_.table(id));
-    SL_TRY(parts_.connection.execute(adopt_rows_sql(*table)));
+    capture_.set_adopting(true);
+    const auto adopted = parts_.connection.execute(adopt_rows_sql(*table));
+    capture_.set_adopting(false);
+    SL_TRY(adopted);
   }
+  SL_TRY(check_schema());
   return savepoint.release();
+}
+
+Result<std::string> Engine::tracking_warning(const std::string& name) {
+  SL_TRY(const TrackedTable* table, catalog_.find(name));
+  const bool chosen_here = table != nullptr && !table->without_rowid && table->key.size() == 1 &&
+                           is_integer(table->key_types[0]);
+  if (!chosen_here) {
+    return std::string();
+  }
+  return "table '" + table->name + "': where SQLite chooses the key '" + table->key[0] +
+         "' (INTEGER PRIMARY KEY, with AUTOINCREMENT or without), two devices choose the same, and "
+         "one of their rows is lost; give every row a key of its own, such as " +
+         table->key[0] + " TEXT PRIMARY KEY NOT NULL DEFAULT (lower(hex(randomblob(16))))";
 }
 
 Result<void> Engine::untrack(const std::string& table) {
@@ -247,7 +275,7 @@ Result<ByteVector> Engine::changes_since(LocalVersion since) {
     stamp.time = std::max<std::uint64_t>(head.hlc, 1);
     ChangeFileWriter file;
     const auto write = [&](Bytes part) -> Result<bool> {
-      file.part(part);
+      SL_TRY(file.part(part));
       return true;
     };
     Extract::Range range;
@@ -306,7 +334,8 @@ Result<ApplyReport> Engine::applying(std::size_t bytes_expected,
     apply_.abandon();
     forget_all();
     if (events_.wanted()) {
-      events_.add(event_name::pull_error, clock_.now_ms(), error_payload(done.error()));
+      const std::string payload = error_payload(done.error());
+      events_.notify(event_name::pull_error, clock_.now_ms(), payload, payload);
     }
     return std::move(done).error();
   }

@@ -32,6 +32,7 @@
 #include "client/row_sums.h"
 #include "client/schema_change.h"
 #include "client/seen.h"
+#include "client/set_aside.h"
 #include "client/unsent.h"
 #include "model/digest.h"
 #include "model/hlc.h"
@@ -78,6 +79,8 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   // Starts syncing a table with the rows it has. Idempotent; changes the rules of a table that is
   // tracked already.
   Result<void> track(const std::string& table, const TrackOptions& options);
+  // What may go wrong with a table that is tracked, for whoever tracked it; empty when nothing.
+  Result<std::string> tracking_warning(const std::string& table);
   Result<void> untrack(const std::string& table);
 
   // The application runs its own DDL between the two; see client/schema_change.h.
@@ -93,6 +96,8 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
     std::uint64_t conflicts = 0;
   };
   Result<Counts> counts();
+  // What somebody has to look at, though everything is in step; empty when there is nothing.
+  static std::string attention_text(const Counts& counts);
   // The same and more as a JSON object, for people and scripts.
   Result<std::string> status_json();
 
@@ -149,6 +154,12 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   // An own change is refused for good: it leaves the rows, which become the server's states under
   // what is still unsent. False when the server did not tell all of its rows: compare them.
   Result<bool> reject(const Rejected& refused);
+  // Every own change that is not acknowledged becomes a rejected one with this reason, and a change
+  // of nothing in the outbox (client/set_aside). The last own sequence, through which this holds.
+  Result<ChangeSequence> set_aside_unsent(const std::string& code, const std::string& message);
+  // Whether changes were set aside since the last call, here or because they cannot be sent: the
+  // rows are to be compared with the server's.
+  bool take_set_aside();
   Result<void> save_welcome(const effect::SaveWelcome& welcome);
   Result<void> correct_clock(std::int64_t offset_ms);
   Result<ApplyReport> apply_page(const SnapshotPage& page);
@@ -164,6 +175,8 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   // other stamps: what a session knows is void.
   Result<bool> was_renewed();
 
+  // The next conversation begins with a rescan.
+  Result<void> want_rescan();
   Result<void> begin_rescan();
   Result<std::vector<ByteVector>> compare_ranges(const RangeDigests& digests);
   Result<ApplyReport> adopt_range(const RangeRows& rows);
@@ -195,8 +208,8 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   // are none or the part before is not answered. The first call of a connection says so.
   Result<ByteVector> next_keepsakes(bool first, std::size_t bytes_max);
   Result<void> finish_relay(const effect::FinishRelay& settled);
-  // While quiet, conflicts are kept but not told of (bootstrap, rescan).
-  void set_quiet(bool quiet) { quiet_ = quiet; }
+  // While quiet, conflicts and errors are kept but not told of (bootstrap, rescan).
+  void set_quiet(bool quiet) { events_.set_quiet(quiet); }
 
   // Runs one operation on documents (client/documents).
   template <typename Work>
@@ -223,6 +236,13 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
 
   Result<bool> is_replica();
   Result<void> load_identity();
+  // Fails with `too_large` when what is tracked is more than a greeting can tell.
+  Result<void> check_schema();
+  Result<std::uint64_t> set_aside(LocalVersion through, SetAside::Judge judge);
+  // What cannot be sent of the changes through this version.
+  Result<void> set_aside_large(LocalVersion through);
+  // A local change was refused; its reason need not be one of our errors.
+  void tell_rejected(const std::string& code, const std::string& message);
   Result<void> require_replica();
   // Runs `work` in a transaction of its own (or as a part of the application's), with `apply_`
   // begun and finished around it.
@@ -233,6 +253,9 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   Result<ApplyReport> applying_again(std::size_t bytes_expected,
                                      FunctionRef<Result<void>(ApplyReport& report)> work);
   void tell(const ApplyReport& report);
+  // Of two edits that met: in one or several columns.
+  void tell_conflict(const std::string& identity, std::span<const ConflictNote* const> notes,
+                     std::int64_t now);
   Result<void> import_change(std::span<const Bytes> parts, ApplyReport& report);
   Result<void> place_waiting_cells(ApplyReport& report);
   Result<void> prune(LocalVersion through, std::int64_t before_ms);
@@ -327,6 +350,7 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   Conflicts conflicts_;
   RejectedChanges rejected_;
   SchemaChange schema_change_;
+  SetAside set_aside_;
   Events events_;
   Unsent unsent_;
   Keepsakes keepsakes_;
@@ -334,7 +358,7 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   Listener* listener_ = nullptr;
   ReplicaId replica_;
   std::int64_t renewals_ = 0;  // as facts() saw them
-  bool quiet_ = false;
+  bool has_set_aside_ = false;
   // The last own change that own_changes() told, and where it stands.
   ChangeSequence told_sequence_;
   LocalVersion told_version_;

@@ -6,6 +6,17 @@
 #include "wire/limits.h"
 
 namespace syncline {
+namespace {
+
+std::size_t state_bytes(const RowState& state) {
+  std::size_t out = 0;
+  for (const CellState& cell : state.cells) {
+    out += cell.value.view().data.size();
+  }
+  return out;
+}
+
+}  // namespace
 
 Result<PeerFacts> Engine::peer_facts() {
   PeerFacts out;
@@ -177,6 +188,7 @@ Result<ByteVector> Engine::next_keepsakes(bool first, std::size_t bytes_max) {
   // A name of its own for each part: that of nobody.
   Stamp stamp{1, ReplicaId::draw(*parts_.random)};
   RowWriter rows(stamp.replica);
+  bool skipped = false;
   const auto run = [&]() -> Result<void> {
     SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
     if (first) {
@@ -193,6 +205,11 @@ Result<ByteVector> Engine::next_keepsakes(bool first, std::size_t bytes_max) {
         break;
       }
       SL_TRY(const RowState state, state_of_row(row->table, row->key));
+      if (state_bytes(state) > limits::row_bytes_max) {
+        tell_rejected("too_large", "a row of table '" + row->table + "' is too large to be sent");
+        skipped = true;
+        continue;
+      }
       std::vector<std::string> names;
       for (const CellState& cell : state.cells) {
         names.push_back(cell.column);
@@ -211,10 +228,14 @@ Result<ByteVector> Engine::next_keepsakes(bool first, std::size_t bytes_max) {
   auto done = run();
   end_call();
   SL_TRY(std::move(done));
-  if (rows.empty()) {
+  if (rows.empty() && !skipped) {
     return ByteVector();
   }
   keepsakes_.told(stamp.replica);
+  if (rows.empty()) {
+    SL_TRY(keepsakes_.settled(stamp.replica));
+    return ByteVector();
+  }
   Writer out;
   write_part_header(out, {ChangeSequence(0), stamp, 0, 0, true});
   out.raw(rows.finish());

@@ -128,6 +128,8 @@ Result<LocalVersion> Engine::version_of(ChangeSequence sequence) {
 
 Result<std::vector<OutboxPart>> Engine::own_changes(ChangeSequence after, std::size_t bytes_max) {
   SL_TRY(require_replica());
+  // Written where nobody looked; nothing behind it waits for it.
+  std::optional<LocalVersion> large;
   const auto run = [&]() -> Result<std::vector<OutboxPart>> {
     SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
     SL_TRY(check_not_renewed());
@@ -135,12 +137,16 @@ Result<std::vector<OutboxPart>> Engine::own_changes(ChangeSequence after, std::s
       SL_TRY(told_version_, version_of(after));
     }
     std::vector<OutboxPart> out;
-    while (out.empty()) {
+    while (out.empty() && !large.has_value()) {
       SL_TRY(std::vector<OutboxChange> batch, outbox_.batch(told_version_, bytes_max));
       if (batch.empty()) {
         break;
       }
       for (OutboxChange& change : batch) {
+        if (change.stamp.replica == replica_ && too_large_to_send(change).has_value()) {
+          large = change.version;
+          break;
+        }
         told_version_ = change.version;
         if (change.stamp.replica != replica_) {
           continue;  // learned from somebody else; not this conversation's
@@ -156,6 +162,13 @@ Result<std::vector<OutboxPart>> Engine::own_changes(ChangeSequence after, std::s
     return out;
   };
   auto out = run();
+  while (out && large.has_value()) {
+    SL_TRY(set_aside_large(*large));
+    large.reset();
+    if (out->empty()) {
+      out = run();  // where it stood, a change of nothing stands
+    }
+  }
   end_call();
   return out;
 }
@@ -254,6 +267,7 @@ Result<void> Engine::save_welcome(const effect::SaveWelcome& welcome) {
     SL_TRY(keepsakes_.clear());
   }
   SL_TRY(keep_epochs(welcome.lineage, welcome.epoch));
+  SL_TRY(meta_.set(meta_name::read_only, number(welcome.may_write ? 0 : 1)));
   SL_TRY(meta_.set(meta_name::lineage, ValueView::blob(welcome.lineage.view())));
   SL_TRY(meta_.set(meta_name::cursor, number(welcome.cursor.get())));
   SL_TRY(set_acknowledged(welcome.acknowledged, welcome.acknowledged_time));
@@ -363,11 +377,8 @@ Result<bool> Engine::reject(const Rejected& refused) {
     complete = rows >= edits.edits.size();
     return apply_.end_states(report);
   }));
-  if (known && events_.wanted()) {
-    events_.add(
-        event_name::error, clock_.now_ms(),
-        error_payload(Error(error_code_from_name(refused.code).value_or(ErrorCode::not_allowed),
-                            refused.message)));
+  if (known) {
+    tell_rejected(refused.code, refused.message);
   }
   return complete;
 }

@@ -1,12 +1,15 @@
 // The part of the engine that speaks of a server: outbox, acknowledgements, refusals, what is told
 // to people; and the care of a replica's file.
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "base/json.h"
 #include "client/engine.h"
 #include "client/view_functions.h"
 #include "model/cell_content.h"
 #include "sqlite/savepoint.h"
+#include "wire/limits.h"
 
 namespace syncline {
 namespace {
@@ -50,30 +53,56 @@ void Engine::tell(const ApplyReport& report) {
                       member("column", note.column) + "}");
     }
   }
-  if (quiet_) {
-    return;
-  }
   constexpr std::int64_t day_ms = std::int64_t{24} * 60 * 60 * 1000;
+  // Two edits that met are one conflict, however many columns they share.
+  std::map<std::string, std::vector<const ConflictNote*>> pairs;
   for (const ConflictNote& note : report.conflicts) {
     // What is older than a day surprises nobody any more.
     if (now - static_cast<std::int64_t>(note.conflict.winner.ms()) > day_ms) {
       continue;
     }
-    events_.add(event_name::conflict_detected, now,
-                "{" + member("id", conflict_id(note.conflict).hex()) + "," +
-                    member("table", note.conflict.table) + "," +
-                    member("key", to_hex(note.conflict.key.view())) + "," +
-                    member("column", note.conflict.column) + "," +
-                    member("winner", to_text(note.conflict.winner)) + "," +
-                    member("loser", to_text(note.conflict.loser)) + "," +
-                    member("rule", merge_rule_name(note.rule)) + "}");
+    const Conflict& conflict = note.conflict;
+    pairs[conflict.table + " " + to_hex(conflict.key.view()) + " " + to_text(conflict.winner) +
+          " " + to_text(conflict.loser)]
+        .push_back(&note);
   }
+  for (const auto& [identity, notes] : pairs) {
+    tell_conflict(identity, notes, now);
+  }
+}
+
+void Engine::tell_conflict(const std::string& identity, std::span<const ConflictNote* const> notes,
+                           std::int64_t now) {
+  // A cell says more than the row that it is in.
+  const ConflictNote* shown = notes[0];
+  std::set<std::string> columns;
+  for (const ConflictNote* note : notes) {
+    if (!note->conflict.column.empty()) {
+      shown = shown->conflict.column.empty() ? note : shown;
+      columns.insert(note->conflict.column);
+    }
+  }
+  std::string list;
+  for (const std::string& column : columns) {
+    list += (list.empty() ? "" : ",") + json_text(column);
+  }
+  const Conflict& conflict = shown->conflict;
+  events_.notify(event_name::conflict_detected, now, identity,
+                 "{" + member("id", conflict_id(conflict).hex()) + "," +
+                     member("table", conflict.table) + "," +
+                     member("key", to_hex(conflict.key.view())) + "," +
+                     member("column", conflict.column) + ",\"columns\":[" + list + "]," +
+                     member("winner", to_text(conflict.winner)) + "," +
+                     member("loser", to_text(conflict.loser)) + "," +
+                     member("rule", merge_rule_name(shown->rule)) + "}");
 }
 
 Result<Engine::Counts> Engine::counts() {
   SL_TRY(require_replica());
   Counts counts;
   SL_TRY(counts.pending, outbox_.count());
+  SL_TRY(const std::uint64_t empty, set_aside_.count());
+  counts.pending -= std::min(empty, counts.pending);
   // What only we still know of a server that is no more counts as one change.
   SL_TRY(const bool keepsakes, keepsakes_.any());
   counts.pending += keepsakes ? 1 : 0;
@@ -82,6 +111,19 @@ Result<Engine::Counts> Engine::counts() {
   SL_TRY(counts.conflicts, conflicts_.count());
   end_call();
   return counts;
+}
+
+std::string Engine::attention_text(const Counts& counts) {
+  std::string out;
+  const auto add = [&](std::uint64_t count, const char* one, const char* many) {
+    if (count > 0) {
+      out += (out.empty() ? "" : ", ") + std::to_string(count) + (count == 1 ? one : many);
+    }
+  };
+  add(counts.rejected, " change was refused", " changes were refused");
+  add(counts.held, " row is held", " rows are held");
+  add(counts.conflicts, " conflict is open", " conflicts are open");
+  return out;
 }
 
 Result<std::string> Engine::status_json() {
@@ -93,13 +135,16 @@ Result<std::string> Engine::status_json() {
   SL_TRY(const std::int64_t cursor, meta_.integer(meta_name::cursor));
   SL_TRY(const Schema now, schema());
   SL_TRY(const std::string last_error, meta_.text(meta_name::last_error));
+  SL_TRY(const std::int64_t read_only, meta_.integer(meta_name::read_only));
   std::string out =
       "{" + member("replica", replica_.hex()) + "," + member("device", device) + "," +
       member("workspace", workspace) + "," + member("lineage", to_hex(lineage)) + "," +
       member("cursor", static_cast<std::uint64_t>(cursor)) + "," +
       member("version", head.version.get()) + "," + member("sequence", head.own_sequence.get()) +
       "," + member("pending", counts.pending) + "," + member("rejected", counts.rejected) + "," +
-      member("held", counts.held) + "," + member("conflicts", counts.conflicts) + ",\"schema\":{" +
+      member("held", counts.held) + "," + member("conflicts", counts.conflicts) + "," +
+      member("attention", attention_text(counts)) +
+      ",\"read_only\":" + (read_only != 0 ? "true" : "false") + ",\"schema\":{" +
       member("version", now.version) + "," + member("fingerprint", schema_fingerprint(now).hex()) +
       "}," + member("last_error", last_error) + "}";
   return out;
@@ -128,6 +173,19 @@ Result<Schema> Engine::schema() {
     out.tables.push_back(std::move(described));
   }
   return canonical_schema(std::move(out));
+}
+
+Result<void> Engine::check_schema() {
+  SL_TRY(const Schema all, schema());
+  Writer encoded;
+  encode_schema(encoded, all);
+  if (encoded.size() > limits::written_schema_bytes_max) {
+    return Error(ErrorCode::too_large,
+                 "the tracked tables and columns take " + std::to_string(encoded.size()) +
+                     " bytes to describe, which is too much (limit schema_bytes_max: " +
+                     std::to_string(limits::written_schema_bytes_max) + " bytes)");
+  }
+  return {};
 }
 
 Result<std::vector<OutboxChange>> Engine::outbox(LocalVersion after, std::size_t bytes_max) {
@@ -213,7 +271,7 @@ Result<ByteVector> Engine::export_pending() {
   ChangeFileWriter file;
   for (const OutboxChange& change : waiting) {
     for (const ByteVector& part : change.parts) {
-      file.part(part);
+      SL_TRY(file.part(part));
     }
   }
   return file.finish();
@@ -306,6 +364,7 @@ Result<void> Engine::alter_commit() {
   const auto run = [&]() -> Result<void> {
     SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(schema_change_.adapt());
+    SL_TRY(check_schema());
     SL_TRY(applying(0, [&](ApplyReport& report) -> Result<void> {
       SL_TRY(place_waiting_cells(report));
       SL_TRY(apply_.retry_held("", report));

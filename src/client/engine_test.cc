@@ -212,6 +212,64 @@ TEST_CASE(
   CHECK(ann.counts().conflicts == 0);
 }
 
+TEST_CASE("under rule manual two who wrote the same have no conflict") {
+  TestClock clock;
+  Device ann(1, clock, notes, {"manual"});
+  Device bob(2, clock, notes, {"manual"});
+  ann.run("INSERT INTO t VALUES('x', 'base', '', 0)");
+  bob.pull(ann);
+  for (Device* device : {&ann, &bob}) {
+    device->engine->events().start_queue();
+    device->run("UPDATE t SET a = 'the same'");
+  }
+  ann.pull(bob);
+  bob.pull(ann);
+  CHECK(ann.counts().conflicts == 0);
+  CHECK(bob.counts().conflicts == 0);
+  for (const Event& event : ann.engine->events().drain(100)) {
+    CHECK(event.name != event_name::conflict_detected);
+  }
+}
+
+TEST_CASE("one conflict is one event, however many columns it has and however often it is told") {
+  TestClock clock;
+  Device ann(1, clock, notes);
+  Device bob(2, clock, notes);
+  ann.run("INSERT INTO t VALUES('x', 'base', '', 0)");
+  bob.pull(ann);
+  ann.engine->events().start_queue();
+  ann.run("UPDATE t SET a = 'from ann', b = 'b of ann', n = 1");
+  bob.run("UPDATE t SET a = 'from bob', b = 'b of bob', n = 2");
+  ann.pull(bob);
+  ann.pull(bob);
+  std::vector<std::string> told;
+  for (const Event& event : ann.engine->events().drain(100)) {
+    if (event.name == event_name::conflict_detected) {
+      told.push_back(event.payload);
+    }
+  }
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].find("\"columns\":[\"a\",\"b\",\"n\"]") != std::string::npos);
+}
+
+TEST_CASE("a key that SQLite chooses is warned of, and others are not") {
+  TestClock clock;
+  Device ann(1, clock, notes);
+  CHECK(*ann.engine->tracking_warning("t") == "");
+  for (const char* key : {"INTEGER PRIMARY KEY AUTOINCREMENT", "integer primary key"}) {
+    Device bob(2, clock, "CREATE TABLE t(id " + std::string(key) + ", a)");
+    CHECK(bob.engine->tracking_warning("t")->find("randomblob") != std::string::npos);
+  }
+  Device eve(3, clock, "CREATE TABLE t(id INTEGER PRIMARY KEY, a) WITHOUT ROWID");
+  CHECK(*eve.engine->tracking_warning("t") == "");
+}
+
+TEST_CASE("what somebody has to look at is said beside the counts") {
+  CHECK(Engine::attention_text({}) == "");
+  CHECK(Engine::attention_text({5, 1, 2, 0}) == "1 change was refused, 2 rows are held");
+  CHECK(Engine::attention_text({0, 0, 0, 1}) == "1 conflict is open");
+}
+
 TEST_CASE("rule row: the newest record wins whole, also over a delete") {
   TestClock clock;
   Device ann(1, clock, notes, {"row"});

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,12 @@ class Events {
   void listen(Listener listener) { listener_ = std::move(listener); }
   void start_queue() { queueing_ = true; }
   void add(std::string_view name, std::int64_t at_ms, std::string payload);
+  // The same for what people are notified of: conflicts and errors. Not told while quiet, nor when
+  // the same (by `identity`) was told within the last 15 seconds.
+  void notify(std::string_view name, std::int64_t at_ms, std::string_view identity,
+              std::string payload);
+  // During a bootstrap or a rescan.
+  void set_quiet(bool quiet) { quiet_ = quiet; }
   // The oldest first; starts the queue at the first call.
   std::vector<Event> drain(std::size_t count_max);
   // What drain() would return; stays queued.
@@ -56,7 +63,12 @@ class Events {
 
  private:
   static constexpr std::size_t queue_max = 10'000;
+  static constexpr std::int64_t same_within_ms = 15'000;
+  static constexpr std::size_t notified_max = 10'000;
   bool queueing_ = false;
+  bool quiet_ = false;
+  // What was notified of, by a hash, and when.
+  std::map<std::uint64_t, std::int64_t> notified_;
   Listener listener_;
   std::deque<Event> queue_;
   std::uint64_t dropped_ = 0;

@@ -77,6 +77,8 @@ inline constexpr std::string_view synced_version = "synced_version";
 inline constexpr std::string_view renewals = "renewals";
 // Of own changes that are in the log no more, the greatest time.
 inline constexpr std::string_view pruned_time = "pruned_time";
+// The last welcome allowed reading only.
+inline constexpr std::string_view read_only = "read_only";
 inline constexpr std::string_view clock_offset_ms = "clock_offset_ms";
 inline constexpr std::string_view last_error = "last_error";
 // What the process that leads the conversation last said of itself, as JSON (client/sync_state).

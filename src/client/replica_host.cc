@@ -151,7 +151,7 @@ void ReplicaHost::failed(Instant now, const Error& error) {
   }
   renamed_ = false;
   last_error_ = error.message();
-  tell(event_name::error, error_payload(error));
+  tell_error(error);
   session_.on_host_failure(now, error);
 }
 
@@ -188,7 +188,7 @@ void ReplicaHost::on_wakeup(Instant now) {
       const auto tried = try_to_lead(now);
       if (!tried && !is_blocked(tried) && tried.error().message() != last_error_) {
         last_error_ = tried.error().message();
-        tell(event_name::error, error_payload(tried.error()));
+        tell_error(tried.error());
       }
     }
     if (stage_ == Stage::waiting) {
@@ -235,6 +235,13 @@ void ReplicaHost::answer_wish(Instant now) {
 void ReplicaHost::rescan_now(Instant now) {
   if (stage_ == Stage::waiting) {
     wants_rescan_ = true;
+    return;
+  }
+  if (stage_ == Stage::stopped) {
+    // Paused: the next start reads it, be it in another process.
+    if (const auto noted = parts_.engine->want_rescan(); !noted) {
+      tell_error(noted.error());
+    }
     return;
   }
   session_.rescan_now(now);
@@ -461,6 +468,8 @@ bool ReplicaHost::hand_on(Instant now, ClientEffect& effect) {
                         },
                         [&](effect::Dial&) {
                           ++dials_in_vain_;
+                          // Whatever was quiet ended with its connection.
+                          parts_.engine->set_quiet(false);
                           dial(now);
                           return true;
                         },
@@ -523,6 +532,21 @@ Result<void> ReplicaHost::perform(Instant now, const effect::LoadFacts& /*e*/) {
 Result<void> ReplicaHost::perform(Instant now, const effect::LoadOutbox& e) {
   SL_TRY(std::vector<OutboxPart> parts, parts_.engine->own_changes(e.after, e.bytes_max));
   session_.on_outbox(now, e.after, std::move(parts));
+  if (parts_.engine->take_set_aside()) {
+    SL_TRY(local_change(now));
+    session_.compare_again(now);
+  }
+  return {};
+}
+
+Result<void> ReplicaHost::perform(Instant now, const effect::SetAside& /*e*/) {
+  SL_TRY(const ChangeSequence through,
+         parts_.engine->set_aside_unsent("read_only", "this device's token may only read"));
+  const bool any = parts_.engine->take_set_aside();
+  if (any) {
+    SL_TRY(local_change(now));
+  }
+  session_.on_set_aside(now, through, any);
   return {};
 }
 
@@ -694,6 +718,14 @@ void ReplicaHost::tell(std::string_view name, std::string payload) {
   }
 }
 
+void ReplicaHost::tell_error(const Error& error) {
+  Events& events = parts_.engine->events();
+  if (events.wanted()) {
+    const std::string payload = error_payload(error);
+    events.notify(event_name::error, parts_.clock->now_ms(), payload, payload);
+  }
+}
+
 void ReplicaHost::tell_status(Instant now) {
   if (dials_in_vain_ == dials_in_vain_max) {
     ++dials_in_vain_;
@@ -709,11 +741,15 @@ void ReplicaHost::tell_status(Instant now) {
   told_status_ = report.status;
   told_activity_ = report.activity;
   told_trouble_ = report.trouble;
+  // Green is not all that there is to say.
+  const auto counts = parts_.engine->events().wanted() ? parts_.engine->counts()
+                                                       : Result<Engine::Counts>(Engine::Counts());
+  const std::string attention = counts ? Engine::attention_text(*counts) : "";
   tell(event_name::subscription_status,
        "{\"status\":" + quoted(status_name(report.status)) +
-           ",\"activity\":" + quoted(activity_name(report.activity)) +
-           ",\"cause\":" + quoted(trouble_name(report.trouble)) +
-           ",\"message\":" + quoted(report.message) + ",\"advice\":" + quoted(report.advice) +
+           ",\"activity\":" + quoted(activity_name(report.activity)) + ",\"cause\":" +
+           quoted(trouble_name(report.trouble)) + ",\"message\":" + quoted(report.message) +
+           ",\"advice\":" + quoted(report.advice) + ",\"attention\":" + quoted(attention) +
            ",\"pending\":" + std::to_string(report.pending) + "}");
 }
 

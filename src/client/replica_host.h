@@ -111,6 +111,7 @@ class ReplicaHost final : private Engine::Listener {
   Result<void> look_at_log(Instant now);
   void tell_status(Instant now);
   void tell(std::string_view name, std::string payload);
+  void tell_error(const Error& error);
   bool hand_on(Instant now, ClientEffect& effect);
   Result<void> tell_facts(Instant now);
   void tell_acknowledged(const ReplicaId& replica, ChangeSequence after, ChangeSequence through);
@@ -138,6 +139,7 @@ class ReplicaHost final : private Engine::Listener {
   Result<void> perform(Instant now, const effect::Salvage& e);
   Result<void> perform(Instant now, const effect::LoadRelays& e);
   Result<void> perform(Instant now, const effect::FinishRelay& e);
+  Result<void> perform(Instant now, const effect::SetAside& e);
 
   Parts parts_;
   std::vector<std::string> tables_;

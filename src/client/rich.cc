@@ -1,7 +1,9 @@
 #include "client/rich.h"
 
+#include "client/row_measure.h"
 #include "model/cell_content.h"
 #include "model/merge.h"
+#include "wire/limits.h"
 
 namespace syncline {
 namespace {
@@ -193,6 +195,14 @@ Result<void> Rich::keep(const TrackedTable& table, Bytes key, const RowState& st
   }
   if (!had_extra && extra.empty()) {
     return {};
+  }
+  std::size_t bytes = 0;
+  for (const CellState& cell : extra) {
+    bytes += cell.value.view().data.size();
+  }
+  if (bytes > limits::written_row_bytes_max) {
+    // A document remembers more than it shows.
+    return row_too_large(table, bytes);
   }
   SL_TRY(std::vector<CellState> before, rows_.extra_cells(table.id, key));
   kept_.push_back({table.id, to_vector(key), std::move(before)});

@@ -54,7 +54,10 @@ Answer track(Engine& engine, Arguments arguments) {
     SL_TRY(texts.emplace_back(), text_argument(arguments, i, "syncline_track: a rule"));
   }
   SL_TRY(const TrackOptions options, parse_track_options(texts));
-  return answer(engine.track(table, options));
+  SL_TRY(engine.track(table, options));
+  // NULL, or what to mind.
+  SL_TRY(std::string warning, engine.tracking_warning(table));
+  return warning.empty() ? Answer(SqlValue()) : Answer(std::move(warning));
 }
 
 Answer untrack(Engine& engine, Arguments arguments) {

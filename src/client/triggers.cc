@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/function_ref.h"
+#include "client/row_measure.h"
 
 namespace syncline {
 namespace {
@@ -89,20 +90,8 @@ std::vector<std::string> clash_columns(const TrackedTable& table) {
   return out;
 }
 
-// The place of the first key column that is NULL.
-std::string null_in_key(const TrackedTable& table, const std::string& source) {
-  if (!table.key_nullable) {
-    return "NULL";
-  }
-  std::string out = "CASE";
-  for (std::size_t i = 0; i < table.key.size(); ++i) {
-    out +=
-        " WHEN " + source + quote_identifier(table.key[i]) + " IS NULL THEN " + std::to_string(i);
-  }
-  return out + " END";
-}
-
-// What tells the tap of a row that was inserted, without the row: `source` is "new." or an alias.
+// What tells the tap of a row that was inserted, and how large it is, without the row: `source` is
+// "new." or an alias.
 struct TellInserted {
   std::string into;
   std::string values;
@@ -111,10 +100,11 @@ struct TellInserted {
     if (!table.without_rowid) {
       into = std::string("INSERT INTO ") + shared_tap_name + "(c0,c1,c2) ";
       values = std::to_string(shared_tap_tag(table)) + "," + source + table.rowid_name + "," +
-               null_in_key(table, source);
+               row_bytes_sql(table, source);
       return;
     }
     TapInsert tap(TapKind::inserted);
+    tap.add(1, row_bytes_sql(table, source));
     for (std::size_t i = 0; i < table.key.size(); ++i) {
       tap.add(tap_new_column(i), source + quote_identifier(table.key[i]));
     }

@@ -1,8 +1,10 @@
 #include "net/served_connection.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
+#include "wire/codec.h"
 #include "wire/limits.h"
 
 namespace syncline {
@@ -12,6 +14,8 @@ using boost::system::error_code;
 
 constexpr Duration handshake_time{10'000};
 constexpr std::uint8_t welcome_frame = 2;  // its place in wire/message.h's variant
+constexpr std::uint8_t refused_frame = 3;
+constexpr std::uint8_t push_frame = 4;
 // What a request may bring that belongs to no conversation: a hello with its schema, a short order.
 constexpr std::size_t first_body_bytes_max = std::size_t{1} << 20U;
 // What a client of the JSON door may send at once. It counts against its address until it is
@@ -45,6 +49,7 @@ void ServedConnection::begin(std::unique_ptr<ByteStream> stream) {
       return;
     }
     HttpLimits limits = self->hall_.options.http;
+    limits.body_bytes_max = std::max(limits.body_bytes_max, limits::post_bytes_max);
     limits.body_bytes_of = [weak = self->weak_from_this()](const Request& head) {
       const auto connection = weak.lock();
       return connection ? connection->body_bytes_max(head) : 0;
@@ -78,7 +83,7 @@ std::size_t ServedConnection::body_bytes_max(const Request& head) {
     return hall_.options.http.body_bytes_max;
   }
   const std::string_view session = head.header(session_header);
-  return !session.empty() && hall_.is_trusted(session) ? hall_.options.http.body_bytes_max
+  return !session.empty() && hall_.is_trusted(session) ? limits::post_bytes_max
                                                        : first_body_bytes_max;
 }
 
@@ -89,7 +94,11 @@ void ServedConnection::take(HttpStream::Incoming incoming) {
   waits_for_answer_ = true;
   if (incoming.upgrade) {
     if (auto refused = refuse_upgrade(incoming.request, hall_.options.sync)) {
-      hall_.refused(refused->status == 403 ? "origin" : "upgrade");
+      const char* what = refused->status == 403 ? "origin" : "upgrade";
+      hall_.refused(what);
+      hall_.log_refused(
+          what, address_,
+          std::string(incoming.request.header("Origin")) + " " + incoming.request.path);
       keep_alive_ = false;
       answer(std::move(*refused));
       return;
@@ -107,6 +116,7 @@ void ServedConnection::answer(Reply reply) {
   }
   waits_for_answer_ = false;
   share_->give_back();
+  log_refusal(reply);
   if (reply.streams) {
     begin_stream(std::move(reply));
     return;
@@ -202,12 +212,40 @@ void ServedConnection::upgrade(HttpUpgrade request) {
   socket_->accept(std::move(request));
 }
 
+// A token that was turned away, or a replica: whoever runs the server looks for it in the log.
+void ServedConnection::log_refusal(Bytes frame) {
+  if (frame.empty() || frame[0] != refused_frame) {
+    return;
+  }
+  const auto message = decode_message(frame);
+  if (const Refused* refused = message ? std::get_if<Refused>(&*message) : nullptr) {
+    hall_.log_refused(std::string(refusal_name(refused->reason)), address_, refused->message);
+  }
+}
+
+void ServedConnection::log_refusal(const Reply& reply) {
+  if (reply.status == 401 || reply.status == 403) {
+    hall_.log_refused(reply.status == 401 ? "token" : "not_allowed", address_,
+                      reply.body.substr(0, 200));
+  } else if (reply.content_type == "application/octet-stream") {
+    Reader in(as_bytes(reply.body));
+    // A refusal is the last that is said, and seldom anything is said before it.
+    if (const auto frame = read_frame(in)) {
+      log_refusal(*frame);
+    }
+  }
+}
+
 void ServedConnection::send(ByteVector frame) {
   if (socket_) {
+    log_refusal(Bytes(frame));
     if (!frame.empty() && frame[0] == welcome_frame) {
       // Whoever was let in may send rows of the largest size.
       share_->stop_counting();
       socket_->set_frame_bytes_max(limits::frame_bytes_max);
+      // An empty drawing packs a thousandfold, and was written all the same.
+      socket_->set_may_inflate(
+          [](Bytes message) { return !message.empty() && message[0] == push_frame; });
     }
     socket_->send(std::move(frame));
   }

@@ -39,6 +39,9 @@ class ServerHall {
   virtual void pause(std::uint64_t number) = 0;
   // Somebody was turned away: counted under this reason.
   virtual void refused(const char* what) = 0;
+  // The same for the log, with what a person needs to find the cause; a few lines a second.
+  virtual void log_refused(const std::string& what, const std::string& address,
+                           const std::string& message) = 0;
   // Conversations by POST that were welcomed may send more at once.
   virtual void trust(const std::string& session) = 0;
   virtual bool is_trusted(std::string_view session) = 0;
@@ -71,6 +74,8 @@ class ServedConnection : public std::enable_shared_from_this<ServedConnection> {
   const std::string& address() const { return address_; }
 
  private:
+  void log_refusal(Bytes frame);
+  void log_refusal(const Reply& reply);
   void next_request();
   void take(HttpStream::Incoming incoming);
   std::size_t body_bytes_max(const Request& head);

@@ -64,6 +64,8 @@ class Server final : public NetServer, private HallParts, public ServerHall {
   }
   void pause(std::uint64_t number) override { paused_.insert(number); }
   void refused(const char* what) override { ++refused_[what]; }
+  void log_refused(const std::string& what, const std::string& address,
+                   const std::string& message) override;
   void trust(const std::string& session) override { trusted_[session] = instant_now(); }
   bool is_trusted(std::string_view session) override;
 
@@ -92,6 +94,7 @@ class Server final : public NetServer, private HallParts, public ServerHall {
   std::optional<std::pair<std::size_t, std::size_t>> queues_told_;
   // Since they were last told, by reason.
   std::map<std::string, std::uint64_t> refused_;
+  std::size_t refusals_logged_ = 0;  // this second
   // Conversations by POST that were welcomed, and when they were last heard of.
   std::map<std::string, Instant, std::less<>> trusted_;
   bool draining_ = false;
@@ -221,7 +224,21 @@ void Server::each_second() {
   });
 }
 
+void Server::log_refused(const std::string& what, const std::string& address,
+                         const std::string& message) {
+  // Whoever is turned away a thousand times a second does not fill the disk as well.
+  constexpr std::size_t lines_a_second = 10;
+  if (++refusals_logged_ > lines_a_second) {
+    return;
+  }
+  Json fields = log_field("reason", what);
+  fields.set("address", Json(address));
+  fields.set("message", Json(message.substr(0, 200)));
+  log.write(JsonLog::Level::info, "refused", std::move(fields));
+}
+
 void Server::tell_refusals() {
+  refusals_logged_ = 0;
   if (refused_.empty()) {
     return;
   }

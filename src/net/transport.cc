@@ -22,7 +22,6 @@ using boost::system::error_code;
 
 // How long a POST waits for news: what is written here meanwhile waits as long.
 constexpr const char* poll_ms = "200";
-constexpr std::size_t body_bytes_target = std::size_t{4} << 20U;
 
 class Client;
 
@@ -246,7 +245,7 @@ void Attempt::post() {
     request.headers.push_back({"Syncline-Wait", queue_.empty() ? poll_ms : "0"});
   }
   Writer body;
-  while (!queue_.empty() && body.size() < body_bytes_target) {
+  while (!queue_.empty() && body.size() < limits::post_bytes_target) {
     append_frame(body, queue_.front());
     queue_.pop_front();
   }

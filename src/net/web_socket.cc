@@ -57,9 +57,6 @@ class Socket final : public WebSocket {
 
   void accept(HttpUpgrade request) override {
     upgrade_.emplace(std::move(request));
-    const auto extensions =
-        upgrade_->body().request[boost::beast::http::field::sec_websocket_extensions];
-    deflates_ = options_.deflate && extensions.find("permessage-deflate") != extensions.npos;
     stream_.control_callback([this](websocket::frame_type kind, boost::beast::string_view) {
       if (kind != websocket::frame_type::close && ++control_frames_ > control_frames_max) {
         refuse("too many pings", "pings");
@@ -113,9 +110,8 @@ class Socket final : public WebSocket {
       }
     }
   }
-  void set_frame_bytes_max(std::size_t bytes) override {
-    stream_.read_message_max(deflates_ ? std::min(bytes, inflated_bytes_max) : bytes);
-  }
+  void set_frame_bytes_max(std::size_t bytes) override { stream_.read_message_max(bytes); }
+  void set_may_inflate(bool (*may_inflate)(Bytes message)) override { may_inflate_ = may_inflate; }
 
  private:
   std::shared_ptr<Socket> self() { return std::static_pointer_cast<Socket>(shared_from_this()); }
@@ -162,11 +158,12 @@ class Socket final : public WebSocket {
     const std::size_t size = buffer_.size();
     const std::uint64_t wire = stream_.next_layer().received() - wire_seen_;
     wire_seen_ = stream_.next_layer().received();
-    if (size > (std::size_t{1} << 20U) && size > (wire + 65536) * inflation_max) {
+    const auto* data = static_cast<const std::uint8_t*>(buffer_.cdata().data());
+    const bool grew = size > (std::size_t{1} << 20U) && size > (wire + 65536) * inflation_max;
+    if (grew && (may_inflate_ == nullptr || !may_inflate_({data, size}))) {
       refuse("a frame inflates too much", "inflation");
       return;
     }
-    const auto* data = static_cast<const std::uint8_t*>(buffer_.cdata().data());
     ByteVector frame(data, data + size);
     buffer_.consume(size);
     if (buffer_.capacity() > (std::size_t{256} << 10U)) {
@@ -259,7 +256,7 @@ class Socket final : public WebSocket {
   std::size_t queue_bytes_ = 0;
   std::uint64_t wire_seen_ = 0;
   std::size_t control_frames_ = 0;
-  bool deflates_ = false;
+  bool (*may_inflate_)(Bytes message) = nullptr;
   bool open_ = false;
   bool reading_ = false;
   bool writing_ = false;

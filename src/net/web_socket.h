@@ -22,9 +22,8 @@ struct WebSocketOptions {
   std::size_t queue_bytes_max = std::size_t{280} << 20U;
 };
 
-// A message may grow by inflation this much, from a mebibyte on.
+// A message may grow by inflation this much, from a mebibyte on, unless set_known() says more.
 inline constexpr std::size_t inflation_max = 100;
-inline constexpr std::size_t inflated_bytes_max = std::size_t{16} << 20U;
 // Pings and pongs between two messages.
 inline constexpr std::size_t control_frames_max = 1000;
 
@@ -63,6 +62,8 @@ class WebSocket : public std::enable_shared_from_this<WebSocket> {
   virtual void pause() = 0;
   virtual void resume() = 0;
   virtual void set_frame_bytes_max(std::size_t bytes) = 0;
+  // Messages that may grow as much as they like, up to the size of a frame; of whoever was let in.
+  virtual void set_may_inflate(bool (*may_inflate)(Bytes message)) = 0;
   // What waits to be sent.
   virtual std::size_t queue_bytes() const = 0;
 };

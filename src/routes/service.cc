@@ -159,7 +159,7 @@ void Service::take_frame(Instant now, ConnectionId connection, Bytes frame) {
     refused.advice = "wait a little; nothing is lost";
     refused.server_time_ms = parts_.clock->now_ms();
     refused.protocol = protocol_spoken;
-    send(now, connection, encode_message(refused));
+    send(now, connection, *encode_message(refused));  // a few words, within every limit
     hang_up(now, connection, "rate");
     return;
   }

@@ -17,6 +17,7 @@
 #include "routes/sync.h"
 #include "server/hub.h"
 #include "server/log_reader.h"
+#include "wire/limits.h"
 
 namespace syncline {
 
@@ -64,8 +65,9 @@ struct ServiceOptions {
   // How long a POST may wait for something to answer with, at most.
   Duration poll{25'000};
   std::size_t http_sessions_max = 10'000;
-  // Frames kept for a replica that comes by POST and has not fetched them.
-  std::size_t http_bytes_max = std::size_t{16} << 20U;
+  // Frames kept for a replica that comes by POST and has not fetched them; one change of the
+  // largest size fits.
+  std::size_t http_bytes_max = limits::change_bytes_max + (std::size_t{24} << 20U);
   std::size_t http_body_bytes_max = std::size_t{8} << 20U;
   DeltaOptions delta;
 };

@@ -80,7 +80,7 @@ struct House {
     return SocketId(number);
   }
   void send(SocketId socket, const Message& message) {
-    service->on_socket_frame(now, socket, encode_message(message));
+    service->on_socket_frame(now, socket, *encode_message(message));
     run();
   }
   Reply request(const std::string& method, const std::string& target, const std::string& body = "",
@@ -140,7 +140,7 @@ Change change_of(const House& house, int replica) {
 std::string body_of(const std::vector<Message>& messages) {
   Writer out;
   for (const Message& message : messages) {
-    append_frame(out, encode_message(message));
+    append_frame(out, *encode_message(message));
   }
   return std::string(as_text(out.bytes()));
 }

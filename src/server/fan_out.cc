@@ -15,7 +15,12 @@ void FanOut::add(ServerVersion version, const ReplicaId& author, std::vector<Byt
   }
   Recent recent{version, author, {}, 0};
   for (ByteVector& part : parts) {
-    recent.parts.push_back(make_log_part(version, std::move(part)));
+    auto made = make_log_part(version, std::move(part));
+    if (!made) {
+      clear();  // whoever reads it from the log is told why not
+      return;
+    }
+    recent.parts.push_back(std::move(*made));
     recent.bytes += recent.parts.back().frame.size();
   }
   bytes_ += recent.bytes;

@@ -41,7 +41,7 @@ struct Office {
     }
   }
   void say(ConnectionId id, const Message& message) {
-    hub.on_frame(now, id, encode_message(message));
+    hub.on_frame(now, id, *encode_message(message));
     pump();
   }
   void commit() {

@@ -523,7 +523,7 @@ Result<LogSlice> Workspace::read(const Hello& hello, ServerVersion after, Server
           SL_TRY(part, filter_part(part, hello.tables));
         }
         bytes += part.size();
-        slice.parts.push_back(make_log_part(entry.version, std::move(part)));
+        SL_TRY(slice.parts.emplace_back(), make_log_part(entry.version, std::move(part)));
       }
     }
     return bytes < bytes_max;

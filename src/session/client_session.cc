@@ -22,7 +22,7 @@ void ClientSession::start(Instant now, ReplicaFacts facts, std::string token) {
 
 void ClientSession::stop(Instant now) {
   if (is_up()) {
-    send(Bye{Farewell::done, ""});
+    send(now, Bye{Farewell::done, ""});
   }
   close(now, "stopped");
   phase_ = Phase::stopped;
@@ -45,6 +45,8 @@ void ClientSession::reset_connection() {
   comparing_.reset();
   ack_held_.reset();
   watch_.reset();
+  setting_aside_ = false;
+  set_aside_through_ = ChangeSequence(0);
 }
 
 void ClientSession::close(Instant /*now*/, const std::string& reason) {
@@ -126,7 +128,7 @@ void ClientSession::sync_now(Instant now) {
 void ClientSession::refresh_token(Instant now, std::string token) {
   token_ = std::move(token);
   if (is_up() || phase_ == Phase::greeting) {
-    send(TokenRefresh{token_});
+    send(now, TokenRefresh{token_});
   } else if (phase_ == Phase::waiting && trouble_ == Trouble::not_allowed) {
     sync_now(now);
   }
@@ -138,17 +140,17 @@ void ClientSession::subscribe(Instant now, std::vector<std::string> tables) {
   }
   options_.tables = std::move(tables);
   if (is_up()) {
-    send(Subscribe{options_.tables});
+    send(now, Subscribe{options_.tables});
     watch_.reset();
   }
   // Rows that left go, rows that joined come, and neither is a deletion.
   rescan_now(now);
 }
 
-void ClientSession::set_presence(Instant /*now*/, std::string key, ByteVector value) {
+void ClientSession::set_presence(Instant now, std::string key, ByteVector value) {
   if (is_up() && key.size() <= limits::presence_key_bytes_max &&
       value.size() <= limits::presence_value_bytes_max) {
-    send(Presence{facts_.replica, std::move(key), std::move(value)});
+    send(now, Presence{facts_.replica, std::move(key), std::move(value)});
   }
 }
 
@@ -202,7 +204,7 @@ void ClientSession::on_wakeup(Instant now) {
       }
       if (now - spoke_at_ >= heartbeat_) {
         spoke_at_ = now;
-        send(Heartbeat{facts_.cursor, clock_->now_ms(), facts_.digest});
+        send(now, Heartbeat{facts_.cursor, clock_->now_ms(), facts_.digest});
       }
       push(now);
       break;
@@ -236,7 +238,7 @@ void ClientSession::say_hello(Instant now) {
     hello.catch_up = CatchUp::bootstrap;
   }
   spoke_at_ = now;
-  send(hello);
+  send(now, hello);
 }
 
 void ClientSession::correct_clock(std::int64_t server_time_ms) {
@@ -273,8 +275,9 @@ void ClientSession::handle(Instant now, Welcome&& m) {
   effects_.emplace_back(effect::SaveWelcome{facts_.lineage, facts_.epoch, facts_.cursor,
                                             facts_.acknowledged, facts_.acknowledged_time,
                                             rescan || forgot, m.may_write});
-  heartbeat_ = {std::clamp<std::int64_t>(m.heartbeat_ms, 50, 60'000)};
   may_write_ = m.may_write;
+  set_aside();
+  heartbeat_ = {std::clamp<std::int64_t>(m.heartbeat_ms, 50, 60'000)};
   push_.start_at(m.known_sequence);
   resume_after_ = m.resume_after;
   received_.start_at(m.resume_after);
@@ -282,10 +285,10 @@ void ClientSession::handle(Instant now, Welcome&& m) {
   if (rescan) {
     phase_ = Phase::rescan;
     effects_.emplace_back(effect::BeginRescan{});
-    send(RescanRequest{});
+    send(now, RescanRequest{});
   } else if (bootstrap) {
     phase_ = Phase::bootstrap;
-    send(SnapshotRequest{facts_.snapshot_token});
+    send(now, SnapshotRequest{facts_.snapshot_token});
   } else {
     go_live(now);
     if (forgot) {
@@ -300,10 +303,13 @@ void ClientSession::go_live(Instant now) {
   if (const auto held = std::exchange(ack_held_, std::nullopt)) {
     handle(now, Ack{*held});
   }
-  send(Applied{facts_.cursor});
+  send(now, Applied{facts_.cursor});
   relays_.written();  // a rescan may have found what the server lacks
   push(now);
   pull();
+  if (std::exchange(compares_again_, false)) {
+    rescan_now(now);
+  }
 }
 
 void ClientSession::refused_for_good(Instant now, Refused&& m) {
@@ -474,6 +480,7 @@ void ClientSession::on_local_change(Instant now, ChangeSequence last_sequence,
   if (!is_up()) {
     return;
   }
+  set_aside();
   if (options_.debounce.ms == 0) {
     push(now);
   } else if (!push_.waits_until()) {
@@ -505,7 +512,10 @@ void ClientSession::on_relays(Instant now, std::vector<ByteVector> parts) {
   }
   progress_at_ = now;
   for (ByteVector& part : parts) {
-    send(RelayPart{std::move(part)});
+    send(now, RelayPart{std::move(part)});
+    if (!is_up()) {
+      return;  // it cannot be said
+    }
   }
   spoke_at_ = now;
   push(now);
@@ -535,7 +545,10 @@ void ClientSession::on_outbox(Instant now, ChangeSequence after, std::vector<Out
     return;
   }
   for (OutboxPart& part : parts) {
-    send(PushPart{std::move(part.part)});
+    send(now, PushPart{std::move(part.part)});
+    if (!is_up()) {
+      return;  // it cannot be said
+    }
   }
   spoke_at_ = now;
   push(now);
@@ -570,12 +583,50 @@ void ClientSession::handle(Instant now, Rejected&& m) {
   effects_.emplace_back(effect::RejectChange{std::move(m)});
 }
 
+// --- Reading only
+// -----------------------------------------------------------------------------------------
+
+// What waits can never be sent; it is said so, instead of waiting for ever.
+void ClientSession::set_aside() {
+  if (!may_write_ && !setting_aside_ && waiting_changes() > 0) {
+    setting_aside_ = true;
+    effects_.emplace_back(effect::SetAside{});
+  }
+}
+
+void ClientSession::on_set_aside(Instant now, ChangeSequence through, bool any) {
+  setting_aside_ = false;
+  if (!is_up() || may_write_) {
+    return;
+  }
+  set_aside_through_ = std::max(set_aside_through_, through);
+  facts_.last_sequence = std::max(facts_.last_sequence, through);
+  watch_.moved();
+  if (any) {
+    compare_again(now);
+  }
+}
+
+void ClientSession::compare_again(Instant now) {
+  if (phase_ == Phase::bootstrap || phase_ == Phase::rescan) {
+    compares_again_ = true;
+  } else {
+    rescan_now(now);
+  }
+}
+
+// Own changes that the server may still get.
+std::uint64_t ClientSession::waiting_changes() const {
+  const ChangeSequence settled =
+      may_write_ ? facts_.acknowledged : std::max(facts_.acknowledged, set_aside_through_);
+  return facts_.last_sequence.get() - std::min(settled, facts_.last_sequence).get();
+}
+
 // --- Idle
 // -----------------------------------------------------------------------------------------
 
 void ClientSession::handle(Instant now, Heartbeat&& m) {
-  watch_.heard(now, m,
-               facts_.acknowledged >= facts_.last_sequence && (relays_.done() || !may_write_));
+  watch_.heard(now, m, waiting_changes() == 0 && (relays_.done() || !may_write_));
   check_digest(now);
 }
 
@@ -608,7 +659,7 @@ StatusFacts ClientSession::status_facts(Instant now) const {
   facts.connected = is_up() || phase_ == Phase::dialing || phase_ == Phase::greeting;
   facts.welcomed = is_up();
   facts.trouble = trouble_;
-  facts.pending = facts_.last_sequence.get() - facts_.acknowledged.get() + relays_.count();
+  facts.pending = waiting_changes() + relays_.count();
   facts.catching_up = phase_ != Phase::live || busy_ || !received_.empty();
   if (watch_.last()) {
     facts.at_head = facts_.cursor == watch_.last()->head;

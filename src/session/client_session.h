@@ -103,6 +103,11 @@ class ClientSession {
   // Answers to effects.
   // `after` as it was asked for; an answer that comes too late for its connection is ignored.
   void on_outbox(Instant now, ChangeSequence after, std::vector<OutboxPart> parts);
+  // Own changes through this one wait for nobody any more; `any` says that some did, and the rows
+  // have to be compared with the server's.
+  void on_set_aside(Instant now, ChangeSequence through, bool any);
+  // Rows here may be other than the server's: compares them as soon as may be.
+  void compare_again(Instant now);
   void on_relays(Instant now, std::vector<ByteVector> parts);
   void on_applied(Instant now, ServerVersion cursor, const Digest& digest);
   // `token` is the applied page's.
@@ -144,8 +149,15 @@ class ClientSession {
   void close(Instant now, const std::string& reason);
   void reset_connection();
   template <typename M>
-  void send(const M& message) {
-    effects_.emplace_back(effect::Send{encode_as(message)});
+  void send(Instant now, const M& message) {
+    auto frame = encode_as(message);
+    if (frame) {
+      effects_.emplace_back(effect::Send{std::move(*frame)});
+    } else {
+      give_up(now, Trouble::too_large, frame.error().message(),
+              "what this device says is larger than a server may hear; see the limits in the "
+              "documentation");
+    }
   }
   void say_hello(Instant now);
   void take_facts(ReplicaFacts facts);
@@ -182,6 +194,8 @@ class ClientSession {
   void go_live(Instant now);
   void push(Instant now);
   void pull();
+  void set_aside();
+  std::uint64_t waiting_changes() const;
   void apply_pages(Instant now);
   void rescan_step(Instant now);
   void check_digest(Instant now);
@@ -217,6 +231,9 @@ class ClientSession {
   std::string trouble_message_;
   std::string trouble_advice_;
   bool may_write_ = false;
+  bool setting_aside_ = false;
+  ChangeSequence set_aside_through_;
+  bool compares_again_ = false;
   // Where pulling starts once a rescan has ended.
   ServerVersion resume_after_;
 

@@ -53,7 +53,7 @@ void ClientSession::on_applied(Instant now, ServerVersion cursor, const Digest& 
       break;
     case Phase::live:
       spoke_at_ = now;
-      send(Applied{cursor});
+      send(now, Applied{cursor});
       pull();
       check_digest(now);
       break;
@@ -127,7 +127,7 @@ void ClientSession::on_page_applied(Instant now, ByteVector token, const Digest&
   facts_.digest = digest;
   if (phase_ == Phase::bootstrap) {
     spoke_at_ = now;
-    send(SnapshotRequest{facts_.snapshot_token});
+    send(now, SnapshotRequest{facts_.snapshot_token});
     apply_pages(now);
   }
 }
@@ -141,7 +141,7 @@ void ClientSession::rescan_now(Instant now) {
     resume_after_ = facts_.cursor;
     catch_up_started_ = now;
     effects_.emplace_back(effect::BeginRescan{});
-    send(RescanRequest{});
+    send(now, RescanRequest{});
   } else if (phase_ == Phase::bootstrap || phase_ == Phase::rescan) {
     return;
   } else {
@@ -192,7 +192,7 @@ void ClientSession::rescan_step(Instant now) {
     effects_.emplace_back(effect::FinishRescan{resume_after_});
     return;
   }
-  std::visit([&](const auto& request) { send(request); }, walk_.next());
+  std::visit([&](const auto& request) { send(now, request); }, walk_.next());
 }
 
 void ClientSession::handle(Instant now, RangeRows&& m) {

@@ -40,7 +40,7 @@ struct Replica {
   }
   void hear(const Message& message) {
     effects.clear();
-    session.on_frame(now, encode_message(message));
+    session.on_frame(now, *encode_message(message));
     drain();
   }
   void welcome(std::uint64_t known) {

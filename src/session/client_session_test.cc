@@ -89,7 +89,7 @@ struct Talk {
     return std::nullopt;
   }
   void hear(const Message& message) {
-    session.on_frame(now, encode_message(message));
+    session.on_frame(now, *encode_message(message));
     take();
   }
   void connect() {
@@ -411,6 +411,36 @@ TEST_CASE("a replica that may not write does not push") {
   talk.session.on_local_change(talk.now, ChangeSequence(6), Digest());
   talk.take();
   CHECK(talk.find<effect::LoadOutbox>() == nullptr);
+}
+
+TEST_CASE("what a replica that may not write has written is set aside, and waits for nobody") {
+  Talk talk;
+  talk.connect();
+  Welcome welcome = talk.welcome();
+  welcome.may_write = false;
+  talk.hear(welcome);
+  CHECK(talk.find<effect::SetAside>() == nullptr);
+  talk.session.on_local_change(talk.now, ChangeSequence(6), Digest());
+  talk.session.on_local_change(talk.now, ChangeSequence(7), Digest());
+  talk.take();
+  CHECK(talk.count<effect::SetAside>() == 1);
+  CHECK(talk.session.status(talk.now).pending == 2);
+  talk.session.on_set_aside(talk.now, ChangeSequence(7), true);
+  talk.take();
+  CHECK(talk.session.status(talk.now).pending == 0);
+  CHECK(talk.find<effect::BeginRescan>() != nullptr);
+  CHECK(talk.sent<RescanRequest>().has_value());
+}
+
+TEST_CASE("what cannot be said is a cause that stands in the status, and ends nothing") {
+  Talk talk;
+  talk.go_live();
+  talk.session.refresh_token(talk.now, std::string(limits::token_bytes_max + 1, 'x'));
+  talk.take();
+  CHECK(talk.trouble() == Trouble::too_large);
+  CHECK(talk.status() == Status::stuck);
+  CHECK(talk.session.status(talk.now).message.find("token") != std::string::npos);
+  CHECK(talk.find<effect::HangUp>() != nullptr);
 }
 
 TEST_CASE("acknowledgements are cumulative and move the exact time of the last one") {

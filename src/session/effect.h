@@ -49,6 +49,9 @@ struct Acknowledge {
 struct RejectChange {
   Rejected rejected;
 };
+// This device may only read: every own change that is not acknowledged is kept as rejected and
+// leaves the outbox. Answer: on_set_aside().
+struct SetAside {};
 // In one transaction: merges whole changes, in order, and saves the cursor. Answer: on_applied().
 struct ApplyChanges {
   std::vector<ByteVector> parts;
@@ -189,7 +192,8 @@ using ClientEffect =
                  effect::FinishSnapshot, effect::BeginRescan, effect::CompareRanges,
                  effect::AdoptRange, effect::FinishRescan, effect::SaveWelcome,
                  effect::CorrectClock, effect::Restamp, effect::Reidentify, effect::Salvage,
-                 effect::ShowPresence, effect::LoadRelays, effect::FinishRelay>;
+                 effect::ShowPresence, effect::LoadRelays, effect::FinishRelay,
+                 effect::SetAside>;
 
 using ServerEffect =
     std::variant<effect::Send, effect::SendShared, effect::HangUp, effect::WakeAt,

@@ -34,7 +34,13 @@ std::optional<PeerEffect> PeerSession::next_effect() {
 }
 
 void PeerSession::send(const Message& message) {
-  effects_.emplace_back(effect::Send{encode_message(message)});
+  auto frame = encode_message(message);
+  if (frame) {
+    effects_.emplace_back(effect::Send{std::move(*frame)});
+  } else if (phase_ != Phase::closed) {
+    trouble_ = frame.error().message();
+    close("too_large");
+  }
 }
 
 void PeerSession::wake(Instant now) {

@@ -93,7 +93,7 @@ struct Talk {
     return out;
   }
   void hear(const Message& message) {
-    session.on_frame(now, encode_message(message));
+    session.on_frame(now, *encode_message(message));
     take();
   }
   PeerHello hello(const VersionVector& seen = {}) const {

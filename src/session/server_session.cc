@@ -37,8 +37,9 @@ std::string advice_for(Refusal reason) {
 
 }  // namespace
 
-LogPart make_log_part(ServerVersion version, ByteVector part) {
-  return {version, SharedBytes(encode_message(PullPart{version, std::move(part)}))};
+Result<LogPart> make_log_part(ServerVersion version, ByteVector part) {
+  SL_TRY(ByteVector frame, encode_message(PullPart{version, std::move(part)}));
+  return LogPart{version, SharedBytes(std::move(frame))};
 }
 
 ServerSession::ServerSession(WallClock& clock, const ServerOptions& options)
@@ -53,8 +54,14 @@ std::optional<ServerEffect> ServerSession::next_effect() {
   return out;
 }
 
-void ServerSession::send(Instant /*now*/, const Message& message) {
-  effects_.emplace_back(effect::Send{encode_message(message)});
+void ServerSession::send(Instant now, const Message& message) {
+  auto frame = encode_message(message);
+  if (frame) {
+    effects_.emplace_back(effect::Send{std::move(*frame)});
+  } else {
+    // What a refusal says is cut to its limits.
+    refuse(now, Refusal::malformed, "the server cannot tell this: " + frame.error().message());
+  }
 }
 
 void ServerSession::close(const std::string& reason) {

@@ -54,7 +54,8 @@ struct LogPart {
   ServerVersion version;
   SharedBytes frame;
 };
-LogPart make_log_part(ServerVersion version, ByteVector part);
+// Fails with `too_large`.
+Result<LogPart> make_log_part(ServerVersion version, ByteVector part);
 
 struct ServerOptions {
   Duration heartbeat{1000};

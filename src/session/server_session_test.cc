@@ -71,7 +71,7 @@ struct Service {
     return out;
   }
   void hear(const Message& message) {
-    session.on_frame(now, encode_message(message));
+    session.on_frame(now, *encode_message(message));
     take();
   }
   void serve(bool may_write = true, std::int64_t expires_ms = 0) {
@@ -480,7 +480,8 @@ TEST_CASE("answers that come after the end change nothing") {
   service.session.on_authorised(service.now, Rights{true, true, "user", 0, ""});
   service.session.on_greeting(service.now, Welcome());
   service.session.on_admitted(service.now, Admitted());
-  service.session.on_log(service.now, {make_log_part(ServerVersion(101), {1})}, ServerVersion(101));
+  service.session.on_log(service.now, {*make_log_part(ServerVersion(101), {1})},
+                         ServerVersion(101));
   service.session.on_snapshot_begin(service.now, SnapshotBegin());
   service.session.on_snapshot_page(service.now, SnapshotPage());
   service.session.on_snapshot_end(service.now, SnapshotEnd());

@@ -48,6 +48,8 @@ std::string_view trouble_name(Trouble trouble) {
       return "busy";
     case Trouble::led_elsewhere:
       return "led_elsewhere";
+    case Trouble::too_large:
+      return "too_large";
   }
   return "unknown";
 }
@@ -102,6 +104,7 @@ Status derive_status(const StatusFacts& facts) {
     case Trouble::malformed:
     case Trouble::digest_mismatch:
     case Trouble::clock_skew:
+    case Trouble::too_large:
       return Status::stuck;
     case Trouble::unreachable:
     case Trouble::busy:

@@ -69,6 +69,13 @@ void ask(sqlite3_context* context, int /*count*/, sqlite3_value** /*values*/) {
   }
 }
 
+void measure_arguments(sqlite3_context* context, int count, sqlite3_value** values) {
+  const auto* measure = static_cast<const Measure*>(sqlite3_user_data(context));
+  sqlite3_result_int64(context, (*measure)({values, static_cast<std::size_t>(count)}));
+}
+
+void forget_measure(void* measure) { delete static_cast<Measure*>(measure); }
+
 void forget_question(void* asked) { delete static_cast<Asked*>(asked); }
 
 }  // namespace
@@ -101,6 +108,13 @@ Result<void> register_question(Connection connection, const char* name, Question
   const int result = sqlite3_create_function_v2(
       connection.handle(), name, 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, new Asked{question, context},
       ask, nullptr, nullptr, forget_question);
+  return result == SQLITE_OK ? Result<void>() : sqlite_error(connection.handle(), result);
+}
+
+Result<void> register_measure(Connection connection, const char* name, Measure measure) {
+  const int result = sqlite3_create_function_v2(
+      connection.handle(), name, -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+      new Measure(measure), measure_arguments, nullptr, nullptr, forget_measure);
   return result == SQLITE_OK ? Result<void>() : sqlite_error(connection.handle(), result);
 }
 

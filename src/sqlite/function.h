@@ -31,4 +31,9 @@ using Question = Result<bool> (*)(void* context);
 Result<void> register_question(Connection connection, const char* name, Question question,
                                void* context);
 
+// A pure function of any arguments that is asked for every row; it answers with a number, and never
+// fails.
+using Measure = std::int64_t (*)(std::span<sqlite3_value* const> arguments);
+Result<void> register_measure(Connection connection, const char* name, Measure measure);
+
 }  // namespace syncline

@@ -20,8 +20,18 @@ constexpr std::array<std::string_view, message_types> names = {
     "token_refresh",  "bye",           "peer_hello",   "peer_part",      "peer_seen",
     "relay_part",     "relay_ack"};
 
+// Writes field after field; what is above its limit is left out, and named.
 struct FieldWriter {
   Writer& out;
+  std::optional<Error> error;
+
+  bool fits(std::string_view name, std::size_t size, std::size_t max) {
+    if (size > max && !error) {
+      error = Error(ErrorCode::too_large, std::string(name) + " has " + std::to_string(size) +
+                                              ", and the limit is " + std::to_string(max));
+    }
+    return size <= max;
+  }
 
   void operator()(std::string_view, const ProtocolRange& range) {
     out.varint(range.min);
@@ -41,45 +51,48 @@ struct FieldWriter {
   void operator()(std::string_view, const bool& flag) { out.u8(flag ? 1 : 0); }
   void operator()(std::string_view, const Digest& digest) { write_digest(out, digest); }
 
-  void operator()(std::string_view, const std::string& text, std::size_t max) {
-    SL_CHECK(text.size() <= max);
-    out.text(text);
+  void operator()(std::string_view name, const std::string& text, std::size_t max) {
+    if (fits(name, text.size(), max)) {
+      out.text(text);
+    }
   }
-  void operator()(std::string_view, const ByteVector& bytes, std::size_t max) {
-    SL_CHECK(bytes.size() <= max);
-    out.blob(bytes);
+  void operator()(std::string_view name, const ByteVector& bytes, std::size_t max) {
+    if (fits(name, bytes.size(), max)) {
+      out.blob(bytes);
+    }
   }
   template <typename E>
   requires std::is_enum_v<E>
   void operator()(std::string_view, const E& value, E) { out.u8(static_cast<std::uint8_t>(value)); }
 
   void operator()(std::string_view name, const std::vector<EpochId>& ids, std::size_t max) {
-    begin_list(ids.size(), max);
+    begin_list(name, ids.size(), max);
     for (const EpochId& id : ids) {
       (*this)(name, id);
     }
   }
   void operator()(std::string_view name, const std::vector<std::string>& list, std::size_t max) {
-    begin_list(list.size(), max);
+    begin_list(name, list.size(), max);
     for (const std::string& text : list) {
       (*this)(name, text, limits::name_bytes_max);
     }
   }
-  void operator()(std::string_view, const std::vector<KnownChange>& changes, std::size_t max) {
-    begin_list(changes.size(), max);
+  void operator()(std::string_view name, const std::vector<KnownChange>& changes, std::size_t max) {
+    begin_list(name, changes.size(), max);
     for (const KnownChange& change : changes) {
       fields(*this, change, std::type_identity<KnownChange>());
     }
   }
-  void operator()(std::string_view, const std::vector<RangeDigest>& ranges, std::size_t max) {
-    begin_list(ranges.size(), max);
+  void operator()(std::string_view name, const std::vector<RangeDigest>& ranges, std::size_t max) {
+    begin_list(name, ranges.size(), max);
     for (const RangeDigest& range : ranges) {
       fields(*this, range, std::type_identity<RangeDigest>());
     }
   }
-  void begin_list(std::size_t count, std::size_t max) {
-    SL_CHECK(count <= max);
-    out.varint(count);
+  void begin_list(std::string_view name, std::size_t count, std::size_t max) {
+    if (fits(name, count, max)) {
+      out.varint(count);
+    }
   }
 };
 
@@ -326,31 +339,36 @@ std::string_view farewell_name(Farewell reason) {
 }
 
 template <typename M>
-ByteVector encode_as(const M& message) {
+Result<ByteVector> encode_as(const M& message) {
+  constexpr std::size_t type = type_of<M>(std::make_index_sequence<message_types>());
   Writer out;
-  out.u8(static_cast<std::uint8_t>(type_of<M>(std::make_index_sequence<message_types>())));
-  FieldWriter writer{out};
+  out.u8(static_cast<std::uint8_t>(type));
+  FieldWriter writer{out, {}};
   fields(writer, message, std::type_identity<M>());
+  if (writer.error) {
+    return Error(ErrorCode::too_large,
+                 std::string(names[type - 1]) + ": " + writer.error->message());
+  }
   return out.take();
 }
 
-ByteVector encode_message(const Message& message) {
+Result<ByteVector> encode_message(const Message& message) {
   return std::visit([](const auto& m) { return encode_as(m); }, message);
 }
 
 // What a replica says, one by one; all of them are made by encode_message().
-template ByteVector encode_as(const Hello& message);
-template ByteVector encode_as(const PushPart& message);
-template ByteVector encode_as(const Applied& message);
-template ByteVector encode_as(const SnapshotRequest& message);
-template ByteVector encode_as(const RescanRequest& message);
-template ByteVector encode_as(const RangeRequest& message);
-template ByteVector encode_as(const Heartbeat& message);
-template ByteVector encode_as(const Presence& message);
-template ByteVector encode_as(const Subscribe& message);
-template ByteVector encode_as(const TokenRefresh& message);
-template ByteVector encode_as(const Bye& message);
-template ByteVector encode_as(const RelayPart& message);
+template Result<ByteVector> encode_as(const Hello& message);
+template Result<ByteVector> encode_as(const PushPart& message);
+template Result<ByteVector> encode_as(const Applied& message);
+template Result<ByteVector> encode_as(const SnapshotRequest& message);
+template Result<ByteVector> encode_as(const RescanRequest& message);
+template Result<ByteVector> encode_as(const RangeRequest& message);
+template Result<ByteVector> encode_as(const Heartbeat& message);
+template Result<ByteVector> encode_as(const Presence& message);
+template Result<ByteVector> encode_as(const Subscribe& message);
+template Result<ByteVector> encode_as(const TokenRefresh& message);
+template Result<ByteVector> encode_as(const Bye& message);
+template Result<ByteVector> encode_as(const RelayPart& message);
 
 Result<Message> decode_message(Bytes frame) { return decode<>(frame); }
 

@@ -14,10 +14,11 @@ namespace syncline {
 // Message to bytes and back. A frame is the message's type (u8), then its fields in the order of
 // docs/protocol.md. Each message has exactly one encoding.
 
-ByteVector encode_message(const Message& message);
+// Fails with `too_large`, and says what is, when a field is above its limit (wire/limits.h).
+Result<ByteVector> encode_message(const Message& message);
 // The same where the type is known: a program carries only the encoders that it uses.
 template <typename M>
-ByteVector encode_as(const M& message);
+Result<ByteVector> encode_as(const M& message);
 
 // Takes nothing but what encode_message writes. Fails with `malformed`, `too_large`, or
 // `unsupported` for a type that this version does not know.

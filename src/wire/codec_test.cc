@@ -15,7 +15,7 @@ TEST_CASE("every message comes back from its bytes as it was") {
   REQUIRE(samples.size() == std::variant_size_v<Message>);
   for (std::size_t i = 0; i < samples.size(); ++i) {
     CHECK(samples[i].index() == i);
-    const auto back = decode_message(encode_message(samples[i]));
+    const auto back = decode_message(*encode_message(samples[i]));
     REQUIRE(back.has_value());
     CHECK(*back == samples[i]);
   }
@@ -23,7 +23,7 @@ TEST_CASE("every message comes back from its bytes as it was") {
 
 TEST_CASE("a message cut anywhere, or with one byte too many, is refused") {
   for (const Message& sample : message_samples()) {
-    ByteVector frame = encode_message(sample);
+    ByteVector frame = *encode_message(sample);
     for (std::size_t size = 0; size < frame.size(); ++size) {
       CHECK_FALSE(decode_message(Bytes(frame).first(size)).has_value());
     }
@@ -32,6 +32,21 @@ TEST_CASE("a message cut anywhere, or with one byte too many, is refused") {
     REQUIRE_FALSE(longer.has_value());
     CHECK(longer.error().code() == ErrorCode::malformed);
   }
+}
+
+TEST_CASE("what is above its limit is not encoded, and the error names it") {
+  Hello hello;
+  hello.token = std::string(limits::token_bytes_max + 1, 'x');
+  const auto frame = encode_message(hello);
+  REQUIRE_FALSE(frame);
+  CHECK(frame.error().code() == ErrorCode::too_large);
+  CHECK(frame.error().message().find("hello: token") == 0);
+  CHECK_FALSE(encode_message(PushPart{ByteVector(limits::part_bytes_max + 1)}));
+  CHECK(encode_message(PushPart{ByteVector(limits::part_bytes_max)})->size() <=
+        limits::frame_bytes_max);
+  hello.token.clear();
+  hello.epochs_before.resize(limits::epochs_max + 1);
+  CHECK_FALSE(encode_message(hello));
 }
 
 TEST_CASE("a type that nobody gave out yet is unsupported, not malformed") {
@@ -49,7 +64,7 @@ TEST_CASE("a replica understands what servers say, and nothing else") {
   for (const Message& sample : message_samples()) {
     const std::string name(message_name(sample));
     CAPTURE(name);
-    const auto heard = decode_from_server(encode_message(sample));
+    const auto heard = decode_from_server(*encode_message(sample));
     CHECK(heard.has_value() == (said.count(name) == 1));
     if (heard.has_value()) {
       CHECK(*heard == sample);
@@ -90,13 +105,13 @@ TEST_CASE("the range of a hello can be read whatever follows it") {
   const auto range = read_hello_range(out.bytes());
   REQUIRE(range.has_value());
   CHECK(*range == ProtocolRange{7, 9});
-  CHECK_FALSE(read_hello_range(encode_message(Ack{})).has_value());
+  CHECK_FALSE(read_hello_range(*encode_message(Ack{})).has_value());
 }
 
 TEST_CASE("frames in one body come out one by one") {
   Writer body;
-  append_frame(body, encode_message(Ack{ChangeSequence(4)}));
-  append_frame(body, encode_message(PullThrough{ServerVersion(9)}));
+  append_frame(body, *encode_message(Ack{ChangeSequence(4)}));
+  append_frame(body, *encode_message(PullThrough{ServerVersion(9)}));
   Reader in(body.bytes());
   CHECK(*decode_message(*read_frame(in)) == Message(Ack{ChangeSequence(4)}));
   CHECK(*decode_message(*read_frame(in)) == Message(PullThrough{ServerVersion(9)}));
@@ -113,6 +128,6 @@ TEST_CASE("the bytes of protocol version 1 are these") {
   REQUIRE(golden.size() == samples.size());
   for (std::size_t i = 0; i < samples.size(); ++i) {
     INFO(message_name(samples[i]));
-    CHECK(to_hex(encode_message(samples[i])) == golden[i]);
+    CHECK(to_hex(*encode_message(samples[i])) == golden[i]);
   }
 }

@@ -8,8 +8,20 @@ namespace syncline::limits {
 // Every bound on size, count and depth in one place (P10). A peer may offer less in its welcome,
 // never more.
 
-// One row as it travels: its key and all its cells.
-inline constexpr std::size_t row_bytes_max = std::size_t{64} << 20U;
+// What an application may write: refused in its own statement, or in its commit, so that whatever
+// was written can be told by every transport and stored by every server and browser. Lower than
+// what may travel, because rows grow when edits of several replicas meet in one, and changes when
+// what they replaced is told with them (docs/decisions/0017).
+inline constexpr std::size_t written_row_bytes_max = std::size_t{16} << 20U;
+inline constexpr std::size_t written_change_bytes_max = std::size_t{128} << 20U;
+// Rows that a table had before it was tracked are told in changes of about this size.
+inline constexpr std::size_t adopted_change_bytes = std::size_t{32} << 20U;
+// Tables and columns that a replica tracks, encoded; servers keep those of all replicas together.
+inline constexpr std::size_t written_schema_bytes_max = std::size_t{512} << 10U;
+inline constexpr std::size_t written_key_bytes_max = std::size_t{64} << 10U;
+
+// One row as it travels: its key and all its cells. Two edits of the largest size fit.
+inline constexpr std::size_t row_bytes_max = std::size_t{32} << 20U;
 // A part of a change is closed once it has grown this large; a single larger row makes it larger.
 inline constexpr std::size_t part_bytes_target = std::size_t{256} << 10U;
 // One part with its header, and so the largest frame that carries a change.
@@ -35,11 +47,14 @@ inline constexpr std::size_t replicas_max = 1U << 16U;
 inline constexpr std::size_t control_frame_bytes_max = std::size_t{2} << 20U;
 // Any frame: a part, or a page with one row of the largest size, and the message around it.
 inline constexpr std::size_t frame_bytes_max = part_bytes_max + (std::size_t{1} << 20U);
+// A POST carries several small frames, or one of any size behind them.
+inline constexpr std::size_t post_bytes_target = std::size_t{4} << 20U;
+inline constexpr std::size_t post_bytes_max = post_bytes_target + frame_bytes_max + 64;
 inline constexpr std::size_t workspace_name_bytes_max = 200;
 inline constexpr std::size_t token_bytes_max = std::size_t{16} << 10U;
 inline constexpr std::size_t text_bytes_max = 2048;
 inline constexpr std::size_t schema_bytes_max = std::size_t{1} << 20U;
-inline constexpr std::size_t key_bytes_max = std::size_t{64} << 10U;
+inline constexpr std::size_t key_bytes_max = written_key_bytes_max;
 inline constexpr std::size_t page_token_bytes_max = key_bytes_max + 4096;
 // Openings of a replica that the server has not confirmed yet.
 inline constexpr std::size_t epochs_max = 256;

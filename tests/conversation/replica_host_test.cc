@@ -431,7 +431,7 @@ TEST_CASE("a write that nobody has noticed yet is not taken for a difference to 
     const auto digest = b.engine->digest();
     REQUIRE(digest);
     a.host->on_frame(world.now,
-                     encode_message(Heartbeat{ServerVersion(1), world.time.ms, *digest}));
+                     *encode_message(Heartbeat{ServerVersion(1), world.time.ms, *digest}));
     insert(a, 2, "unnoticed");
   };
   world.advance(1'000);

@@ -283,7 +283,7 @@ class Doctor {
     ask.method = "POST";
     ask.path = sync_path;
     Writer body;
-    append_frame(body, encode_message(hello));
+    append_frame(body, *encode_message(hello));  // it is empty, and within every limit
     ask.body = std::string(as_text(body.bytes()));
     const Fetched fetched = fetch(arguments_.get("server"), ask, options);
     if (!fetched.reply) {

@@ -1,0 +1,96 @@
+// Devices that may only read: what they write is said to be refused, and nothing waits for ever.
+#include <doctest/doctest.h>
+
+#include "tests/conversation/notes.h"
+
+using namespace syncline;
+
+namespace {
+
+std::string rejected_of(Device& device) {
+  return device.text(
+      "SELECT coalesce(group_concat(code || ' ' || sequence, ','), '') FROM syncline_rejected");
+}
+
+}  // namespace
+
+TEST_CASE("what a device that may only read writes is refused here, and taken back") {
+  ConversationWorld world("read_only");
+  Device author(world, "author.db", 1);
+  Device reader(world, "reader.db", 2);
+  track(author);
+  track(reader);
+  author.start();
+  insert(author, 1, "theirs");
+  world.advance(2'000);
+  world.rights.may_write = false;
+  reader.start();
+  world.advance(2'000);
+  CHECK(reader.text("SELECT count(*) FROM notes") == "1");
+
+  insert(reader, 2, "mine");
+  world.advance(5'000);
+  CHECK(reader.host->status(world.now).status == Status::synced);
+  CHECK(reader.host->status(world.now).pending == 0);
+  CHECK(reader.engine->counts()->pending == 0);
+  CHECK(reader.engine->counts()->rejected == 1);
+  CHECK(rejected_of(reader) == "read_only 1");
+  CHECK(reader.text("SELECT group_concat(id) FROM notes") == "1");
+  CHECK(reader.engine->status_json()->find("\"read_only\":true") != std::string::npos);
+
+  // Allowed again, it may be done again; the server misses no number.
+  reader.close();
+  world.rights.may_write = true;
+  reader.open();
+  reader.start();
+  world.advance(2'000);
+  CHECK(reader.engine->status_json()->find("\"read_only\":false") != std::string::npos);
+  REQUIRE(reader.engine->rejected().retry(reader.engine->rejected().list(10)->at(0).id));
+  check_converged(world, {&author, &reader});
+  CHECK(author.text("SELECT group_concat(id) FROM notes") == "1,2");
+  CHECK(reader.engine->counts()->rejected == 0);
+}
+
+TEST_CASE(
+    "what waits when the right to write is taken away is refused, and the rest stays as it was") {
+  ConversationWorld world("rights_taken");
+  Device author(world, "author.db", 1);
+  Device reader(world, "reader.db", 2);
+  track(author);
+  track(reader);
+  author.start();
+  reader.start();
+  insert(author, 1, "theirs");
+  insert(reader, 2, "sent");
+  check_agreed(world, {&author, &reader});
+  reader.close();
+  reader.open();
+  insert(reader, 3, "unsent");
+  reader.run("UPDATE notes SET title = 'changed' WHERE id = 1");
+  CHECK(reader.engine->counts()->pending == 2);
+  world.rights.may_write = false;
+  reader.start();
+  world.advance(5'000);
+  CHECK(reader.host->status(world.now).status == Status::synced);
+  CHECK(rejected_of(reader) == "read_only 2,read_only 3");
+  CHECK(reader.text("SELECT group_concat(title) FROM (SELECT * FROM notes ORDER BY id)") ==
+        "theirs,sent");
+  CHECK(reader.engine->counts()->pending == 0);
+}
+
+TEST_CASE("a comparison that is asked for while syncing is paused is made when it goes on") {
+  ConversationWorld world("paused_rescan");
+  Device a(world, "a.db", 1);
+  track(a);
+  a.start();
+  insert(a, 1, "note");
+  check_agreed(world, {&a});
+  CHECK(a.events(event_name::rescan_completed).empty());
+  a.host->stop(world.now);
+  a.host->rescan_now(world.now);
+  world.advance(2'000);
+  a.start();
+  check_agreed(world, {&a});
+  CHECK(a.events(event_name::rescan_completed).size() == 1);
+  CHECK_FALSE(a.engine->facts({})->wants_rescan);
+}
