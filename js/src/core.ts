@@ -442,9 +442,12 @@ export class Core {
     if (this.#closed || this.#transaction) return;
     if (this.#live.size > 0) {
       try {
-        for (const { id, rows } of this.#engine.poll()) {
-          const query = this.#byEngineId.get(id);
-          query?.client.tell({ news: "live", subscription: query.subscription, rows });
+        for (const told of this.#engine.poll()) {
+          const query = this.#byEngineId.get(told.id);
+          if (!query) continue;
+          const { subscription } = query;
+          if ("rows" in told) query.client.tell({ news: "live", subscription, rows: told.rows });
+          else query.client.tell({ news: "live-failed", subscription, error: told.error });
         }
       } catch (error) {
         const { code = "internal", message } = error as SynclineError;

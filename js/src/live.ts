@@ -63,6 +63,36 @@ export class LiveQuery<T = Row> extends Store<T[]> {
   fail(error: SynclineError): void {
     this.error = error;
     for (const told of this.#failed) told(error);
+    // Rows that stand still without a word would be taken for the truth.
+    if (this.#failed.size === 0) console.error(`syncline: a live query failed: ${error.message} (${this.sql})`);
+  }
+
+  /** The rows each time; throws when the query cannot be run. */
+  override async *[Symbol.asyncIterator](): AsyncGenerator<T[], void, void> {
+    let failure: SynclineError | null = null;
+    let fresh = false;
+    let wake: (() => void) | undefined;
+    const stopError = this.onError((error) => {
+      failure = error;
+      wake?.();
+    });
+    const stop = this.subscribe(() => {
+      fresh = true;
+      failure = null;
+      wake?.();
+    });
+    try {
+      for (;;) {
+        while (!fresh && !failure) await new Promise<void>((done) => (wake = done));
+        wake = undefined;
+        if (failure) throw failure;
+        fresh = false;
+        yield this.value;
+      }
+    } finally {
+      stop();
+      stopError();
+    }
   }
 
   /** Told when the query cannot be run. */

@@ -59,6 +59,8 @@ export function applySchema(engine: Engine, schema: Schema): void {
     const table = tableSchema(given);
     if (table.sync === false) continue;
     const all = [name, ...rules(table)];
-    engine.query(`SELECT syncline_track(${all.map((_, i) => `?${i + 1}`).join(", ")})`, all);
+    const { values } = engine.query(`SELECT syncline_track(${all.map((_, i) => `?${i + 1}`).join(", ")})`, all);
+    const warning = values[0]?.[0];
+    if (typeof warning === "string") console.warn(`syncline: ${warning}`);
   }
 }

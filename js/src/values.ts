@@ -178,6 +178,10 @@ export class Unpacker {
     return data;
   }
 
+  u8(): number {
+    return this.#bytes[this.#at++]!;
+  }
+
   text(): string {
     return decoder.decode(this.blob());
   }

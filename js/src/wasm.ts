@@ -162,12 +162,16 @@ export class Engine {
     this.#call("sl_unsubscribe", id);
   }
 
-  /** The live queries whose results changed. */
-  poll(): { id: number; rows: Rows }[] {
+  /** The live queries whose results changed, or that cannot be run any more. */
+  poll(): ({ id: number; rows: Rows } | { id: number; error: { code: string; message: string } })[] {
     this.#check(this.#call("sl_poll"));
     const unpacker = new Unpacker(this.#answer());
-    const out: { id: number; rows: Rows }[] = [];
-    while (!unpacker.atEnd) out.push({ id: unpacker.f64(), rows: unpacker.rows() });
+    const out: ReturnType<Engine["poll"]> = [];
+    while (!unpacker.atEnd) {
+      const id = unpacker.f64();
+      if (unpacker.u8() === 0) out.push({ id, rows: unpacker.rows() });
+      else out.push({ id, error: { code: unpacker.text(), message: unpacker.text() } });
+    }
     return out;
   }
 

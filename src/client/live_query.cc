@@ -31,7 +31,7 @@ Result<std::uint64_t> hash_result(Statement& statement) {
 }  // namespace
 
 Result<LiveQueryId> LiveQueries::subscribe(const std::string& sql, std::vector<Value> parameters,
-                                           Told told) {
+                                           Told told, Failed failed) {
   SL_TRY(Statement statement, connection_.prepare(sql));
   if (!statement.read_only() || statement.column_count() == 0) {
     return Error(ErrorCode::invalid_argument, "a live query must be a SELECT");
@@ -46,6 +46,7 @@ Result<LiveQueryId> LiveQueries::subscribe(const std::string& sql, std::vector<V
   query.sql = sql;
   query.parameters = std::move(parameters);
   query.told = std::move(told);
+  query.failed = std::move(failed);
   SL_TRY(query.tracked, tracked_tables(sql));
   queries_.push_back(std::move(query));
   return queries_.back().id;
@@ -217,10 +218,16 @@ Result<std::size_t> LiveQueries::poll() {
     const auto done = run(query);
     if (done) {
       told += *done ? 1 : 0;
+      query.failure.clear();
     } else {
       // Tried again at the next poll.
       query.is_new = true;
-      if (!first.has_value()) {
+      if (query.failed) {
+        if (query.failure != done.error().message()) {
+          query.failure = done.error().message();
+          query.failed(done.error());
+        }
+      } else if (!first.has_value()) {
         first = done.error();
       }
     }

@@ -31,19 +31,23 @@ class LiveQueries {
   // Called from poll() with the statement before its first row; may step it to its end, and must
   // not keep it. May subscribe and unsubscribe.
   using Told = std::function<void(Statement& rows)>;
+  // Called from poll() when the query cannot be run any more (its table is gone), once for each
+  // reason until it can again. Must not subscribe nor unsubscribe.
+  using Failed = std::function<void(const Error& error)>;
 
   explicit LiveQueries(Connection connection) : connection_(connection) {}
 
   // The first statement of `sql`, which must only read. The first poll() tells its first result.
-  Result<LiveQueryId> subscribe(const std::string& sql, std::vector<Value> parameters, Told told);
+  Result<LiveQueryId> subscribe(const std::string& sql, std::vector<Value> parameters, Told told,
+                                Failed failed = {});
   // Ids that are not there are ignored.
   void unsubscribe(LiveQueryId id);
   bool empty() const { return queries_.empty(); }
 
   // Tells of every result that changed; returns of how many. Cheap when nothing was committed. Does
   // nothing inside a transaction, whose writes may yet be rolled back, nor inside another poll().
-  // A query that fails is told nothing; poll() goes on with the others and then returns the first
-  // error.
+  // A query that fails tells of it; poll() goes on with the others, and then returns the first
+  // error of those that have nobody to tell.
   Result<std::size_t> poll();
 
  private:
@@ -52,6 +56,8 @@ class LiveQueries {
     std::string sql;
     std::vector<Value> parameters;
     Told told;
+    Failed failed;
+    std::string failure;  // that was told
     // Nothing when the query reads what the log does not speak of.
     std::optional<std::set<std::string>> tracked;
     bool is_new = true;

@@ -150,5 +150,24 @@ TEST_CASE("a callback may end its own subscription and begin another") {
   CHECK(second.last == "b,");
 }
 
+TEST_CASE("a query that fails tells its own reason once, and the others go on") {
+  Fixture f;
+  Watcher watcher;
+  std::vector<std::string> failures;
+  REQUIRE(f.live.subscribe(
+      "SELECT v FROM plain", {}, [](Statement&) {},
+      [&](const Error& error) { failures.push_back(error.message()); }));
+  REQUIRE(f.live.subscribe("SELECT v FROM a", {}, watcher.told()));
+  REQUIRE(f.live.poll().has_value());
+  REQUIRE(f.replica.execute("DROP TABLE plain; INSERT INTO a VALUES(1, 'x')"));
+  CHECK(*f.live.poll() == 1);
+  CHECK(watcher.last == "x,");
+  REQUIRE(failures.size() == 1);
+  CHECK(failures[0].find("plain") != std::string::npos);
+  REQUIRE(f.replica.execute("INSERT INTO a VALUES(2, 'y')"));
+  REQUIRE(f.live.poll().has_value());
+  CHECK(failures.size() == 1);
+}
+
 }  // namespace
 }  // namespace syncline

@@ -24,6 +24,7 @@ const titles: Record<string, string> = {
   malformed: "The server's answer makes no sense",
   digest_mismatch: "This device and the server disagree",
   clock_skew: "This device's clock is wrong",
+  too_large: "What this device has to say is too large",
 };
 
 /** Shown when syncing cannot go on by itself, or changes were refused: why, and the ways out. */

@@ -16,6 +16,7 @@ const css = `
   border: 1px solid var(--syncline-line, #8886); background: var(--syncline-surface, transparent); font-size: .875em; }
 .dot { width: .65em; height: .65em; border-radius: 50%; background: var(--color); flex: none; }
 [data-state=synced] { --color: var(--syncline-synced, #16a34a); }
+[data-state=synced][data-attention=true] { --color: var(--syncline-conflict, #b45309); }
 [data-state=syncing], [data-state=connecting] { --color: var(--syncline-syncing, #2563eb); }
 [data-state=disconnected] { --color: var(--syncline-offline, #9ca3af); }
 [data-state=stuck], [data-state=incompatible] { --color: var(--syncline-stuck, #dc2626); }
@@ -40,18 +41,22 @@ export class StatusElement extends SynclineElement {
     return [db.status.subscribe((status) => this.#draw(status))];
   }
 
-  #draw({ status, pending, conflicts, rejected, paused, message }: Status): void {
+  #draw({ status, pending, conflicts, rejected, held, paused, message }: Status): void {
     const word = words[status];
+    // In step with the server, and yet not as somebody meant it.
+    const attention = conflicts + rejected + held > 0;
     const badge = make(
       "span",
-      { class: "badge", part: "badge", "data-state": status, role: "status", "aria-live": "polite", title: paused ? "Syncing is paused" : message || word },
+      { class: "badge", part: "badge", "data-state": status, "data-attention": String(attention), role: "status", "aria-live": "polite", title: paused ? "Syncing is paused" : message || word },
       make("span", { class: "dot", "aria-hidden": "true" }),
       make("span", { class: "word", part: "word" }, word),
       pending > 0 && make("span", { class: "count pending quiet", part: "pending" }, `${plural(pending, "change")} waiting`),
       conflicts > 0 && make("span", { class: "count conflicts", part: "conflicts" }, plural(conflicts, "conflict")),
+      held > 0 && make("span", { class: "count conflicts", part: "held" }, `${plural(held, "row")} held`),
       rejected > 0 && make("span", { class: "count conflicts", part: "rejected" }, `${plural(rejected, "change")} refused`),
     );
     this.setAttribute("state", status);
+    this.toggleAttribute("attention", attention);
     this.show(badge);
   }
 }

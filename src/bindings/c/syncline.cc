@@ -129,6 +129,13 @@ char* copy_out(Bytes bytes) {
 
 syncline_code open_rows(syncline_db* db, const char* sql, syncline_rows** out) {
   *out = nullptr;
+  // What another connection did to the schema is seen by whoever reads, and a statement's columns
+  // are those of the schema that it was prepared with.
+  if (const auto seen =
+          db->engine->connection().query_int("SELECT 1 FROM main.sqlite_schema LIMIT 1");
+      !seen) {
+    return failed(db, seen.error());
+  }
   auto statement = db->engine->connection().prepare(sql);
   if (!statement) {
     return failed(db, statement.error());

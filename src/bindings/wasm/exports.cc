@@ -129,6 +129,9 @@ SL_EXPORT(sl_sync) void sl_sync(PageReplica* db, double now) {
 SL_EXPORT(sl_resync) void sl_resync(PageReplica* db, double now) {
   if (auto* host = db->host()) {
     host->rescan_now(at(now));
+  } else {
+    // Not started yet, or paused: it is not forgotten.
+    (void)db->engine().want_rescan();
   }
 }
 SL_EXPORT(sl_token)

@@ -62,13 +62,15 @@ void pack_value(Writer& out, const ValueView& value) {
 }
 
 Result<void> pack_rows(Writer& out, Statement& statement) {
+  // Only the first step tells the columns: somebody else may have changed the table since the
+  // statement was prepared.
+  SL_TRY(bool more, statement.step());
   const int columns = statement.column_count();
   out.u32(static_cast<std::uint32_t>(columns));
   for (int i = 0; i < columns; ++i) {
     pack_text(out, statement.column_name(i));
   }
   for (;;) {
-    SL_TRY(const bool more, statement.step());
     if (!more) {
       out.u8(0);
       return {};
@@ -77,6 +79,7 @@ Result<void> pack_rows(Writer& out, Statement& statement) {
     for (int i = 0; i < columns; ++i) {
       pack_value(out, statement.column(i));
     }
+    SL_TRY(more, statement.step());
   }
 }
 

@@ -126,14 +126,22 @@ Result<void> PageReplica::subscribe(const std::string& sql, Bytes values) {
   }
   const std::uint64_t number = ++subscriptions_;
   // Runs inside poll(), which began the answer.
-  const auto tell = [this, number](Statement& rows) {
+  const auto fail = [this, number](const Error& error) {
+    out_.f64(static_cast<double>(number));
+    out_.u8(1);
+    pack_text(out_, error_code_name(error.code()));
+    pack_text(out_, error.message());
+  };
+  const auto tell = [this, number, fail](Statement& rows) {
     const std::size_t before = out_.size();
     out_.f64(static_cast<double>(number));
-    if (!pack_rows(out_, rows)) {
+    out_.u8(0);
+    if (const auto packed = pack_rows(out_, rows); !packed) {
       out_.truncate(before);
+      fail(packed.error());
     }
   };
-  SL_TRY(subscribed_[number], live_->subscribe(sql, std::move(parameters), tell));
+  SL_TRY(subscribed_[number], live_->subscribe(sql, std::move(parameters), tell, fail));
   out_.f64(static_cast<double>(number));
   return {};
 }

@@ -85,6 +85,7 @@ class PageReplica {
   void stop(Instant now);
   // Null before start() and after stop().
   ReplicaHost* host() { return host_.get(); }
+  Engine& engine() { return *engine_; }
 
   bool in_transaction() const { return !database_->connection().autocommit(); }
   bool is_open() const { return engine_ != nullptr; }
