@@ -387,4 +387,14 @@ TEST_CASE("an update that asks for the product of two lists is refused") {
   CHECK(lenient->apply_update(state_of(*b)));
 }
 
+TEST_CASE(
+    "a root XML element has the name that Yjs gives it, and one that was made with a name its "
+    "own") {
+  const auto doc = make_doc(1);
+  const Type root = doc->root("page", TypeKind::xml_element);
+  CHECK(root.name() == "UNDEFINED");
+  CHECK(*to_xml(root) == "<undefined></undefined>");
+  CHECK(doc->root("other", TypeKind::xml_fragment).name().empty());
+}
+
 }  // namespace syncline::ydoc

@@ -55,7 +55,13 @@ int input_depth(const Input& input) {
 }  // namespace
 
 TypeKind Type::kind() const { return branch_->kind; }
-const std::string& Type::name() const { return branch_->name; }
+const std::string& Type::name() const {
+  // As in Yjs, whose roots are made without one.
+  static const std::string unnamed = "UNDEFINED";
+  const bool is_unnamed =
+      is_root() && branch_->kind == TypeKind::xml_element && branch_->name.empty();
+  return is_unnamed ? unnamed : branch_->name;
+}
 bool Type::deleted() const { return branch_->item != nullptr && branch_->item->deleted(); }
 bool Type::is_root() const { return branch_->item == nullptr; }
 std::uint64_t Type::length() const { return branch_->length; }

@@ -5,11 +5,12 @@ import json
 import os
 import re
 import socket
+import subprocess
 import time
 import unittest
 import zlib
 
-from case import PATIENCE_S, Case
+from case import PATIENCE_S, PROGRAM, Case
 from wire import (ACK, BYE, REFUSED, REJECTED, WELCOME, Closed, Line, Socket, hello, part, push,
                   refusal, text, token, varint)
 
@@ -240,6 +241,18 @@ class Hostile(Case):
             while True:
                 one.next()
         self.counted("inflation")
+        # A change does, though: an empty drawing of the largest size packs a thousandfold.
+        one = self.socket(deflate=True)
+        replica = os.urandom(16)
+        one.frame(hello(token=token(SECRET), replica=replica))
+        one.until(WELCOME)
+        rows = (b"\x01" + text("notes") + b"\x01\x01" + text("body") + b"\x01\x01\x01\x00"
+                + b"\x81a" + b"\x04" + varint(20 << 20) + bytes(20 << 20) + b"\x00")
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+        packed = deflate.compress(push(part(replica, rows=rows))) + deflate.flush(zlib.Z_SYNC_FLUSH)
+        self.assertLess(len(packed), 100_000)
+        one.frame(packed[:-4], flags=0xC0)
+        one.until(ACK)
         with self.assertRaises(Closed):
             one = self.socket(deflate=True)
             one.frame(hello(token=token(SECRET)))
@@ -369,6 +382,20 @@ class Hostile(Case):
         for path in ("/metrics", "/healthz", "/admin/workspaces", "/"):
             self.assertEqual(self.socket(path=path).status, 404)
         self.counted("upgrade", 5)
+
+    def test_origins_are_read_as_they_are_meant(self):
+        # Somebody else's variable stops no server.
+        os.environ["SYNCLINE_OF_SOMEBODY_ELSE"] = "1"
+        self.addCleanup(os.environ.pop, "SYNCLINE_OF_SOMEBODY_ELSE")
+        self.begin("--allow-origin", "https://one.example, https://two.example")
+        for origin in ("https://one.example", "https://two.example"):
+            self.assertEqual(self.socket(headers=[f"Origin: {origin}"]).status, 101)
+        self.assertEqual(self.socket(headers=["Origin: https://three.example"]).status, 403)
+        for wrong in ("one.example", "https://one.example/", "https://One.example", ""):
+            done = subprocess.run([PROGRAM, "serve", "--demo", "--data", self.path("other"), "--allow-origin",
+                                   wrong], capture_output=True, text=True, timeout=PATIENCE_S)
+            self.assertNotEqual(done.returncode, 0, wrong)
+            self.assertIn("is no origin", done.stdout + done.stderr)
 
     def test_connections_without_number_from_one_address(self):
         self.begin("--connections-per-address", "50")

@@ -54,7 +54,10 @@ const std::vector<Flag>& serve_flags() {
       {"tls-cert", "FILE", "certificate chain (PEM); read again on change", false, false},
       {"tls-key", "FILE", "its key (PEM)", false, false},
       {"allow-origin", "ORIGIN",
-       "web pages that may connect, such as https://app.example; * is any", false, true},
+       "web pages that may connect, such as https://app.example (several: once each, or with "
+       "commas "
+       "between); * is any",
+       false, true},
       {"connections-max", "N", "open connections (20000)", false, false},
       {"connections-per-address", "N", "open connections of one address (2000)", false, false},
       {"rate-per-address", "N", "new connections and requests a second of one address (200)", false,
@@ -131,8 +134,11 @@ Result<Config> Config::load(const Arguments& arguments,
     const std::size_t equals = std::min(variable.find('='), variable.size());
     const std::string name = variable.substr(0, equals);
     const std::string key = spelled(lower(name.substr(prefix.size())), '_', '-');
-    SL_TRY(out.take(key, "the environment's " + name,
-                    {variable.substr(std::min(equals + 1, variable.size()))}));
+    const auto taken = out.take(key, "the environment's " + name,
+                                {variable.substr(std::min(equals + 1, variable.size()))});
+    if (!taken) {
+      out.warnings_.push_back(taken.error().message());
+    }
   }
   for (const Flag& flag : serve_flags()) {
     if (arguments.has(flag.name)) {

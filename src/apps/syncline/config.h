@@ -15,8 +15,9 @@ const std::vector<Flag>& serve_flags();
 
 class Config {
  public:
-  // `environment` as "NAME=value". Fails with `invalid_argument` for a key or a SYNCLINE_ variable
-  // that nobody knows, and says which was meant.
+  // `environment` as "NAME=value". Fails with `invalid_argument` for a key that nobody knows, and
+  // says which was meant; a SYNCLINE_ variable that nobody knows may be anybody's, and is a
+  // warning.
   static Result<Config> load(const Arguments& arguments,
                              const std::vector<std::string>& environment);
 
@@ -26,6 +27,8 @@ class Config {
   Result<std::int64_t> integer(const std::string& name, std::int64_t otherwise) const;
   // A switch; "true", "1" and "yes" are on.
   bool is_on(const std::string& name) const;
+  // What was found and left alone.
+  const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
   Result<void> read_toml(const std::string& path);
@@ -33,6 +36,7 @@ class Config {
                     std::vector<std::string> values);
 
   std::map<std::string, std::vector<std::string>> values_;
+  std::vector<std::string> warnings_;
 };
 
 }  // namespace syncline::cli

@@ -44,7 +44,16 @@ Result<void> adopt_workspace(Engine& engine, const std::string& workspace) {
   return engine.meta().set(meta_name::workspace, ValueView::of(workspace));
 }
 
-Result<Json> track_all(Replica& replica) {
+// What may go wrong with a table, where something may.
+Result<void> add_warning(Replica& replica, const std::string& table, Json::Array& warnings) {
+  SL_TRY(std::string warning, replica.engine().tracking_warning(table));
+  if (!warning.empty()) {
+    warnings.emplace_back(std::move(warning));
+  }
+  return {};
+}
+
+Result<Json> track_all(Replica& replica, Json::Array& warnings) {
   Json::Array tracked;
   SL_TRY(const auto names, trackable_tables(replica.connection()));
   for (const std::string& name : names) {
@@ -52,6 +61,7 @@ Result<Json> track_all(Replica& replica) {
     if (known == nullptr) {
       SL_TRY(replica.engine().track(name, {}));
     }
+    SL_TRY(add_warning(replica, name, warnings));
     tracked.emplace_back(name);
   }
   return Json(std::move(tracked));
@@ -76,13 +86,17 @@ Result<int> run_init(const Arguments& arguments, Output& out) {
       SL_TRY(replica->connection().execute(sql));
     }
   }
-  SL_TRY(Json tables, track_all(*replica));
+  Json::Array warnings;
+  SL_TRY(Json tables, track_all(*replica, warnings));
   SL_TRY(const ReplicaId id, engine.replica());
   Json answer = done_json();
   answer.set("device", Json(id.hex()));
   answer.set("name", Json(arguments.get("device")));
   answer.set("workspace", Json(arguments.get("workspace")));
   answer.set("tables", std::move(tables));
+  if (!warnings.empty()) {
+    answer.set("warnings", Json(std::move(warnings)));
+  }
   out.object(answer);
   return exit_ok;
 }
@@ -95,7 +109,13 @@ Result<int> run_track(const Arguments& arguments, Output& out) {
   }
   SL_TRY(const TrackOptions options, parse_track_options(rules));
   SL_TRY(replica->engine().track(arguments.operand(0), options));
-  out.object(done_json());
+  Json::Array warnings;
+  SL_TRY(add_warning(*replica, arguments.operand(0), warnings));
+  Json answer = done_json();
+  if (!warnings.empty()) {
+    answer.set("warnings", Json(std::move(warnings)));
+  }
+  out.object(answer);
   return exit_ok;
 }
 
@@ -118,7 +138,7 @@ Result<Json> status_of(Replica& replica) {
   take("replica", "device");
   take("device", "name");
   for (const char* same : {"workspace", "lineage", "cursor", "sequence", "pending", "rejected",
-                           "held", "conflicts", "schema"}) {
+                           "held", "conflicts", "attention", "read_only", "schema"}) {
     take(same, same);
   }
   SL_TRY(const SyncState state, read_sync_state(replica.engine()));

@@ -3,8 +3,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <string_view>
 
 #include "apps/syncline/commands.h"
 #include "apps/syncline/config.h"
@@ -66,6 +69,38 @@ struct Settings {
   JsonLog::Level level = JsonLog::Level::info;
 };
 
+// Origins as browsers send them, with commas between. One that is spelled otherwise would match
+// nothing, without a word.
+Result<void> add_origins(std::string_view list, std::set<std::string>& out) {
+  for (;;) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    std::string_view origin = list.substr(0, comma);
+    while (!origin.empty() && origin.front() == ' ') {
+      origin.remove_prefix(1);
+    }
+    while (!origin.empty() && origin.back() == ' ') {
+      origin.remove_suffix(1);
+    }
+    const std::size_t scheme = origin.find("://");
+    const std::string_view host =
+        scheme == std::string_view::npos ? std::string_view() : origin.substr(scheme + 3);
+    const bool is_spelled =
+        scheme != 0 && !host.empty() && host.find_first_of("/?# ") == std::string_view::npos &&
+        std::none_of(origin.begin(), origin.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+    if (origin != "*" && origin != "null" && !is_spelled) {
+      return Error(ErrorCode::invalid_argument,
+                   "--allow-origin: '" + std::string(origin) +
+                       "' is no origin; write it as browsers do, in small letters, without a path: "
+                       "https://app.example");
+    }
+    out.emplace(origin);
+    if (comma == list.size()) {
+      return {};
+    }
+    list.remove_prefix(comma + 1);
+  }
+}
+
 Result<Settings> read_settings(const Config& config) {
   Settings out;
   SL_TRY(read_listen(config.get("listen", "127.0.0.1:8080"), out.net));
@@ -93,8 +128,8 @@ Result<Settings> read_settings(const Config& config) {
   if (out.net.tls_certificate.empty() != out.net.tls_key.empty()) {
     return Error(ErrorCode::invalid_argument, "--tls-cert and --tls-key come together");
   }
-  for (const std::string& origin : config.all("allow-origin")) {
-    out.net.sync.origins.insert(origin);
+  for (const std::string& list : config.all("allow-origin")) {
+    SL_TRY(add_origins(list, out.net.sync.origins));
   }
   out.net.sync.own_pages = !out.web.empty();
   out.service.sync = out.net.sync;
@@ -311,6 +346,9 @@ Result<int> run_serve(const Arguments& arguments, Output& out) {
   }
   SL_TRY(const Config config, Config::load(arguments, environment));
   SL_TRY(Settings settings, read_settings(config));
+  for (const std::string& warning : config.warnings()) {
+    Output::note("syncline: warning: " + warning);
+  }
   SL_TRY(const DataFolder folder, DataFolder::take(settings.data));
   const sigset_t signals = awaited_signals();
   for (bool again = true; again;) {

@@ -207,6 +207,8 @@ std::optional<Error> lasting_trouble(const StatusReport& report) {
       return Error(ErrorCode::storage, text);
     case Trouble::malformed:
       return Error(ErrorCode::malformed, text);
+    case Trouble::too_large:
+      return Error(ErrorCode::too_large, text);
   }
   return std::nullopt;
 }
@@ -355,6 +357,12 @@ class Run {
     const auto cursor = replica_.engine().meta().integer(meta_name::cursor);
     members.set("cursor", Json::integer(cursor ? *cursor : 0));
     members.set("pending", Json::integer(counts ? static_cast<std::int64_t>(counts->pending) : -1));
+    if (counts) {
+      members.set("rejected", Json::integer(static_cast<std::int64_t>(counts->rejected)));
+      members.set("held", Json::integer(static_cast<std::int64_t>(counts->held)));
+      members.set("conflicts", Json::integer(static_cast<std::int64_t>(counts->conflicts)));
+      members.set("attention", Json(Engine::attention_text(*counts)));
+    }
     teller_.line("idle", std::move(members));
   }
 
