@@ -91,6 +91,7 @@ void Apply::abandon() {
   parts_.capture.watch(false);
   switch_triggers_on();
   running_.reset();
+  learning_ = {};
   skipping_ = false;
   ops_.clear();
   leaving_.clear();
@@ -118,6 +119,21 @@ Result<void> Apply::part(Bytes bytes, ApplyReport& report) {
     SL_TRY(end_change(report));
   }
   return {};
+}
+
+Result<bool> Apply::learn(std::span<const Bytes> parts, ApplyReport& report) {
+  const std::uint64_t before = report.changes;
+  learning_ = parts;
+  Result<void> done;
+  for (std::size_t i = 0; done && i < parts.size(); ++i) {
+    done = part(parts[i], report);
+  }
+  learning_ = {};
+  SL_TRY(std::move(done));
+  if (running_.has_value()) {
+    return Error(ErrorCode::malformed, "the last part of a change is missing");
+  }
+  return report.changes != before;
 }
 
 Result<void> Apply::begin_change(const PartHeader& header, ApplyReport& report) {
@@ -162,7 +178,7 @@ Result<void> Apply::end_change(ApplyReport& report) {
   row.origin = time_.origin;
   row.sequence = header.sequence;
   row.time = header.stamp.time;
-  SL_TRY(write_log(row));
+  SL_TRY(learning_.empty() ? write_log(row) : write_learned(header));
   if (row.origin != first_own_origin) {
     SL_TRY(parts_.seen.add(row.origin, row.sequence));
   }
@@ -214,23 +230,52 @@ Result<void> Apply::before_touching(TableId table, Bytes key) {
   return parts_.clocks.catch_up();
 }
 
+// Gives every operation the clock that it leaves, so that it may stand in a row of our own
+// bookkeeping.
+Result<void> Apply::spell_out_ops() {
+  if (time_ == ClockTime()) {
+    return {};  // states have clocks of their own
+  }
+  SL_TRY(enter_pending());
+  CaptureBuffer spelled;
+  for (const TableId id : ops_.tables()) {
+    SL_TRY(const TrackedTable* table, parts_.catalog.table(id));
+    SL_TRY(
+        ops_.for_each_op(id, [&](const LogRun& run) { return spell_out(*table, run, spelled); }));
+  }
+  ops_ = std::move(spelled);
+  return {};
+}
+
 // Logs the first half of the running change, because something must come between the halves: as our
 // own bookkeeping, with every clock spelled out. The change's own row follows at its end.
 Result<void> Apply::log_so_far() {
   if (ops_.empty()) {
     return {};
   }
-  if (time_ != ClockTime()) {
-    SL_TRY(enter_pending());
-    CaptureBuffer spelled;
-    for (const TableId id : ops_.tables()) {
-      SL_TRY(const TrackedTable* table, parts_.catalog.table(id));
-      SL_TRY(
-          ops_.for_each_op(id, [&](const LogRun& run) { return spell_out(*table, run, spelled); }));
-    }
-    ops_ = std::move(spelled);
-  }
+  SL_TRY(spell_out_ops());
   return write_log(LogRow());
+}
+
+// The change as it came, and behind it, as our own bookkeeping, what became of its rows here.
+// Whoever is told both meets the change first and sees what it was concurrent with.
+Result<void> Apply::write_learned(const PartHeader& header) {
+  SL_TRY(spell_out_ops());
+  SL_TRY(LogHead head, parts_.log.head());
+  LogRow whole;
+  whole.version = head.version.next();
+  whole.origin = time_.origin;
+  whole.sequence = header.sequence;
+  whole.time = header.stamp.time;
+  whole.form = learning_.size() > 1 ? LogForm::frozen_parts : LogForm::frozen;
+  SL_TRY(parts_.log.append(head, whole, learning_[0], {}));
+  for (std::size_t i = 1; i < learning_.size(); ++i) {
+    SL_TRY(parts_.log.append_part(whole.version, i, learning_[i]));
+  }
+  parts_.clocks.entered_through(whole.version);
+  LogRow rows;
+  rows.time = header.stamp.time;
+  return write_log(rows);
 }
 
 Result<void> Apply::spell_out(const TrackedTable& table, const LogRun& run, CaptureBuffer& out) {
@@ -246,10 +291,10 @@ Result<void> Apply::spell_out(const TrackedTable& table, const LogRun& run, Capt
         for (std::size_t value = 0; run.has_old && value < run.columns.size(); ++value) {
           SL_TRY(skip_value(old));
         }
+        // A row that has left its table since had the change's clock in between.
         SL_TRY(const RowClock* clock, parts_.clocks.find(table.id, row));
-        SL_CHECK(clock != nullptr);
         encoded.clear();
-        write_row_clock(encoded, *clock);
+        write_row_clock(encoded, clock == nullptr ? RowClock{time_, {}} : *clock);
         out.install(table, row, encoded.bytes(), run.columns, run.has_old,
                     run.old_values.subspan(begin, old.position() - begin));
       }
@@ -282,16 +327,19 @@ Result<void> Apply::spell_out(const TrackedTable& table, const LogRun& run, Capt
   return Error(ErrorCode::corrupt, "an operation that apply does not make");
 }
 
-// Writes what ops_ holds as one log row, and enters it in the clocks.
+// Writes what ops_ holds as one log row, and enters it in the clocks. Without a sequence it is our
+// own bookkeeping.
 Result<void> Apply::write_log(const LogRow& wanted) {
   SL_TRY(LogHead head, parts_.log.head());
   LogRow row = wanted;
   row.version = head.version.next();
-  if (row.time == 0) {
-    row.origin = 0;
-    row.time = std::max<std::uint64_t>({head.hlc, stamp_.time, 1});
+  if (row.sequence == ChangeSequence(0)) {
     if (ops_.empty()) {
       return {};
+    }
+    row.origin = 0;
+    if (row.time == 0) {
+      row.time = std::max<std::uint64_t>({head.hlc, stamp_.time, 1});
     }
   }
   SL_TRY(const std::vector<ByteVector> parts, encode_ops());

@@ -84,6 +84,9 @@ class Apply {
   Result<void> begin(std::size_t bytes_expected);
   // One part of a change; parts come in order. Nothing is logged before the last one.
   Result<void> part(Bytes part, ApplyReport& report);
+  // All parts of a change, which is kept whole in the log, to be told to others under the identity
+  // it was made with. False when it was here already.
+  Result<bool> learn(std::span<const Bytes> parts, ApplyReport& report);
   // Ends the transaction's work: settles foreign keys, retries held rows, stores what was seen.
   Result<void> finish(ApplyReport& report);
   // Forgets a change whose parts have not all come.
@@ -149,8 +152,10 @@ class Apply {
   Result<void> settle_foreign_keys(ApplyReport& report);
   Result<bool> retry_one(const HeldRow& held, ApplyReport& report);
   Result<void> write_log(const LogRow& row);
+  Result<void> write_learned(const PartHeader& header);
   Result<std::vector<ByteVector>> encode_ops();
   Result<void> enter_pending();
+  Result<void> spell_out_ops();
   Result<void> log_so_far();
   Result<void> spell_out(const TrackedTable& table, const LogRun& run, CaptureBuffer& out);
 
@@ -158,6 +163,8 @@ class Apply {
   std::optional<PartHeader> running_;
   bool skipping_ = false;
   std::uint64_t next_part_ = 0;
+  // The parts of the running change, when it is to be kept whole.
+  std::span<const Bytes> learning_;
   ClockTime time_;
   Stamp stamp_;
   CaptureBuffer ops_;

@@ -296,36 +296,15 @@ Result<ApplyReport> Engine::import_pending(Bytes file) {
 
 // Merges a change and keeps it whole, to be sent from here under the identity it was made with.
 Result<void> Engine::import_change(std::span<const Bytes> parts, ApplyReport& report) {
-  const std::uint64_t before = report.changes;
-  for (const Bytes part : parts) {
-    SL_TRY(apply_.part(part, report));
-  }
-  if (report.changes == before) {
-    return {};  // it is here already
+  SL_TRY(const bool is_new, apply_.learn(parts, report));
+  if (!is_new) {
+    return {};
   }
   Reader in(parts[0]);
   SL_TRY(const PartHeader header, read_part_header(in));
   SL_TRY(const OriginId origin, origins_.id_of(header.stamp.replica));
-  SL_TRY(parts_.connection.execute("UPDATE syncline_replicas SET own = 1 WHERE id = " +
-                                   std::to_string(origin)));
-  SL_TRY(LogHead head, log_.head());
-  // The row that apply wrote says which rows changed; this one says what the change was.
-  SL_TRY(
-      parts_.connection.execute("UPDATE syncline_log SET origin = 0, sequence = 0 WHERE version "
-                                "= " +
-                                std::to_string(head.version.get())));
-  LogRow row;
-  row.version = head.version.next();
-  row.origin = origin;
-  row.sequence = header.sequence;
-  row.time = header.stamp.time;
-  row.form = parts.size() > 1 ? LogForm::frozen_parts : LogForm::frozen;
-  SL_TRY(log_.append(head, row, parts[0], {}));
-  for (std::size_t i = 1; i < parts.size(); ++i) {
-    SL_TRY(log_.append_part(row.version, i, parts[i]));
-  }
-  clocks_.entered_through(row.version);
-  return {};
+  return parts_.connection.execute("UPDATE syncline_replicas SET own = 1 WHERE id = " +
+                                   std::to_string(origin));
 }
 
 Result<std::vector<ConflictRow>> Engine::conflicts() {

@@ -28,6 +28,8 @@ struct Extract::Running {
   Stamp stamp;
   ClockTime time;
   bool exact = false;
+  // Of whose change the row tells the rest; zero for bookkeeping that belongs to none.
+  Stamp rest_of;
   ReplacedReader replaced;
   RowWriter rows;
   // States that are not of the change: rows that it drove out of their table, or let in.
@@ -69,6 +71,9 @@ Result<void> Extract::changes(const Range& range, Sink sink) {
   SL_TRY(clocks_.settle_puts(range.after, range.through));
   // What the first change overwrote is older than all that is told.
   SL_TRY(old_values_.cover(std::min(range.after.next(), range.through), range.through));
+  // The change that was told whole just now: what became of its rows here stands behind it.
+  LocalVersion told;
+  Stamp told_stamp;
   return log_.for_each(
       range.after, range.through,
       [&](const LogRow& row, std::span<const Bytes> parts, Bytes stored) -> Result<bool> {
@@ -82,6 +87,8 @@ Result<void> Extract::changes(const Range& range, Sink sink) {
         const OriginId author = row.origin == 0 ? first_own_origin : row.origin;
         SL_TRY(const Stamp stamp, origins_.stamp_of({row.time, author}));
         if (frozen) {
+          told = row.version;
+          told_stamp = stamp;
           for (const Bytes part : parts) {
             Reader in(part);
             SL_TRY(const PartHeader header, read_part_header(in));
@@ -92,6 +99,8 @@ Result<void> Extract::changes(const Range& range, Sink sink) {
           }
           return true;
         }
+        const bool follows = row.origin == 0 && row.version == told.next() &&
+                             row.time == told_stamp.time && told != LocalVersion();
         SL_TRY(ReplacedReader replaced,
                ReplacedReader::open(clocks_.replaced_by(row.version, stored)));
         Running running{range,
@@ -100,6 +109,9 @@ Result<void> Extract::changes(const Range& range, Sink sink) {
                         stamp,
                         ClockTime{row.time, row.origin},
                         own && row.version > range.acknowledged,
+                        follows                             ? told_stamp
+                        : row.sequence != ChangeSequence(0) ? stamp
+                                                            : Stamp(),
                         std::move(replaced),
                         RowWriter(stamp.replica),
                         RowWriter(stamp.replica),
@@ -580,8 +592,8 @@ Result<void> Extract::install_rows(Running& running, TableAccess& access, const 
     const ByteVector key = key_of(access.table(), *stored);
     SL_TRY(RowWriter * extras, extras_of(running, access.table()));
     SL_TRY(LoadedRow row, rows_.load(access, key));
-    if (running.row.sequence != ChangeSequence(0)) {
-      leave_to_later(running.stamp, access.table(), row.state);
+    if (!running.rest_of.is_zero()) {
+      leave_to_later(running.rest_of, access.table(), row.state);
     }
     write_state_row(*extras, access.table(), key, row.state);
   }

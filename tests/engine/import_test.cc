@@ -1,0 +1,90 @@
+// Changes that are kept whole because they are to be told on: imported ones, and what peers told.
+#include <doctest/doctest.h>
+
+#include "client/replica_world.h"
+#include "client/verify.h"
+
+namespace syncline {
+namespace {
+
+const char* const items = "CREATE TABLE items(id TEXT PRIMARY KEY NOT NULL, v TEXT)";
+
+void prepare(WorldReplica& replica) {
+  REQUIRE(replica.run(items).empty());
+  REQUIRE(replica.track("items", {}).empty());
+}
+
+void import(WorldReplica& from, WorldReplica& to) {
+  const auto file = from.engine().export_pending();
+  REQUIRE(file);
+  const auto report = to.engine().import_pending(*file);
+  REQUIRE_MESSAGE(report, report.error().message());
+}
+
+// What a connection that was not open when it happened makes of the log.
+void look_anew(WorldReplica& replica) {
+  replica.engine().clocks().forget();
+  const auto problems = verify(replica.engine());
+  REQUIRE(problems);
+  CHECK(joined(*problems) == "");
+}
+
+}  // namespace
+
+TEST_CASE("the log can be read again after an import, whatever was imported and written since") {
+  for (const std::string imported :
+       {"INSERT INTO items VALUES('k', '1')", "UPDATE items SET v = '1' WHERE id = 'old'",
+        "DELETE FROM items WHERE id = 'old'",
+        "DELETE FROM items WHERE id = 'old'; INSERT INTO items VALUES('old', '2'), ('k', '3')"}) {
+    CAPTURE(imported);
+    WorldReplica ann(1);
+    WorldReplica bob(2);
+    WorldReplica cid(3);
+    for (WorldReplica* replica : {&ann, &bob, &cid}) {
+      prepare(*replica);
+    }
+    REQUIRE(bob.run("INSERT INTO items VALUES('old', '0')").empty());
+    REQUIRE(ann.apply(bob.changes()).empty());
+    REQUIRE(ann.run("BEGIN; " + imported + "; COMMIT").empty());
+    import(ann, bob);
+    look_anew(bob);
+    CHECK(*ann.engine().digest() == *bob.engine().digest());
+    CHECK(ann.stamped_rows("items") == bob.stamped_rows("items"));
+    for (const std::string later :
+         {"INSERT INTO items VALUES('k', '7') ON CONFLICT(id) DO UPDATE SET v = excluded.v",
+          "DELETE FROM items WHERE id = 'old'",
+          "INSERT OR REPLACE INTO items VALUES('old', '8')"}) {
+      REQUIRE(bob.run(later).empty());
+      look_anew(bob);
+    }
+    const ByteVector file = bob.changes();
+    REQUIRE_MESSAGE(!file.empty(), bob.last_error());
+    CHECK(cid.apply(file) == "");
+    CHECK(cid.stamped_rows("items") == bob.stamped_rows("items"));
+    CHECK(ann.apply(file) == "");
+    CHECK(ann.stamped_rows("items") == bob.stamped_rows("items"));
+  }
+}
+
+TEST_CASE("who is told of an imported change still sees what it is concurrent with") {
+  WorldReplica ann(1);
+  WorldReplica bob(2);
+  WorldReplica cid(3);
+  const std::vector<std::string> rules = {"manual"};
+  const auto manual = parse_track_options(rules);
+  for (WorldReplica* replica : {&ann, &bob, &cid}) {
+    REQUIRE(replica->run(items).empty());
+    REQUIRE(replica->track("items", *manual).empty());
+  }
+  REQUIRE(ann.run("INSERT INTO items VALUES('k', 'first')").empty());
+  REQUIRE(bob.apply(ann.changes()).empty());
+  REQUIRE(cid.apply(ann.changes()).empty());
+  REQUIRE(ann.run("UPDATE items SET v = 'of ann' WHERE id = 'k'").empty());
+  REQUIRE(cid.run("UPDATE items SET v = 'of cid' WHERE id = 'k'").empty());
+  import(ann, bob);
+  const auto report = cid.engine().apply_file(bob.changes());
+  REQUIRE(report);
+  CHECK(report->conflicts.size() == 1);
+}
+
+}  // namespace syncline
