@@ -222,9 +222,10 @@ Result<void> Apply::enter_pending() {
 }
 
 Result<void> Apply::before_touching(TableId table, Bytes key) {
-  if (!parts_.capture.has_acted(table, key)) {
-    return {};
-  }
+  return parts_.capture.has_acted(table, key) ? settle_captured() : Result<void>();
+}
+
+Result<void> Apply::settle_captured() {
   SL_TRY(log_so_far());
   SL_TRY(parts_.capture.flush());
   return parts_.clocks.catch_up();
@@ -465,6 +466,7 @@ Result<bool> Apply::fast_put(Incoming& incoming, RowReader& reader) {
   if (!*inserted || !row.has_value()) {
     return false;
   }
+  SL_TRY(parts_.rows.settle_place(table, *row));
   ops_.put(table, *row);
   return true;
 }
@@ -524,6 +526,7 @@ Result<bool> Apply::fast_state(Incoming& incoming, RowReader& reader) {
   if (!*inserted || !row.has_value()) {
     return false;
   }
+  SL_TRY(parts_.rows.settle_place(table, *row));
   incoming.clock.clear();
   write_row_clock(incoming.clock, clock);
   ops_.install(table, *row, incoming.clock.bytes(), ColumnSet(), false, Bytes());

@@ -60,7 +60,7 @@ struct ApplyReport {
 // 3. A row that the schema refuses is held and blocks nothing (P7); columns that the schema does
 // not
 //    know are kept (P8).
-class Apply {
+class Apply final : private RowStore::Scribe {
  public:
   struct Parts {
     Connection connection;
@@ -77,7 +77,12 @@ class Apply {
     HybridClock& clock;
   };
   explicit Apply(const Parts& parts)
-      : parts_(parts), foreign_key_graph_(parts.connection, parts.catalog) {}
+      : parts_(parts), foreign_key_graph_(parts.connection, parts.catalog) {
+    parts_.rows.set_scribe(this);
+  }
+  ~Apply() override { parts_.rows.set_scribe(nullptr); }
+  Apply(const Apply&) = delete;
+  Apply& operator=(const Apply&) = delete;
 
   // Reads state that other connections may have changed. First call of a transaction, whose last is
   // finish(), or abandon() after an error.
@@ -157,6 +162,7 @@ class Apply {
   Result<void> enter_pending();
   Result<void> spell_out_ops();
   Result<void> log_so_far();
+  Result<void> settle_captured() override;
   Result<void> spell_out(const TrackedTable& table, const LogRun& run, CaptureBuffer& out);
 
   Parts parts_;

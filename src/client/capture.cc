@@ -248,6 +248,7 @@ Result<void> Capture::on_inserted(const TrackedTable& table, RowId row) {
   if (watching_) {
     SL_TRY(const ByteVector key, key_of_row(table, row));
     note_acted(table.id, key);
+    note_acted_at(table.id, row);
   }
   buffer_.put(table, row);
   return adopting_ ? split_adopted() : Result<void>();
@@ -291,6 +292,8 @@ Result<void> Capture::on_updated(const TrackedTable& table,
     note_acted(table.id, key_.bytes());
     SL_TRY(encode_key(table, values, false));
     note_acted(table.id, key_.bytes());
+    note_acted_at(table.id, old_row);
+    note_acted_at(table.id, new_row);
     encode_old(table, values);
     ColumnSet& all = all_columns_[table.id];
     if (all.empty()) {
@@ -324,6 +327,7 @@ Result<void> Capture::on_updated(const TrackedTable& table,
   if (watching_) {
     SL_TRY(encode_key(table, values, true));
     note_acted(table.id, key_.bytes());
+    note_acted_at(table.id, new_row);
   }
   if (table.rule == MergeRule::row) {
     SL_TRY(encode_key(table, values, true));
@@ -345,6 +349,7 @@ Result<void> Capture::on_deleted(const TrackedTable& table,
   SL_TRY(const RowId row, row_of(table, values, false));
   SL_TRY(encode_key(table, values, false));
   note_acted(table.id, key_.bytes());
+  note_acted_at(table.id, row);
   encode_old(table, values);
   ColumnSet& all = all_columns_[table.id];
   if (all.empty()) {
@@ -495,18 +500,31 @@ Result<void> Capture::flush() {
   buffer_.drop_ops();
   candidates_.clear();
   acted_.clear();
+  acted_at_.clear();
   return {};
 }
 
 void Capture::watch(bool watching) {
   watching_ = watching;
   acted_.clear();
+  acted_at_.clear();
 }
 
 void Capture::note_acted(TableId table, Bytes key) {
   if (watching_) {
     acted_.insert(hash64(key) ^ static_cast<std::uint64_t>(table));
   }
+}
+
+void Capture::note_acted_at(TableId table, RowId row) {
+  if (watching_) {
+    acted_at_.try_emplace({table, row}, ++acts_);
+  }
+}
+
+bool Capture::has_acted_at(TableId table, RowId row) const {
+  const auto found = acted_at_.find({table, row});
+  return found != acted_at_.end() && found->second <= acts_before_expected_;
 }
 
 bool Capture::has_acted(TableId table, Bytes key) const {

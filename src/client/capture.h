@@ -38,6 +38,7 @@ class Capture final : public WriteSinkFactory {
     expected_table_ = table.id;
     expecting_ = true;
     engine_writing_ = true;
+    acts_before_expected_ = acts_;
   }
   // The row of the write that was expected, once it has happened; nothing when it has not, because
   // the statement did nothing.
@@ -73,6 +74,9 @@ class Capture final : public WriteSinkFactory {
   // actions wrote. More than these may be named, never fewer.
   void watch(bool watching);
   bool has_acted(TableId table, Bytes key) const;
+  // The same of where rows stood before the last write that was expected: a rowid that became free
+  // is given away again.
+  bool has_acted_at(TableId table, RowId row) const;
 
   // Called after each commit that wrote a log row of our own, and after rollbacks.
   class Listener {
@@ -166,6 +170,7 @@ class Capture final : public WriteSinkFactory {
   Result<void> on_sync();
   Result<bool> write_change();
   void note_acted(TableId table, Bytes key);
+  void note_acted_at(TableId table, RowId row);
   Result<void> write_table(const TrackedTable& table, const Stamp& stamp);
   Result<void> flush_part(bool more);
   void on_commit();
@@ -231,6 +236,10 @@ class Capture final : public WriteSinkFactory {
   std::vector<Flushed> flushed_;
   bool watching_ = false;
   std::unordered_set<std::uint64_t> acted_;  // hashes of table and key
+  // Where they wrote, and at which of their acts first.
+  std::map<std::pair<TableId, RowId>, std::uint64_t> acted_at_;
+  std::uint64_t acts_ = 0;
+  std::uint64_t acts_before_expected_ = 0;
 
   std::map<TableId, Statement> key_statements_;
   std::map<TableId, Statement> row_statements_;

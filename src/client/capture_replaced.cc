@@ -184,6 +184,7 @@ Result<void> Capture::settle_candidates(const TrackedTable& table, RowId written
     }
     if (gone) {
       note_acted(table.id, candidate.key);
+      note_acted_at(table.id, candidate.row);
       buffer_.erase(table, candidate.row, candidate.key, table.all_columns(), true,
                     candidate.old_values);
     } else if (candidate.writer.empty()) {

@@ -399,6 +399,12 @@ Result<void> Catalog::load_surroundings(TrackedTable& table) const {
   triggers.bind_text(1, table.name);
   SL_TRY(triggers.step());
   table.has_triggers = triggers.column_int(0) > 0;
+  SL_TRY(Statement conflicts,
+         connection_.prepare("SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND "
+                             "name = ?1 COLLATE NOCASE AND sql LIKE '%CONFLICT%'"));
+  conflicts.bind_text(1, table.name);
+  SL_TRY(conflicts.step());
+  table.resolves_conflicts = conflicts.column_int(0) > 0;
   SL_TRY(Statement keys,
          connection_.prepare(
              "SELECT count(*) FROM main.sqlite_schema s, pragma_foreign_key_list(s.name, 'main') f "

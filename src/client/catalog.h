@@ -50,6 +50,8 @@ struct TrackedTable {
   std::vector<std::vector<UniqueColumn>> unique;
   // The application has triggers of its own on the table.
   bool has_triggers = false;
+  // Its constraints say ON CONFLICT: they would drop or replace rows of which nobody hears.
+  bool resolves_conflicts = false;
   // The table takes part in foreign keys, on either side.
   bool has_foreign_keys = false;
   // Highest column id ever given.

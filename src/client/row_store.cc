@@ -253,6 +253,7 @@ Result<RowId> RowStore::write_values(TableAccess& access, Bytes key, const Loade
                    "UNIQUE constraint failed: another row has the same key of table '" +
                        table.name + "' by its collation, or a trigger refused the row");
     }
+    SL_TRY(settle_place(table, *row));
     return *row;
   }
   if (!columns.empty()) {
@@ -269,6 +270,13 @@ Result<RowId> RowStore::inserted_row(const TrackedTable& table, Bytes key) {
     return capture_.rowid_of_key(table, key);
   }
   return connection_.last_insert_rowid();
+}
+
+Result<void> RowStore::settle_place(const TrackedTable& table, RowId row) {
+  if (scribe_ == nullptr || !capture_.has_acted_at(table.id, row)) {
+    return {};
+  }
+  return scribe_->settle_captured();
 }
 
 ColumnSet RowStore::unsent_columns(const TrackedTable& table, const LoadedRow& before) const {

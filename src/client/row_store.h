@@ -30,6 +30,16 @@ struct LoadedRow {
 
 class RowStore {
  public:
+  // Whoever writes the log while rows are stored.
+  class Scribe {
+   public:
+    virtual ~Scribe() = default;
+    // A row has just come to stand where a row stood that the application's triggers or foreign key
+    // actions removed: what they did must be logged before it.
+    virtual Result<void> settle_captured() = 0;
+  };
+  void set_scribe(Scribe* scribe) { scribe_ = scribe; }
+
   RowStore(Connection connection, Clocks& clocks, Origins& origins, Capture& capture)
       : connection_(connection), clocks_(clocks), origins_(origins), capture_(capture) {}
 
@@ -53,6 +63,8 @@ class RowStore {
 
   // Where the row stands that was just inserted without triggers.
   Result<RowId> inserted_row(const TrackedTable& table, Bytes key);
+  // Must follow each insert, before it is noted.
+  Result<void> settle_place(const TrackedTable& table, RowId row);
 
   // What lies in syncline_cells for a row.
   Result<std::vector<CellState>> extra_cells(TableId table, Bytes key);
@@ -81,6 +93,7 @@ class RowStore {
   Clocks& clocks_;
   Origins& origins_;
   Capture& capture_;
+  Scribe* scribe_ = nullptr;
   std::uint64_t pruned_time_ = 0;
   std::map<TableId, bool> no_extra_;
   // Cells that were found sound or written here, by their bytes: a document is costly to check.

@@ -211,9 +211,9 @@ Result<bool> TableAccess::insert(Bytes key, const ColumnSet& columns,
     }
     inserts_.push_back({columns, Statement()});
     shaped = &inserts_.back();
-    auto prepared = connection_.prepare_kept("INSERT INTO main." + quote_identifier(table_.name) +
-                                             "(" + names + ") VALUES(" + parameters +
-                                             ") ON CONFLICT(" + conflict + ") DO NOTHING");
+    auto prepared = connection_.prepare_kept(
+        "INSERT " + or_abort() + "INTO main." + quote_identifier(table_.name) + "(" + names +
+        ") VALUES(" + parameters + ") ON CONFLICT(" + conflict + ") DO NOTHING");
     if (!prepared) {
       inserts_.pop_back();
       return std::move(prepared).error();
@@ -254,8 +254,8 @@ Result<void> TableAccess::update(RowId row, const ColumnSet& columns,
     updates_.push_back({columns, Statement()});
     shaped = &updates_.back();
     auto prepared = connection_.prepare_kept(
-        "UPDATE main." + quote_identifier(table_.name) + " AS t SET " + sets + " WHERE " +
-        (table_.without_rowid ? key_condition(1) : "t." + table_.rowid_name + " = ?1"));
+        "UPDATE " + or_abort() + "main." + quote_identifier(table_.name) + " AS t SET " + sets +
+        " WHERE " + (table_.without_rowid ? key_condition(1) : "t." + table_.rowid_name + " = ?1"));
     if (!prepared) {
       updates_.pop_back();
       return std::move(prepared).error();

@@ -61,6 +61,8 @@ class TableAccess {
 
  private:
   std::string select_list() const;
+  // Only where it matters: said by the statement, it holds for what triggers write, too.
+  std::string or_abort() const { return table_.resolves_conflicts ? "OR ABORT " : ""; }
   std::string key_condition(int first_parameter) const;
   Result<Bytes> stored_key(RowId row);
   Result<int> bind_key(Statement& statement, int first_parameter, Bytes key);

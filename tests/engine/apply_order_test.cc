@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "client/replica_world.h"
+#include "client/verify.h"
 
 namespace syncline {
 namespace {
@@ -139,6 +140,62 @@ TEST_CASE("a savepoint takes back what was applied under it, and nothing of what
   CHECK(bob.rows("SELECT id FROM m") == std::vector<std::string>{"1", "9"});
   CHECK(ann.rows("SELECT n FROM c") == std::vector<std::string>{"2"});
   CHECK(ann.stamped_rows("c") == bob.stamped_rows("c"));
+}
+
+TEST_CASE("a row that gets the rowid of one that went with its parent keeps its clock") {
+  for (const std::string action :
+       {"ON DELETE CASCADE", "ON DELETE SET NULL", "ON DELETE SET DEFAULT",
+        "ON DELETE CASCADE ON UPDATE CASCADE"}) {
+    for (const std::string kind : {"", " WITHOUT ROWID"}) {
+      CAPTURE(action + kind);
+      const std::vector<std::string> schema = {
+          "PRAGMA foreign_keys = ON", "CREATE TABLE par(id TEXT PRIMARY KEY NOT NULL, v TEXT)",
+          "CREATE TABLE chi(id TEXT PRIMARY KEY NOT NULL, p TEXT DEFAULT 'p1' REFERENCES par(id) " +
+              action + ", v TEXT)" + kind};
+      WorldReplica ann(1);
+      WorldReplica bob(2);
+      WorldReplica cid(3);
+      for (WorldReplica* replica : {&ann, &bob, &cid}) {
+        prepare(*replica, schema, {"par", "chi"});
+      }
+      REQUIRE(ann.run("INSERT INTO par VALUES('p0', ''), ('p1', '')").empty());
+      REQUIRE(bob.apply(ann.changes(0)).empty());
+      REQUIRE(cid.apply(ann.changes(0)).empty());
+      REQUIRE(bob.run("INSERT INTO chi VALUES('c1', 'p0', 'x')").empty());
+      REQUIRE(ann.run("DELETE FROM par WHERE id = 'p0'").empty());
+      REQUIRE(ann.run("INSERT INTO chi VALUES('c2', 'p1', 'y')").empty());
+      REQUIRE(ann.run("UPDATE chi SET v = 'z' WHERE id = 'c2'").empty());
+      CHECK(bob.apply(ann.changes(0)) == "");
+      settle(ann, bob);
+      settle(bob, cid);
+      settle(ann, bob);
+      CHECK(ann.rows("SELECT * FROM chi ORDER BY id") == bob.rows("SELECT * FROM chi ORDER BY id"));
+      for (WorldReplica* replica : {&ann, &bob, &cid}) {
+        replica->engine().clocks().forget();
+        CHECK(joined(*verify(replica->engine())) == "");
+        CHECK(replica->stamped_rows("chi") == ann.stamped_rows("chi"));
+        CHECK(*replica->engine().digest() == *ann.engine().digest());
+      }
+    }
+  }
+}
+
+TEST_CASE("a row that comes while changes are applied replaces none by a constraint's clause") {
+  const std::vector<std::string> schema = {
+      "CREATE TABLE u(id TEXT PRIMARY KEY NOT NULL, n INT UNIQUE ON CONFLICT REPLACE)"};
+  WorldReplica ann(1);
+  WorldReplica bob(2);
+  prepare(ann, schema, {"u"});
+  prepare(bob, schema, {"u"});
+  REQUIRE(bob.run("INSERT INTO u VALUES('older', 1)").empty());
+  ann.clock().advance(1000);
+  REQUIRE(ann.run("INSERT INTO u VALUES('younger', 1)").empty());
+  settle(ann, bob);
+  for (WorldReplica* replica : {&ann, &bob}) {
+    CHECK(replica->rows("SELECT id, n FROM u") == std::vector<std::string>{"text:6f6c646572|1"});
+    CHECK(joined(*verify(replica->engine())) == "");
+    CHECK(*replica->engine().digest() == *ann.engine().digest());
+  }
 }
 
 }  // namespace syncline
