@@ -232,6 +232,19 @@ void Capture::encode_old(const TrackedTable& table, std::span<sqlite3_value* con
   }
 }
 
+// Of the new values as encode_old() would have them; never zero.
+std::uint64_t Capture::hash_new(const TrackedTable& table, std::span<sqlite3_value* const> values) {
+  Writer all;
+  for (const int position : table.positions) {
+    if (position >= 0) {
+      write_value(
+          all, read_value(
+                   values[tap_new_column(table.key.size() + static_cast<std::size_t>(position))]));
+    }
+  }
+  return std::max<std::uint64_t>(hash64(all.bytes()), 1);
+}
+
 Result<RowId> Capture::row_of(const TrackedTable& table, std::span<sqlite3_value* const> values,
                               bool is_new) {
   if (!table.without_rowid) {
@@ -304,6 +317,7 @@ Result<void> Capture::on_updated(const TrackedTable& table,
     buffer_.add_told(key_.size() + bytes + 2 * (row_overhead_bytes + stamp_bytes));
     return {};
   }
+  SL_TRY(const bool unordered, has_newer_triggers(table));
   changed_.clear();
   old_.clear();
   std::uint64_t told = row_overhead_bytes;
@@ -332,7 +346,8 @@ Result<void> Capture::on_updated(const TrackedTable& table,
   if (table.rule == MergeRule::row) {
     SL_TRY(encode_key(table, values, true));
     encode_old(table, values);
-    buffer_.over(table, new_row, old_row, key_.bytes(), table.all_columns(), true, old_.bytes());
+    buffer_.over(table, new_row, old_row, key_.bytes(), table.all_columns(), true, old_.bytes(),
+                 unordered ? hash_new(table, values) : 0);
     buffer_.add_told(bytes + row_overhead_bytes + stamp_bytes);
     return {};
   }
@@ -340,6 +355,11 @@ Result<void> Capture::on_updated(const TrackedTable& table,
     told += value_bytes(read_value(values[tap_new_column(i)]));
   }
   buffer_.add_told(told);
+  if (unordered) {
+    encode_old(table, values);
+    buffer_.set_unordered(table, new_row, changed_, old_.bytes(), hash_new(table, values));
+    return {};
+  }
   buffer_.set(table, new_row, changed_, true, old_.bytes());
   return {};
 }
@@ -536,6 +556,7 @@ Result<void> Capture::write_table(const TrackedTable& table, const Stamp& stamp)
   const bool rich = table.has_rich();
   return buffer_.for_each_run(
       table.id, [&](RowId row) { return key_of_row(table, row); },
+      [&](RowId row) { return values_of_row(table, row); },
       [&](const LogRun& run) -> Result<void> {
         if (body_.size() >= body_part_bytes) {
           SL_TRY(flush_part(true));

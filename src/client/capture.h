@@ -160,6 +160,11 @@ class Capture final : public WriteSinkFactory {
   // Encodes the key (old or new half) into key_, checking for NULL.
   Result<void> encode_key(const TrackedTable& table, std::span<sqlite3_value* const> values,
                           bool is_new);
+  // Whether other triggers on the table may fire before capture's: they are newer. Asked for every
+  // row that is updated.
+  Result<bool> has_newer_triggers(const TrackedTable& table);
+  Result<ByteVector> values_of_row(const TrackedTable& table, RowId row);
+  std::uint64_t hash_new(const TrackedTable& table, std::span<sqlite3_value* const> values);
   void encode_old(const TrackedTable& table, std::span<sqlite3_value* const> values);
 
   Result<std::uint64_t> updated_row_bytes(const TrackedTable& table,
@@ -194,6 +199,7 @@ class Capture final : public WriteSinkFactory {
   bool statements_replace_ = false;
   // The schemas that schema_replaces_ is about, by SQLite's numbers: main and temp.
   std::optional<std::pair<std::int64_t, std::int64_t>> schemas_;
+  std::map<TableId, bool> newer_triggers_;
   CachedStatement read_main_schema_{"PRAGMA main.schema_version"};
   CachedStatement read_temp_schema_{"PRAGMA temp.schema_version"};
   const TrackedTable* last_table_ = nullptr;

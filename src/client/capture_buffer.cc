@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/digest.h"
 #include "base/sort.h"
 #include "model/value_codec.h"
 
@@ -41,6 +42,24 @@ struct CaptureBuffer::Net {
   ByteVector key;  // of the row that was there
   std::map<std::size_t, ByteVector> old_values;
   ColumnSet columns;  // that changed, when it was there and still is
+  // How often the rowid was given and taken, in whatever order that was noted.
+  std::uint32_t births = 0;
+  bool begins_with_birth = false;
+  struct End {
+    ByteVector key;
+    ColumnSet columns;
+    ByteVector values;
+    bool by_replace = false;
+  };
+  std::vector<End> ends;
+  // Sets that may be out of order: what each found, and what it left.
+  struct Step {
+    ColumnSet columns;
+    ByteVector values;
+    std::uint64_t after = 0;
+  };
+  std::vector<Step> steps;
+  ColumnSet stepped;
 
   void keep_old(const LogRun& run) {
     if (!run.has_old) {
@@ -51,6 +70,98 @@ struct CaptureBuffer::Net {
     for (const auto& [column, value] : split_values(run.columns, run.old_values)) {
       old_values.try_emplace(column, to_vector(value));
     }
+  }
+  void keep_older(const LogRun& run) {
+    for (const auto& [column, value] : split_values(run.columns, run.old_values)) {
+      old_values[column] = to_vector(value);
+    }
+  }
+  void count(const LogRun& run) {
+    if (run.kind == OpKind::put) {
+      ++births;
+    } else if (run.kind == OpKind::erase) {
+      const bool by_replace = !run.had_row;
+      const bool is_known = std::any_of(ends.begin(), ends.end(), [&](const End& end) {
+        return equal_bytes(end.key, run.key) && equal_bytes(end.values, run.old_values);
+      });
+      if (!by_replace || !is_known) {
+        ends.push_back({to_vector(run.key), run.columns, to_vector(run.old_values), by_replace});
+      }
+    }
+  }
+  // True when that is all there is to it: the steps say what the row was.
+  bool is_step(const LogRun& run, const ColumnSet& changed, std::uint64_t after) {
+    steps.push_back({run.columns, to_vector(run.old_values), after});
+    stepped.insert_all(changed);
+    return run.kind == OpKind::set;
+  }
+  Result<void> settle(KeyOf key_of, KeyOf values_of) {
+    if (may_be_out_of_order()) {
+      SL_TRY(const ByteVector standing_key, key_of(row));
+      put_in_order(!standing_key.empty());
+    }
+    if (was_there && !steps.empty()) {
+      ByteVector standing;
+      if (is_there) {
+        SL_TRY(standing, values_of(row));
+      }
+      follow_steps(standing);
+    }
+    return {};
+  }
+  // Each step begins where another ended, but for the first of all.
+  void follow_steps(Bytes standing) {
+    std::map<std::uint64_t, int> begun;
+    std::vector<Step> all = steps;
+    for (const End& end : ends) {
+      all.push_back({end.columns, end.values, 0});
+    }
+    for (const Step& step : all) {
+      ++begun[hash64(step.values)];
+      --begun[step.after];
+    }
+    const auto starts = [&](const Step& step) { return begun[hash64(step.values)] > 0; };
+    const auto ends_it = [&](const Step& step) { return equal_bytes(step.values, standing); };
+    auto first = std::find_if(all.begin(), all.end(), starts);
+    if (first == all.end()) {
+      first = std::find_if(all.begin(), all.end(), ends_it);  // it became what it was
+    }
+    if (first == all.end()) {
+      return;
+    }
+    for (const auto& [column, value] : split_values(first->columns, first->values)) {
+      old_values[column] = to_vector(value);
+    }
+    has_old = true;
+    columns.insert_all(stepped);
+  }
+  // What REPLACE removed was there before whatever a trigger did to the row in its place.
+  const End* first_end() const {
+    const auto replaced =
+        std::find_if(ends.begin(), ends.end(), [](const End& end) { return end.by_replace; });
+    return replaced != ends.end() ? &*replaced : ends.empty() ? nullptr : ends.data();
+  }
+  // A trigger that fires before capture's writes the row again before capture hears of the first
+  // write. In the order in which they are noted a row then seems to end before it begins.
+  bool may_be_out_of_order() const { return births > 0 && (!ends.empty() || !begins_with_birth); }
+  // Births and ends take turns: with what stands now they say what stood before.
+  void put_in_order(bool stands) {
+    const bool stood = (stands ? 1U : 0U) + ends.size() > births;
+    is_there = stands;
+    reborn = stood && stands;
+    const End* end = first_end();
+    if (!stood) {
+      key.clear();
+      old_values.clear();
+      has_old = false;
+    } else if (end != nullptr && (!was_there || key.empty() || end->by_replace)) {
+      key = end->key;
+      for (const auto& [column, value] : split_values(end->columns, end->values)) {
+        old_values.try_emplace(column, to_vector(value));
+      }
+      has_old = has_old || !old_values.empty();
+    }
+    was_there = stood;
   }
 };
 
@@ -151,9 +262,27 @@ void CaptureBuffer::erase(const TrackedTable& table, RowId row, Bytes key, const
   end_staged(table.id, row);
 }
 
+void CaptureBuffer::replace(const TrackedTable& table, RowId row, Bytes key,
+                            const ColumnSet& columns, Bytes old_values) {
+  add_row_op(table, {OpKind::erase, row, row, key, {}, false}, columns, true, old_values);
+  ops_of(table).has_ends = true;
+  end_staged(table.id, row);
+}
+
+void CaptureBuffer::set_unordered(const TrackedTable& table, RowId row, const ColumnSet& changed,
+                                  Bytes old_values, std::uint64_t after) {
+  add_row_op(table, {OpKind::set, row, row, {}, {}, true}, table.all_columns(), true, old_values);
+  TableOps& ops = ops_of(table);
+  const std::uint32_t set_index = column_set_index(ops, changed);
+  ops.ops.back().changed = set_index;
+  ops.ops.back().after = after;
+}
+
 void CaptureBuffer::over(const TrackedTable& table, RowId row, RowId old_row, Bytes key,
-                         const ColumnSet& columns, bool has_old, Bytes old_values) {
+                         const ColumnSet& columns, bool has_old, Bytes old_values,
+                         std::uint64_t after) {
   add_row_op(table, {OpKind::over, row, old_row, key, {}, true}, columns, has_old, old_values);
+  ops_of(table).ops.back().after = after;
 }
 
 void CaptureBuffer::install(const TrackedTable& table, RowId row, Bytes clock,
@@ -364,8 +493,13 @@ void CaptureBuffer::fold(const TableOps& ops, const Op& op,
       nets.back().old_row = row;
       nets.back().was_there = op.kind == OpKind::set || op.kind == OpKind::erase;
       nets.back().is_there = nets.back().was_there;
+      nets.back().begins_with_birth = op.kind == OpKind::put;
     }
     Net& net = nets[found->second];
+    net.count(run);
+    if (op.after != 0 && net.is_step(run, ops.column_sets[op.changed], op.after)) {
+      continue;
+    }
     switch (op.kind) {
       case OpKind::put:
         net.reborn = net.was_there;
@@ -385,7 +519,10 @@ void CaptureBuffer::fold(const TableOps& ops, const Op& op,
         net.is_there = true;
         break;
       case OpKind::set:
-        if (net.was_there && !net.reborn) {
+        if (net.was_there && !net.is_there && net.births == 0) {
+          // Noted after the end that a trigger made of it.
+          net.keep_older(run);
+        } else if (net.was_there && !net.reborn) {
           net.columns.insert_all(run.columns);
           net.keep_old(run);
         }
@@ -425,12 +562,15 @@ std::vector<RowId> CaptureBuffer::repeated_rows(const TableOps& ops) {
   return repeated;
 }
 
-Result<std::vector<CaptureBuffer::Net>> CaptureBuffer::net_effect(const TableOps& ops,
-                                                                  KeyOf key_of) {
+Result<std::vector<CaptureBuffer::Net>> CaptureBuffer::net_effect(const TableOps& ops, KeyOf key_of,
+                                                                  KeyOf values_of) {
   std::unordered_map<RowId, std::size_t> index;
   std::vector<Net> nets;
   for (const Op& op : ops.ops) {
     fold(ops, op, index, nets);
+  }
+  for (Net& net : nets) {
+    SL_TRY(net.settle(key_of, values_of));
   }
   // A key that was erased at one rowid and put at another is one row with a new life.
   std::map<ByteVector, std::size_t, BytesLess> erased;
@@ -506,7 +646,7 @@ Result<void> CaptureBuffer::for_each_op(TableId table,
   return {};
 }
 
-Result<void> CaptureBuffer::for_each_run(TableId table, KeyOf key_of,
+Result<void> CaptureBuffer::for_each_run(TableId table, KeyOf key_of, KeyOf values_of,
                                          FunctionRef<Result<void>(const LogRun& run)> visit) {
   const auto found =
       std::find_if(tables_.begin(), tables_.begin() + static_cast<std::ptrdiff_t>(table_count_),
@@ -515,11 +655,25 @@ Result<void> CaptureBuffer::for_each_run(TableId table, KeyOf key_of,
   const bool keys_may_move = found->has_ends && found->has_births;
   if (!keys_may_move && (found->rising || repeated_rows(*found).empty())) {
     for (const Op& op : found->ops) {
-      SL_TRY(visit(run_of(*found, op)));
+      LogRun run = run_of(*found, op);
+      if (op.kind != OpKind::set || op.after == 0) {
+        SL_TRY(visit(run));
+        continue;
+      }
+      scratch_.clear();
+      run.columns = found->column_sets[op.changed];
+      for (const auto& [column, value] :
+           split_values(found->column_sets[op.columns], run.old_values)) {
+        if (run.columns.contains(column)) {
+          scratch_.raw(value);
+        }
+      }
+      run.old_values = scratch_.bytes();
+      SL_TRY(visit(run));
     }
     return {};
   }
-  SL_TRY(std::vector<Net> nets, net_effect(*found, key_of));
+  SL_TRY(std::vector<Net> nets, net_effect(*found, key_of, values_of));
   // Ends come first: a rowid may have been given to another key since.
   syncline::stable_sort(nets.begin(), nets.end(), [](const Net& a, const Net& b) {
     return a.is_there != b.is_there ? !a.is_there : a.row < b.row;

@@ -27,9 +27,18 @@ class CaptureBuffer {
            Bytes old_values);
   void erase(const TrackedTable& table, RowId row, Bytes key, const ColumnSet& columns,
              bool has_old, Bytes old_values);
-  // A put in place of a living row of the same key, which stood at old_row.
+  // The same of a row that REPLACE removed for the row that is noted next. Where a trigger told of
+  // it, it stands here already.
+  void replace(const TrackedTable& table, RowId row, Bytes key, const ColumnSet& columns,
+               Bytes old_values);
+  // A set that may be noted before others that came before it: all old values, and a hash of the
+  // new ones, by which such sets are put in order.
+  void set_unordered(const TrackedTable& table, RowId row, const ColumnSet& changed,
+                     Bytes old_values, std::uint64_t after);
+  // A put in place of a living row of the same key, which stood at old_row. `after` as above; zero
+  // where the order is known.
   void over(const TrackedTable& table, RowId row, RowId old_row, Bytes key,
-            const ColumnSet& columns, bool has_old, Bytes old_values);
+            const ColumnSet& columns, bool has_old, Bytes old_values, std::uint64_t after = 0);
 
   // A row that came with a clock of its own, encoded.
   void install(const TrackedTable& table, RowId first, Bytes clock, const ColumnSet& columns,
@@ -71,8 +80,9 @@ class CaptureBuffer {
 
   // The net effect on one table, each row once, in an order that LogBodyWriter can take: visit() is
   // called for each run. `key_of` tells the encoded key of a row that is in the table now.
+  // `values_of` tells all of its values that are no key, by rising column id.
   using KeyOf = FunctionRef<Result<ByteVector>(RowId row)>;
-  Result<void> for_each_run(TableId table, KeyOf key_of,
+  Result<void> for_each_run(TableId table, KeyOf key_of, KeyOf values_of,
                             FunctionRef<Result<void>(const LogRun& run)> visit);
   // The same for a buffer in which each row stands once: as it came.
   Result<void> for_each_op(TableId table, FunctionRef<Result<void>(const LogRun& run)> visit) const;
@@ -82,6 +92,8 @@ class CaptureBuffer {
     OpKind kind = OpKind::put;
     bool has_old = false;
     std::uint32_t columns = 0;  // index into TableOps::column_sets
+    std::uint32_t changed = 0;  // the same; of a set that may be out of order
+    std::uint64_t after = 0;    // of such: a hash of the row that it left
     RowId first = 0;
     RowId old_row = 0;
     std::uint64_t count = 1;
@@ -144,7 +156,7 @@ class CaptureBuffer {
   std::uint32_t column_set_index(TableOps& ops, const ColumnSet& columns);
   static std::vector<RowId> repeated_rows(const TableOps& ops);
   LogRun run_of(const TableOps& ops, const Op& op) const;
-  Result<std::vector<Net>> net_effect(const TableOps& ops, KeyOf key_of);
+  Result<std::vector<Net>> net_effect(const TableOps& ops, KeyOf key_of, KeyOf values_of);
   void fold(const TableOps& ops, const Op& op, std::unordered_map<RowId, std::size_t>& index,
             std::vector<Net>& nets) const;
 

@@ -51,7 +51,32 @@ Result<void> Capture::look_for_replace_in_schema() {
                                "1"));
   schema_replaces_ = found.has_value();
   schemas_ = schemas;
+  newer_triggers_.clear();
   return {};
+}
+
+Result<bool> Capture::has_newer_triggers(const TrackedTable& table) {
+  // Nobody tells us of a trigger that this connection makes; inside a transaction it is found by
+  // the next one.
+  if (buffer_.empty()) {
+    SL_TRY(look_for_replace_in_schema());
+  }
+  const auto known = newer_triggers_.find(table.id);
+  if (known != newer_triggers_.end()) {
+    return known->second;
+  }
+  SL_TRY(Statement select,
+         connection_.prepare("SELECT count(*) FROM (SELECT rowid AS at, type, name, tbl_name FROM "
+                             "main.sqlite_schema UNION ALL SELECT ~(1 << 63), type, name, tbl_name "
+                             "FROM temp.sqlite_schema) WHERE type = 'trigger' AND tbl_name = ?1 "
+                             "COLLATE NOCASE AND name NOT LIKE 'syncline\\_%' ESCAPE '\\' AND at > "
+                             "(SELECT rowid FROM main.sqlite_schema WHERE name = ?2)"));
+  const std::string ours = "syncline_inserted_" + std::to_string(table.id);
+  select.bind_text(1, table.name).bind_text(2, ours);
+  SL_TRY(select.step());
+  const bool some = select.column_int(0) > 0;
+  newer_triggers_[table.id] = some;
+  return some;
 }
 
 Result<bool> Capture::may_replace() {
@@ -157,6 +182,43 @@ Result<bool> Capture::load_row(const TrackedTable& table, RowId row) {
   return found;
 }
 
+// As encode_old() has them, of the row as it stands; empty when it does not.
+Result<ByteVector> Capture::values_of_row(const TrackedTable& table, RowId row) {
+  if (!table.without_rowid) {
+    SL_TRY(const bool there, load_row(table, row));
+    return there ? to_vector(old_.bytes()) : ByteVector();
+  }
+  SL_TRY(const ByteVector key, key_of_row(table, row));
+  if (key.empty()) {
+    return ByteVector();
+  }
+  SL_TRY(const std::vector<Value> values, key_values(key));
+  std::string names;
+  for (const int position : table.positions) {
+    if (position >= 0) {
+      names += (names.empty() ? "" : ",") +
+               quote_identifier(table.columns[static_cast<std::size_t>(position)].name);
+    }
+  }
+  std::string where;
+  for (std::size_t i = 0; i < table.key.size(); ++i) {
+    where +=
+        (i == 0 ? "" : " AND ") + quote_identifier(table.key[i]) + " = ?" + std::to_string(i + 1);
+  }
+  SL_TRY(Statement select,
+         connection_.prepare("SELECT " + (names.empty() ? "NULL" : names) + " FROM main." +
+                             quote_identifier(table.name) + " WHERE " + where));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    select.bind(static_cast<int>(i) + 1, values[i].view());
+  }
+  Writer out;
+  SL_TRY(const bool there, select.step());
+  for (int i = 0; there && !names.empty() && i < select.column_count(); ++i) {
+    write_value(out, select.column(i));
+  }
+  return out.take();
+}
+
 // Once a row was written it is known whether the rows in its way were removed for it. One that is
 // still there stays so: the statement was ignored or became an upsert, or the row was not in the
 // way in the end. A candidate of a statement that did nothing lies about for a while, which must do
@@ -168,8 +230,9 @@ Result<void> Capture::settle_candidates(const TrackedTable& table, RowId written
   std::vector<Candidate> waiting;
   std::vector<Candidate> settled;
   for (Candidate& candidate : candidates_) {
-    const bool ours =
-        candidate.table == table.id && (candidate.writer.empty() || candidate.writer == writer);
+    // A row that a trigger took away at once may have replaced any.
+    const bool ours = candidate.table == table.id &&
+                      (candidate.writer.empty() || writer.empty() || candidate.writer == writer);
     (ours ? settled : waiting).push_back(std::move(candidate));
   }
   candidates_ = std::move(waiting);
@@ -185,8 +248,8 @@ Result<void> Capture::settle_candidates(const TrackedTable& table, RowId written
     if (gone) {
       note_acted(table.id, candidate.key);
       note_acted_at(table.id, candidate.row);
-      buffer_.erase(table, candidate.row, candidate.key, table.all_columns(), true,
-                    candidate.old_values);
+      buffer_.replace(table, candidate.row, candidate.key, table.all_columns(),
+                      candidate.old_values);
     } else if (candidate.writer.empty()) {
       candidates_.push_back(std::move(candidate));
     }

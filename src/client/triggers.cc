@@ -296,9 +296,11 @@ std::string capture_triggers_sql(const TrackedTable& table) {
   };
   return make_tap(shared_tap_name, shared_tap, shared_tap_columns) +
          make_tap(tap_name(table.id), table.id, tap_column_count(table)) +
-         before_insert_trigger(table) + before_update_trigger(table) + insert_trigger(table) +
-         update_trigger(table) + delete_trigger(table) + json_triggers(table) +
-         document_triggers(table);
+         // Of triggers on one event SQLite fires the newest first: capture must hear of a row
+         // before another trigger writes it again.
+         json_triggers(table) + document_triggers(table) + before_insert_trigger(table) +
+         before_update_trigger(table) + insert_trigger(table) + update_trigger(table) +
+         delete_trigger(table);
 }
 
 std::string drop_capture_sql(TableId table) {
