@@ -364,13 +364,6 @@ Result<ApplyReport> Engine::applying_again(std::size_t bytes_expected,
   return report;
 }
 
-Result<ApplyReport> Engine::apply_file(Bytes file) {
-  return applying(file.size(), [&](ApplyReport& report) {
-    return read_change_file(file,
-                            [&](Bytes part) -> Result<void> { return apply_.part(part, report); });
-  });
-}
-
 Result<ApplyReport> Engine::apply_remote(std::span<const Bytes> parts, ServerVersion cursor) {
   std::size_t bytes = 0;
   for (const Bytes part : parts) {

@@ -256,6 +256,11 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   // Of two edits that met: in one or several columns.
   void tell_conflict(const std::string& identity, std::span<const ConflictNote* const> notes,
                      std::int64_t now);
+  // Names the rows that files of changes brought among the keepsakes.
+  Result<void> name_heard();
+  Result<void> name_rows(Bytes part);
+  Result<void> name_key(const TrackedTable& table, Bytes key);
+  Result<void> name_standing(const TrackedTable& table, const LogRun& run);
   Result<void> import_change(std::span<const Bytes> parts, ApplyReport& report);
   Result<void> place_waiting_cells(ApplyReport& report);
   Result<void> prune(LocalVersion through, std::int64_t before_ms);

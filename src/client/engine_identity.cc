@@ -429,6 +429,7 @@ Result<ChangeSequence> Engine::reidentify(const effect::Reidentify& how) {
     SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(check_not_renewed());
     SL_TRY(clocks_.catch_up());
+    SL_TRY(name_heard());
     SL_TRY(common, common_with_original(how));
     const LocalVersion kept = common.named_version;
     SL_TRY(const Counted counted, counted_before(kept));

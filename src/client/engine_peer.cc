@@ -185,6 +185,12 @@ Result<ByteVector> Engine::next_keepsakes(bool first, std::size_t bytes_max) {
     end_call();
     return ByteVector();
   }
+  const auto name = [&]() -> Result<void> {
+    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+    SL_TRY(name_heard());
+    return savepoint.release();
+  };
+  SL_TRY(name());
   // A name of its own for each part: that of nobody.
   Stamp stamp{1, ReplicaId::draw(*parts_.random)};
   RowWriter rows(stamp.replica);

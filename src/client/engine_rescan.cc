@@ -43,6 +43,7 @@ Result<void> Engine::begin_rescan() {
   const auto run = [&]() -> Result<void> {
     SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(meta_.set(meta_name::wants_rescan, ValueView::of(std::int64_t{1})));
+    SL_TRY(name_heard());
     SL_TRY(parts_.connection.execute(index_sql));
     SL_TRY(index_rows());
     return savepoint.release();
@@ -163,9 +164,14 @@ Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
   return applying(rows.states.size(), [&](ApplyReport& report) -> Result<void> {
     SL_TRY(check_not_renewed());
     SL_TRY(unsent_.catch_up());
+    SL_TRY(name_heard());
     SL_TRY(const std::int64_t left_lineage, meta_.integer(meta_name::left_lineage));
-    SL_TRY(const bool keepsakes, keepsakes_.any());
-    const bool left = left_lineage != 0 || keepsakes;
+    const auto adopt = [&](const std::string& table, Bytes key,
+                           const RowState& state) -> Result<void> {
+      SL_TRY(const bool is_kept, keepsakes_.has(table, key));
+      return is_kept || left_lineage != 0 ? become_both(table, key, state, report)
+                                          : become(table, key, state, report);
+    };
     std::set<ByteVector, BytesLess> named;
     if (!rows.states.empty()) {
       SL_TRY(read_state_part(
@@ -177,8 +183,7 @@ Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
               return Error(ErrorCode::malformed, "a row outside the range that was asked for");
             }
             SL_TRY(apply_.observe_state(state.newest().time));
-            return left ? become_both(table, key, state, report)
-                        : become(table, key, state, report);
+            return adopt(table, key, state);
           }));
     }
     std::vector<ByteVector> gone;
@@ -197,8 +202,7 @@ Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
       }
     }
     for (const ByteVector& key : gone) {
-      SL_TRY(left ? become_both(rows.table, key, RowState(), report)
-                  : become(rows.table, key, RowState(), report));
+      SL_TRY(adopt(rows.table, key, RowState()));
     }
     SL_TRY(keep_newest_state());
     return apply_.end_states(report);

@@ -56,8 +56,8 @@ Result<ByteVector> Engine::resync() {
   SL_TRY(const bool keepsakes, keepsakes_.any());
   if (left != 0 || keepsakes) {
     return Error(ErrorCode::busy,
-                 "the server began anew and has not heard yet what only this replica still holds: "
-                 "sync first");
+                 "this replica holds rows of others that the server has not heard of yet: sync "
+                 "first");
   }
   // What somebody wrote without the extension is work, too.
   SL_TRY(rescan());

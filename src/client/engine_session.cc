@@ -321,8 +321,8 @@ Result<void> Engine::finish_snapshot(ServerVersion cursor) {
 }
 
 Result<ByteVector> Engine::salvage(const std::string& reason) {
-  SL_TRY(const Counts waiting, counts());
-  if (waiting.pending == 0) {
+  SL_TRY(const std::uint64_t waiting, outbox_.count());
+  if (waiting == 0) {
     return ByteVector();
   }
   SL_TRY(ByteVector file, export_pending());

@@ -103,7 +103,7 @@ Result<Engine::Counts> Engine::counts() {
   SL_TRY(counts.pending, outbox_.count());
   SL_TRY(const std::uint64_t empty, set_aside_.count());
   counts.pending -= std::min(empty, counts.pending);
-  // What only we still know of a server that is no more counts as one change.
+  // What others wrote and perhaps only we can tell the server counts as one change.
   SL_TRY(const bool keepsakes, keepsakes_.any());
   counts.pending += keepsakes ? 1 : 0;
   SL_TRY(counts.rejected, rejected_.count());
@@ -331,6 +331,13 @@ Result<void> Engine::alter_begin() {
   SL_TRY(require_replica());
   // What the open transaction wrote already is no part of the changes before it.
   SL_TRY(capture_.flush());
+  {
+    // Rows may stand elsewhere afterwards.
+    SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
+    SL_TRY(clocks_.catch_up());
+    SL_TRY(name_heard());
+    SL_TRY(savepoint.release());
+  }
   auto begun = schema_change_.begin();
   end_call();
   extract_.forget();
@@ -454,9 +461,13 @@ Result<void> Engine::collect_garbage(std::int64_t horizon_ms) {
     // What was learned from peers stays until a server has it.
     SL_TRY(const VersionVector settled, relayed());
     SL_TRY(const std::optional<LocalVersion> waiting, next_relay(LocalVersion(0), settled));
-    const LocalVersion through = waiting.has_value()
-                                     ? std::min(acknowledged, LocalVersion(waiting->get() - 1))
-                                     : acknowledged;
+    LocalVersion through = waiting.has_value()
+                               ? std::min(acknowledged, LocalVersion(waiting->get() - 1))
+                               : acknowledged;
+    SL_TRY(const std::optional<LocalVersion> heard, keepsakes_.heard());
+    if (heard.has_value()) {
+      through = std::min(through, LocalVersion(heard->get() - 1));
+    }
     SL_TRY(prune(through, clock_.now_ms() - week_ms));
     return savepoint.release();
   };

@@ -10,13 +10,52 @@ constexpr const char* table_sql =
 
 }  // namespace
 
-Result<bool> Keepsakes::any() {
+Result<bool> Keepsakes::any_named() {
   SL_TRY(const std::int64_t some, meta_.integer(meta_name::keepsakes));
   return some != 0;
 }
 
+Result<bool> Keepsakes::any() {
+  SL_TRY(const bool named, any_named());
+  if (named) {
+    return true;
+  }
+  SL_TRY(const std::optional<LocalVersion> heard, this->heard());
+  return heard.has_value();
+}
+
+Result<void> Keepsakes::hear(LocalVersion version) {
+  SL_TRY(const std::optional<LocalVersion> heard, this->heard());
+  if (heard.has_value()) {
+    return {};
+  }
+  return meta_.set(meta_name::heard_version,
+                   ValueView::of(static_cast<std::int64_t>(version.get())));
+}
+
+Result<std::optional<LocalVersion>> Keepsakes::heard() {
+  SL_TRY(const std::int64_t version, meta_.integer(meta_name::heard_version));
+  return version == 0 ? std::nullopt
+                      : std::optional<LocalVersion>(static_cast<std::uint64_t>(version));
+}
+
+Result<void> Keepsakes::heard_is_named() {
+  return meta_.set(meta_name::heard_version, ValueView::of(std::int64_t{0}));
+}
+
+Result<bool> Keepsakes::has(const std::string& table, Bytes key) {
+  SL_TRY(const bool some, any_named());
+  if (!some) {
+    return false;
+  }
+  SL_TRY(Statement * statement, has_.get(connection_));
+  const ResetGuard guard(*statement);
+  statement->bind_text(1, table).bind_blob(2, key);
+  return statement->step();
+}
+
 Result<void> Keepsakes::add(const std::string& table, Bytes key) {
-  SL_TRY(const bool some, any());
+  SL_TRY(const bool some, any_named());
   if (!some) {
     SL_TRY(connection_.execute(table_sql));
     SL_TRY(meta_.set(meta_name::keepsakes, ValueView::of(std::int64_t{1})));
@@ -27,7 +66,8 @@ Result<void> Keepsakes::add(const std::string& table, Bytes key) {
 }
 
 Result<void> Keepsakes::clear() {
-  SL_TRY(const bool some, any());
+  SL_TRY(heard_is_named());
+  SL_TRY(const bool some, any_named());
   if (!some) {
     return {};
   }
@@ -42,7 +82,7 @@ void Keepsakes::rewind() {
 }
 
 Result<std::optional<Keepsakes::Row>> Keepsakes::next() {
-  SL_TRY(const bool some, any());
+  SL_TRY(const bool some, any_named());
   if (!some || !name_.is_zero()) {
     return std::optional<Row>();
   }
@@ -77,6 +117,7 @@ Result<bool> Keepsakes::settled(const ReplicaId& name) {
 void Keepsakes::release() {
   add_.release();
   next_.release();
+  has_.release();
   drop_.release();
 }
 

@@ -12,9 +12,10 @@
 
 namespace syncline {
 
-// Rows that this replica holds and that a server of another lineage does not know, or not all of:
-// the server that told them is no more, and whoever wrote them may never come back. They are told
-// to the new one as states, one part after the other, and named here until it has answered.
+// Rows that this replica holds and that its server may not know, or not all of: because the server
+// that told them is no more, or because a file of changes brought them, and whoever wrote them may
+// never come. They are told to the server as states, one part after the other, and named here until
+// it has answered.
 class Keepsakes {
  public:
   struct Row {
@@ -25,6 +26,13 @@ class Keepsakes {
   explicit Keepsakes(Connection connection, Meta& meta) : connection_(connection), meta_(meta) {}
 
   Result<bool> any();
+  // Rows of the log from `version` on came by a file of changes. They are named when somebody asks
+  // for keepsakes, which without a server nobody does.
+  Result<void> hear(LocalVersion version);
+  // Where those begin; nothing when all are named.
+  Result<std::optional<LocalVersion>> heard();
+  Result<void> heard_is_named();
+  Result<bool> has(const std::string& table, Bytes key);
   // Naming a row twice is naming it once.
   Result<void> add(const std::string& table, Bytes key);
   Result<void> clear();
@@ -41,6 +49,8 @@ class Keepsakes {
   void release();
 
  private:
+  Result<bool> any_named();
+
   Connection connection_;
   Meta& meta_;
   Row at_;
@@ -49,6 +59,7 @@ class Keepsakes {
   CachedStatement next_{
       "SELECT tbl, key FROM syncline_keepsakes WHERE (tbl, key) > (?1, ?2) ORDER BY tbl, key LIMIT "
       "1"};
+  CachedStatement has_{"SELECT 1 FROM syncline_keepsakes WHERE tbl = ?1 AND key = ?2"};
   CachedStatement drop_{"DELETE FROM syncline_keepsakes WHERE (tbl, key) <= (?1, ?2)"};
 };
 

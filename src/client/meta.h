@@ -66,6 +66,9 @@ inline constexpr std::string_view wants_rescan = "wants_rescan";
 inline constexpr std::string_view left_lineage = "left_lineage";
 // There are rows in syncline_keepsakes; without it there may be no such table.
 inline constexpr std::string_view keepsakes = "keepsakes";
+// The first row of the log that a file of changes brought and whose rows are not named in
+// syncline_keepsakes yet; zero when there is none.
+inline constexpr std::string_view heard_version = "heard_version";
 // Unsent changes as they were before something that could have cost them, and what that was.
 inline constexpr std::string_view salvage = "salvage";
 inline constexpr std::string_view salvage_reason = "salvage_reason";

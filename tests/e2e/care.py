@@ -98,6 +98,33 @@ class Care(Case):
         dump = self.run_it("server-dump", "--data", self.path("anew"), "--workspace", "team")
         self.assertEqual({row["kind"] for row in dump[0]["tables"]["notes"]}, {"put"})
 
+    def test_what_a_file_brought_reaches_the_server_without_its_author(self):
+        _, url = self.serve("--demo")
+        for name in ("phone", "laptop", "tablet"):
+            self.device(name, "--column", "n=counter")
+        self.put("phone", "a", body="by the phone", n=1)
+        self.put("phone", "b", body="ends", n=2)
+        self.order("phone", id=1, do="del", table="notes", key="b")
+        self.put("tablet", "t", body="by the tablet", n=5)
+        # One before its first sync, one between two.
+        self.sync("tablet", url)
+        for name in ("laptop", "tablet"):
+            self.run_it("export", "--db", self.path("phone"), "--to", self.path("file"))
+            self.run_it("import", "--db", self.path(name), self.path("file"))
+            self.assertGreater(self.status(name)["pending"], 0)
+        held = {"a": {"body": "by the phone", "n": 1}, "t": {"body": "by the tablet", "n": 5}}
+        for name in ("laptop", "tablet", "laptop"):
+            self.sync(name, url)
+            self.assertEqual(self.rows(name), held)
+            self.assertEqual(self.status(name)["pending"], 0)
+        self.run_it("import", "--db", self.path("laptop"), self.path("file"))
+        self.assertEqual(self.status("laptop")["pending"], 0)
+        self.order("phone", id=1, do="sql", sql="UPDATE notes SET n = n + 3 WHERE id = 'a'")
+        held["a"]["n"] = 4
+        for name in ("phone", "laptop", "tablet"):
+            self.sync(name, url)
+            self.assertEqual(self.rows(name), held)
+
     def test_a_live_process_goes_on_though_another_resyncs_its_database(self):
         _, url = self.serve("--demo")
         for name in ("phone", "laptop"):
