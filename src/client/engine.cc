@@ -386,6 +386,7 @@ void Engine::forget_all() {
   held_.forget();
   log_.forget();
   unsent_.forget();
+  proved_ = LocalVersion();
   catalog_.mark_stale();
   catalog_.settle();
 }

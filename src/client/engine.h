@@ -208,6 +208,13 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   // are none or the part before is not answered. The first call of a connection says so.
   Result<ByteVector> next_keepsakes(bool first, std::size_t bytes_max);
   Result<void> finish_relay(const effect::FinishRelay& settled);
+  // An own change that cannot be told: why, and what there is of it as a file, or nothing.
+  struct Unreadable {
+    std::string message;
+    ByteVector file;
+  };
+  // Those that were set aside since the last call.
+  std::vector<Unreadable> take_unreadable() { return std::exchange(found_unreadable_, {}); }
   // While quiet, conflicts and errors are kept but not told of (bootstrap, rescan).
   void set_quiet(bool quiet) { events_.set_quiet(quiet); }
 
@@ -261,6 +268,11 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   Result<void> name_rows(Bytes part);
   Result<void> name_key(const TrackedTable& table, Bytes key);
   Result<void> name_standing(const TrackedTable& table, const LogRun& run);
+  // Sets aside what of the outbox nobody could read; afterwards all of it decodes.
+  Result<void> prove_outbox();
+  Result<std::vector<OutboxChange>> readable_batch(LocalVersion after, std::size_t bytes_max);
+  Result<void> keep_unreadable(LocalVersion version, const std::vector<ByteVector>& parts,
+                               const Error& reason);
   Result<void> import_change(std::span<const Bytes> parts, ApplyReport& report);
   Result<void> place_waiting_cells(ApplyReport& report);
   Result<void> prune(LocalVersion through, std::int64_t before_ms);
@@ -364,6 +376,9 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   ReplicaId replica_;
   std::int64_t renewals_ = 0;  // as facts() saw them
   bool has_set_aside_ = false;
+  // The outbox through this version is known to decode.
+  LocalVersion proved_;
+  std::vector<Unreadable> found_unreadable_;
   // The last own change that own_changes() told, and where it stands.
   ChangeSequence told_sequence_;
   LocalVersion told_version_;

@@ -163,6 +163,7 @@ Result<void> Engine::restamp_unsent(ChangeSequence after) {
   const auto run = [&]() -> Result<void> {
     SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(check_not_renewed());
+    SL_TRY(prove_outbox());
     SL_TRY(schema_change_.freeze_outbox());
     SL_TRY(kept, version_of(after));
     SL_TRY(const std::vector<LocalVersion> versions, own_frozen_after(parts_.connection, kept));
@@ -429,6 +430,7 @@ Result<ChangeSequence> Engine::reidentify(const effect::Reidentify& how) {
     SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(check_not_renewed());
     SL_TRY(clocks_.catch_up());
+    SL_TRY(prove_outbox());
     SL_TRY(name_heard());
     SL_TRY(common, common_with_original(how));
     const LocalVersion kept = common.named_version;

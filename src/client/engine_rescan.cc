@@ -163,6 +163,7 @@ Result<std::vector<ByteVector>> Engine::compare_ranges(const RangeDigests& diges
 Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
   return applying(rows.states.size(), [&](ApplyReport& report) -> Result<void> {
     SL_TRY(check_not_renewed());
+    SL_TRY(prove_outbox());
     SL_TRY(unsent_.catch_up());
     SL_TRY(name_heard());
     SL_TRY(const std::int64_t left_lineage, meta_.integer(meta_name::left_lineage));

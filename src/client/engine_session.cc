@@ -138,7 +138,7 @@ Result<std::vector<OutboxPart>> Engine::own_changes(ChangeSequence after, std::s
     }
     std::vector<OutboxPart> out;
     while (out.empty() && !large.has_value()) {
-      SL_TRY(std::vector<OutboxChange> batch, outbox_.batch(told_version_, bytes_max));
+      SL_TRY(std::vector<OutboxChange> batch, readable_batch(told_version_, bytes_max));
       if (batch.empty()) {
         break;
       }
@@ -360,6 +360,7 @@ Result<bool> Engine::reject(const Rejected& refused) {
       parts.blob(part);
     }
     change.change = parts.take();
+    SL_TRY(prove_outbox());
     SL_TRY(unsent_.catch_up());
     SL_TRY(rejected_.keep(change, clock_.now_ms()));
     SL_TRY(unsent_.drop(found[0].version));

@@ -335,6 +335,7 @@ Result<void> Engine::alter_begin() {
     // Rows may stand elsewhere afterwards.
     SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(clocks_.catch_up());
+    SL_TRY(prove_outbox());
     SL_TRY(name_heard());
     SL_TRY(savepoint.release());
   }

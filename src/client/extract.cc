@@ -74,6 +74,7 @@ Result<void> Extract::changes(const Range& range, Sink sink) {
   // The change that was told whole just now: what became of its rows here stands behind it.
   LocalVersion told;
   Stamp told_stamp;
+  untold_ = LocalVersion();
   return log_.for_each(
       range.after, range.through,
       [&](const LogRow& row, std::span<const Bytes> parts, Bytes stored) -> Result<bool> {
@@ -91,7 +92,9 @@ Result<void> Extract::changes(const Range& range, Sink sink) {
           told_stamp = stamp;
           for (const Bytes part : parts) {
             Reader in(part);
+            untold_ = own && row.version > range.acknowledged ? row.version : LocalVersion();
             SL_TRY(const PartHeader header, read_part_header(in));
+            untold_ = LocalVersion();
             SL_TRY(const bool more, sink(row, header, part));
             if (!more) {
               return false;
@@ -124,7 +127,11 @@ Result<void> Extract::changes(const Range& range, Sink sink) {
                         {},
                         {},
                         {}};
-        return one_change(running, parts);
+        auto more = one_change(running, parts);
+        if (!more && running.exact) {
+          untold_ = row.version;
+        }
+        return more;
       });
 }
 

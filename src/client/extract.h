@@ -84,6 +84,8 @@ class Extract final : private PastKeys {
   Result<std::optional<Value>> value_before(TableId table, RowId row, std::uint16_t column,
                                             const ClockTime& time);
   void forget() { old_values_.forget(); }
+  // The own unsent change that changes() failed at the last time; zero when it did not fail at one.
+  LocalVersion untold() const { return untold_; }
 
  private:
   struct Running;
@@ -124,6 +126,7 @@ class Extract final : private PastKeys {
   RowStore& rows_;
   Held& held_;
   OldValues old_values_;
+  LocalVersion untold_;
 };
 
 // Writes a row as a state. The table must have been begun with its columns in their own order.

@@ -25,7 +25,8 @@ Result<std::uint64_t> Outbox::count() {
   return static_cast<std::uint64_t>(count.value_or(0));
 }
 
-Result<std::vector<OutboxChange>> Outbox::batch(LocalVersion after, std::size_t bytes_max) {
+Result<std::vector<OutboxChange>> Outbox::batch(LocalVersion after, std::size_t bytes_max,
+                                                LocalVersion through) {
   std::vector<OutboxChange> out;
   SL_TRY(const LocalVersion done, acknowledged());
   Extract::Range range;
@@ -38,7 +39,7 @@ Result<std::vector<OutboxChange>> Outbox::batch(LocalVersion after, std::size_t 
   range.schema_version = static_cast<std::uint32_t>(schema);
   SL_TRY(clocks_.catch_up());
   SL_TRY(const LogHead head, log_.head());
-  range.through = head.version;
+  range.through = std::min(head.version, through);
   SL_TRY(const std::int64_t relayed, meta_.integer(meta_name::relayed_version));
   std::size_t bytes = 0;
   SL_TRY(extract_.changes(

@@ -28,7 +28,9 @@ class Outbox {
   // How many changes wait.
   Result<std::uint64_t> count();
   // Changes above `after`, whole, until they exceed `bytes_max`; at least one when there is any.
-  Result<std::vector<OutboxChange>> batch(LocalVersion after, std::size_t bytes_max);
+  // None behind `through` is looked at.
+  Result<std::vector<OutboxChange>> batch(LocalVersion after, std::size_t bytes_max,
+                                          LocalVersion through = LocalVersion(UINT64_MAX));
   // Every change through this version is durable elsewhere. Going backwards is ignored.
   Result<void> acknowledge(LocalVersion through);
   void release() { read_last_.release(); }

@@ -397,6 +397,18 @@ Result<void> ReplicaHost::tell_facts(Instant now) {
   return {};
 }
 
+// What it wrote goes to the server as states, which the session learns as it learns of a write.
+Result<void> ReplicaHost::tell_unreadable(Instant now) {
+  const std::vector<Engine::Unreadable> changes = parts_.engine->take_unreadable();
+  for (const Engine::Unreadable& change : changes) {
+    last_error_ = change.message;
+    if (!change.file.empty()) {
+      parts_.link->salvaged("unreadable_change", change.file);
+    }
+  }
+  return changes.empty() ? Result<void>() : local_change(now);
+}
+
 Result<void> ReplicaHost::tell_applied(Instant now, ServerVersion cursor) {
   SL_TRY(const Digest sum, parts_.engine->digest_of_tables(tables_));
   SL_TRY(const LogHead head, parts_.engine->log_head());
@@ -536,7 +548,7 @@ Result<void> ReplicaHost::perform(Instant now, const effect::LoadOutbox& e) {
     SL_TRY(local_change(now));
     session_.compare_again(now);
   }
-  return {};
+  return tell_unreadable(now);
 }
 
 Result<void> ReplicaHost::perform(Instant now, const effect::SetAside& /*e*/) {

@@ -115,6 +115,7 @@ class ReplicaHost final : private Engine::Listener {
   bool hand_on(Instant now, ClientEffect& effect);
   Result<void> tell_facts(Instant now);
   void tell_acknowledged(const ReplicaId& replica, ChangeSequence after, ChangeSequence through);
+  Result<void> tell_unreadable(Instant now);
   Result<void> tell_applied(Instant now, ServerVersion cursor);
   Result<void> local_change(Instant now);
 

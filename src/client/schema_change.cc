@@ -51,7 +51,9 @@ Result<void> SchemaChange::begin() {
   return {};
 }
 
-Result<void> SchemaChange::freeze_outbox() {
+Result<void> SchemaChange::freeze_outbox() { return freeze_before(LocalVersion(UINT64_MAX)); }
+
+Result<void> SchemaChange::freeze_before(LocalVersion end) {
   const auto set = [&](std::string_view name, LocalVersion version) {
     return meta_.set(name, ValueView::of(static_cast<std::int64_t>(version.get())));
   };
@@ -64,18 +66,19 @@ Result<void> SchemaChange::freeze_outbox() {
   const LocalVersion first(
       std::min(acknowledged.get(), static_cast<std::uint64_t>(std::max<std::int64_t>(pruned, 0))));
   SL_TRY(set(meta_name::acknowledged_version, first));
-  SL_TRY(freeze_after(first));
+  SL_TRY(freeze_between(first, end));
   SL_TRY(set(meta_name::acknowledged_version, acknowledged));
   // Clocks are not read from encoded changes.
   return clocks_.fold();
 }
 
-Result<void> SchemaChange::freeze_after(LocalVersion after) {
+Result<void> SchemaChange::freeze_between(LocalVersion after, LocalVersion end) {
   constexpr std::size_t batch_bytes = std::size_t{4} << 20U;
   // The oldest first: what an unsent change lost since stands in later log rows, which must still
   // have their old values when it is read.
   for (;;) {
-    SL_TRY(const std::vector<OutboxChange> changes, outbox_.batch(after, batch_bytes));
+    SL_TRY(const std::vector<OutboxChange> changes,
+           outbox_.batch(after, batch_bytes, LocalVersion(end.get() - 1)));
     if (changes.empty()) {
       return {};
     }

@@ -37,9 +37,11 @@ class SchemaChange {
   // because a server that was restored asks for them again, and what they wrote may stand in log
   // rows that lose their old values now. Runs in the caller's transaction.
   Result<void> freeze_outbox();
+  // The same of those before `end`.
+  Result<void> freeze_before(LocalVersion end);
 
  private:
-  Result<void> freeze_after(LocalVersion after);
+  Result<void> freeze_between(LocalVersion after, LocalVersion end);
   Result<void> freeze(const OutboxChange& change);
   Result<void> remember_keys(const TrackedTable& table);
   Result<void> find_rows_again(TableId id);

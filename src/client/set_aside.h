@@ -37,10 +37,11 @@ class SetAside {
 
   // Unsent changes of nothing.
   Result<std::uint64_t> count();
+  // Makes a change of nothing of the one in this log row, under the header's sequence and stamp.
+  Result<void> empty(LocalVersion version, PartHeader header);
 
  private:
   Result<void> keep(const OutboxChange& change, const Reason& reason, std::int64_t now_ms);
-  Result<void> empty(LocalVersion version, PartHeader header);
 
   Connection connection_;
   Outbox& outbox_;

@@ -2,6 +2,7 @@
 
 #include "client/log_tables.h"
 #include "sqlite/savepoint.h"
+#include "wire/change_codec.h"
 
 namespace syncline {
 namespace {
@@ -25,6 +26,7 @@ class Verifier {
     SL_TRY(check_side_table("syncline_held_rows", "state", read_held));
     SL_TRY(check_side_table("syncline_tombs", "body", read_dead));
     SL_TRY(check_tables());
+    SL_TRY(check_outbox());
     SL_TRY(savepoint.release());
     return std::move(problems_);
   }
@@ -145,6 +147,32 @@ class Verifier {
         continue;
       }
       SL_TRY(check_rows(**table));
+    }
+    return {};
+  }
+
+  // What waits must be told one day, and whoever hears it must be able to read it.
+  Result<void> check_outbox() {
+    constexpr std::size_t batch_bytes = std::size_t{4} << 20U;
+    LocalVersion after;
+    while (!is_full()) {
+      const auto batch = engine_.outbox(after, batch_bytes);
+      if (!batch) {
+        problem("the outbox cannot be told: " + batch.error().message());
+        return {};
+      }
+      if (batch->empty()) {
+        return {};
+      }
+      for (const OutboxChange& change : *batch) {
+        after = change.version;
+        const std::vector<Bytes> parts(change.parts.begin(), change.parts.end());
+        const auto read = decode_parts(parts);
+        if (!read) {
+          problem("the unsent change " + std::to_string(change.sequence.get()) +
+                  " cannot be read: " + read.error().message());
+        }
+      }
     }
     return {};
   }

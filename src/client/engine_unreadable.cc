@@ -1,0 +1,115 @@
+// The part of the engine that deals with an own change that cannot be told, or that nobody could
+// read. There should be none: capture and extract are tested against it. If there is one all the
+// same it must not keep back what was written after it.
+#include "client/engine.h"
+#include "sqlite/savepoint.h"
+#include "wire/change_codec.h"
+
+namespace syncline {
+namespace {
+
+constexpr std::size_t batch_bytes = std::size_t{4} << 20U;
+
+Result<void> prove(const OutboxChange& change) {
+  const std::vector<Bytes> views(change.parts.begin(), change.parts.end());
+  const auto read = decode_parts(views);
+  return read ? Result<void>() : Result<void>(read.error());
+}
+
+bool is_damage(const Error& error) {
+  return error.code() == ErrorCode::corrupt || error.code() == ErrorCode::malformed;
+}
+
+}  // namespace
+
+Result<void> Engine::prove_outbox() {
+  SL_TRY(const LocalVersion acknowledged, outbox_.acknowledged());
+  LocalVersion after = std::max(acknowledged, proved_);
+  for (;;) {
+    SL_TRY(const std::vector<OutboxChange> batch, readable_batch(after, batch_bytes));
+    if (batch.empty()) {
+      break;
+    }
+    after = batch.back().version;
+  }
+  proved_ = after;
+  return {};
+}
+
+// What waits after this version, every change of it fit to be told.
+Result<std::vector<OutboxChange>> Engine::readable_batch(LocalVersion after,
+                                                         std::size_t bytes_max) {
+  for (;;) {
+    auto batch = outbox_.batch(after, bytes_max);
+    if (!batch) {
+      const LocalVersion at = extract_.untold();
+      if (!is_damage(batch.error()) || at == LocalVersion()) {
+        return batch;
+      }
+      SL_TRY(keep_unreadable(at, {}, batch.error()));
+      continue;
+    }
+    bool all = true;
+    for (const OutboxChange& change : *batch) {
+      const auto proved = change.stamp.replica == replica_ ? prove(change) : Result<void>();
+      if (!proved) {
+        all = false;
+        SL_TRY(keep_unreadable(change.version, change.parts, proved.error()));
+        break;
+      }
+    }
+    if (all) {
+      return batch;
+    }
+  }
+}
+
+// The change is listed as rejected, with what there is of it; an empty one of its name goes in its
+// place, because the server takes none after a gap. What it wrote and still stands is told as
+// states.
+Result<void> Engine::keep_unreadable(LocalVersion version, const std::vector<ByteVector>& parts,
+                                     const Error& reason) {
+  RejectedChange change;
+  std::vector<ByteVector> bodies;
+  SL_TRY(log_.for_each(
+      LocalVersion(version.get() - 1), version,
+      [&](const LogRow& row, std::span<const Bytes> log_parts, Bytes) -> Result<bool> {
+        change.stamp = Stamp{row.time, replica_};
+        change.sequence = row.sequence;
+        if (row.form == LogForm::runs || row.form == LogForm::runs_parts) {
+          for (const Bytes body : log_parts) {
+            bodies.push_back(to_vector(body));
+          }
+        }
+        return true;
+      }));
+  change.code = error_code_name(ErrorCode::corrupt);
+  change.message = "this change cannot be told to others: " + reason.message();
+  Writer kept;
+  for (const ByteVector& part : parts) {
+    kept.blob(part);
+  }
+  change.change = kept.take();
+  SL_TRY(rejected_.keep(change, clock_.now_ms()));
+  for (const ByteVector& body : bodies) {
+    // A body that is damaged itself names what it can.
+    (void)name_rows(body);
+  }
+  // What was overwritten by it is told from its old values: freeze that first. Others wait for us.
+  SL_TRY(schema_change_.freeze_before(version));
+  SL_TRY(set_aside_.empty(version, {change.sequence, change.stamp, 0, 0, true}));
+  extract_.forget();
+  unsent_.forget();
+  ChangeFileWriter file;
+  for (const ByteVector& made : parts) {
+    file.part(made);
+  }
+  found_unreadable_.push_back({change.message, parts.empty() ? ByteVector() : file.finish()});
+  if (events_.wanted()) {
+    events_.add(event_name::error, clock_.now_ms(),
+                error_payload(Error(ErrorCode::corrupt, change.message)));
+  }
+  return {};
+}
+
+}  // namespace syncline
