@@ -49,7 +49,9 @@ struct CaptureBuffer::Net {
     ByteVector key;
     ColumnSet columns;
     ByteVector values;
-    bool by_replace = false;
+    // REPLACE removed the row before any was noted in its place: it was there before all of it,
+    // whatever a trigger did to its successor meanwhile.
+    bool is_first = false;
   };
   std::vector<End> ends;
   // Sets that may be out of order: what each found, and what it left.
@@ -85,7 +87,8 @@ struct CaptureBuffer::Net {
         return equal_bytes(end.key, run.key) && equal_bytes(end.values, run.old_values);
       });
       if (!by_replace || !is_known) {
-        ends.push_back({to_vector(run.key), run.columns, to_vector(run.old_values), by_replace});
+        const bool is_first = by_replace && births == 0;
+        ends.push_back({to_vector(run.key), run.columns, to_vector(run.old_values), is_first});
       }
     }
   }
@@ -109,8 +112,25 @@ struct CaptureBuffer::Net {
     }
     return {};
   }
-  // Each step begins where another ended, but for the first of all.
+  // Each step begins where another ended, but for the first of all. A row that ended was before
+  // its end what the first step to it found; births, of which only the fact is known, do not lead
+  // there.
   void follow_steps(Bytes standing) {
+    const End* ended = first_end();
+    if (births > 0 && ended != nullptr) {
+      Step at{ended->columns, ended->values, 0};
+      for (std::size_t i = 0; i < steps.size(); ++i) {
+        const auto before = std::find_if(steps.begin(), steps.end(), [&](const Step& step) {
+          return step.after == hash64(at.values);
+        });
+        if (before == steps.end()) {
+          break;
+        }
+        at = *before;
+      }
+      take_old(at);
+      return;
+    }
     std::map<std::uint64_t, int> begun;
     std::vector<Step> all = steps;
     for (const End& end : ends) {
@@ -129,16 +149,18 @@ struct CaptureBuffer::Net {
     if (first == all.end()) {
       return;
     }
-    for (const auto& [column, value] : split_values(first->columns, first->values)) {
+    take_old(*first);
+  }
+  void take_old(const Step& step) {
+    for (const auto& [column, value] : split_values(step.columns, step.values)) {
       old_values[column] = to_vector(value);
     }
     has_old = true;
     columns.insert_all(stepped);
   }
-  // What REPLACE removed was there before whatever a trigger did to the row in its place.
   const End* first_end() const {
     const auto replaced =
-        std::find_if(ends.begin(), ends.end(), [](const End& end) { return end.by_replace; });
+        std::find_if(ends.begin(), ends.end(), [](const End& end) { return end.is_first; });
     return replaced != ends.end() ? &*replaced : ends.empty() ? nullptr : ends.data();
   }
   // A trigger that fires before capture's writes the row again before capture hears of the first
@@ -154,7 +176,7 @@ struct CaptureBuffer::Net {
       key.clear();
       old_values.clear();
       has_old = false;
-    } else if (end != nullptr && (!was_there || key.empty() || end->by_replace)) {
+    } else if (end != nullptr && (!was_there || key.empty() || end->is_first)) {
       key = end->key;
       for (const auto& [column, value] : split_values(end->columns, end->values)) {
         old_values.try_emplace(column, to_vector(value));

@@ -222,8 +222,8 @@ Result<ByteVector> Capture::values_of_row(const TrackedTable& table, RowId row) 
 // Once a row was written it is known whether the rows in its way were removed for it. One that is
 // still there stays so: the statement was ignored or became an upsert, or the row was not in the
 // way in the end. A candidate of a statement that did nothing lies about for a while, which must do
-// no harm: it counts as removed only when its rowid is empty, and then its end is in the buffer
-// already or belongs there.
+// no harm: it counts as removed only when its rowid is empty or another row's, and then its end is
+// in the buffer already or belongs there.
 Result<void> Capture::settle_candidates(const TrackedTable& table, RowId written,
                                         std::optional<RowId> updated) {
   SL_TRY(const ByteVector writer, key_of_row(table, written));
@@ -243,7 +243,7 @@ Result<void> Capture::settle_candidates(const TrackedTable& table, RowId written
     bool gone = candidate.row == written;
     if (!gone) {
       SL_TRY(const ByteVector key, key_of_row(table, candidate.row));
-      gone = key.empty();
+      gone = key != candidate.key;
     }
     if (gone) {
       note_acted(table.id, candidate.key);

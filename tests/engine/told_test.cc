@@ -201,7 +201,7 @@ TEST_CASE("whatever a transaction does, its change can be read and makes the sam
   const char* const first = std::getenv("SYNCLINE_TOLD_FIRST");
   const char* const count = std::getenv("SYNCLINE_TOLD_COUNT");
   const std::uint64_t begin = first == nullptr ? 1 : std::strtoull(first, nullptr, 10);
-  const std::uint64_t trials = count == nullptr ? 24 : std::strtoull(count, nullptr, 10);
+  const std::uint64_t trials = count == nullptr ? 150 : std::strtoull(count, nullptr, 10);
   for (std::uint64_t seed = begin; seed < begin + trials; ++seed) {
     run_trial(seed);
   }
