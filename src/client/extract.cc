@@ -68,6 +68,9 @@ Result<TableAccess*> TableSet::access(TableId id) {
 }
 
 Result<void> Extract::changes(const Range& range, Sink sink) {
+  // Another connection may have put the first cell beside a table since.
+  rows_.forget();
+  held_.forget();
   SL_TRY(clocks_.settle_puts(range.after, range.through));
   // What the first change overwrote is older than all that is told.
   SL_TRY(old_values_.cover(std::min(range.after.next(), range.through), range.through));

@@ -6,6 +6,8 @@
 namespace syncline {
 
 Result<void> Extract::snapshot(const Stamp& stamp, FunctionRef<Result<bool>(Bytes part)> sink) {
+  rows_.forget();
+  held_.forget();
   RowWriter rows(stamp.replica);
   const auto flush_rows = [&]() -> Result<void> {
     Writer out;

@@ -252,4 +252,26 @@ TEST_CASE("a rollback takes back what memory learned in a transaction that only 
   CHECK(two.rows("SELECT * FROM t").empty());
 }
 
+TEST_CASE("a connection tells of a counter what another connection of the file counted first") {
+  const TemporaryFile file("counted.db");
+  WorldReplica one(1, file.path);
+  WorldReplica two(2, file.path);
+  WorldReplica bob(3);
+  WorldReplica cid(4);
+  const std::vector<std::string> rules = {"n=counter"};
+  const auto counted = parse_track_options(rules);
+  for (WorldReplica* replica : {&one, &bob, &cid}) {
+    REQUIRE(replica->run("CREATE TABLE t(id INTEGER PRIMARY KEY, n INT)").empty());
+    REQUIRE(replica->track("t", *counted).empty());
+  }
+  REQUIRE(bob.run("INSERT INTO t VALUES(1, 0)").empty());
+  REQUIRE(one.apply(bob.changes()).empty());
+  // Looks beside the table, where nothing is yet.
+  REQUIRE(!one.changes().empty());
+  REQUIRE(bob.run("UPDATE t SET n = n + 1").empty());
+  REQUIRE(two.apply(bob.changes()).empty());
+  REQUIRE(cid.apply(one.changes()).empty());
+  CHECK(to_text(*cid.engine().digest()) == to_text(*bob.engine().digest()));
+}
+
 }  // namespace syncline
