@@ -270,7 +270,7 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   Result<void> name_standing(const TrackedTable& table, const LogRun& run);
   // Sets aside what of the outbox nobody could read; afterwards all of it decodes.
   Result<void> prove_outbox();
-  Result<std::vector<OutboxChange>> readable_batch(LocalVersion after, std::size_t bytes_max);
+  Result<std::vector<OutboxChange>> proved_batch(LocalVersion after, std::size_t bytes_max);
   Result<void> keep_unreadable(LocalVersion version, const std::vector<ByteVector>& parts,
                                const Error& reason);
   Result<void> import_change(std::span<const Bytes> parts, ApplyReport& report);
@@ -379,6 +379,8 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   // The outbox through this version is known to decode.
   LocalVersion proved_;
   std::vector<Unreadable> found_unreadable_;
+  // The change at which proved_batch() failed; its version is zero when it failed otherwise.
+  OutboxChange unreadable_;
   // The last own change that own_changes() told, and where it stands.
   ChangeSequence told_sequence_;
   LocalVersion told_version_;

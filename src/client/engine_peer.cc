@@ -185,12 +185,12 @@ Result<ByteVector> Engine::next_keepsakes(bool first, std::size_t bytes_max) {
     end_call();
     return ByteVector();
   }
-  const auto name = [&]() -> Result<void> {
-    SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
+  SL_TRY(const std::optional<LocalVersion> heard, keepsakes_.heard());
+  if (heard.has_value()) {
+    SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(name_heard());
-    return savepoint.release();
-  };
-  SL_TRY(name());
+    SL_TRY(savepoint.release());
+  }
   // A name of its own for each part: that of nobody.
   Stamp stamp{1, ReplicaId::draw(*parts_.random)};
   RowWriter rows(stamp.replica);

@@ -138,7 +138,7 @@ Result<std::vector<OutboxPart>> Engine::own_changes(ChangeSequence after, std::s
     }
     std::vector<OutboxPart> out;
     while (out.empty() && !large.has_value()) {
-      SL_TRY(std::vector<OutboxChange> batch, readable_batch(told_version_, bytes_max));
+      SL_TRY(std::vector<OutboxChange> batch, proved_batch(told_version_, bytes_max));
       if (batch.empty()) {
         break;
       }
@@ -162,6 +162,12 @@ Result<std::vector<OutboxPart>> Engine::own_changes(ChangeSequence after, std::s
     return out;
   };
   auto out = run();
+  if (!out && unreadable_.version != LocalVersion()) {
+    SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
+    SL_TRY(prove_outbox());
+    SL_TRY(savepoint.release());
+    out = run();
+  }
   while (out && large.has_value()) {
     SL_TRY(set_aside_large(*large));
     large.reset();

@@ -22,46 +22,48 @@ bool is_damage(const Error& error) {
 
 }  // namespace
 
+// What waits after this version. Fails when a change of it could not be told or not be read, and
+// remembers which.
+Result<std::vector<OutboxChange>> Engine::proved_batch(LocalVersion after, std::size_t bytes_max) {
+  unreadable_ = OutboxChange();
+  auto batch = outbox_.batch(after, bytes_max);
+  if (!batch) {
+    unreadable_.version = is_damage(batch.error()) ? extract_.untold() : LocalVersion();
+    return batch;
+  }
+  for (const OutboxChange& change : *batch) {
+    // What is too large is dealt with as such (client/set_aside).
+    const bool is_own = change.stamp.replica == replica_ && !too_large_to_send(change).has_value();
+    const auto proved = is_own ? prove(change) : Result<void>();
+    if (!proved) {
+      unreadable_ = change;
+      return proved.error();
+    }
+  }
+  return batch;
+}
+
+// Sets aside what of the outbox nobody could read. Runs in the caller's transaction.
 Result<void> Engine::prove_outbox() {
   SL_TRY(const LocalVersion acknowledged, outbox_.acknowledged());
   LocalVersion after = std::max(acknowledged, proved_);
   for (;;) {
-    SL_TRY(const std::vector<OutboxChange> batch, readable_batch(after, batch_bytes));
-    if (batch.empty()) {
+    const auto batch = proved_batch(after, batch_bytes);
+    if (!batch && unreadable_.version == LocalVersion()) {
+      return batch.error();
+    }
+    if (!batch) {
+      const OutboxChange change = std::move(unreadable_);
+      SL_TRY(keep_unreadable(change.version, change.parts, batch.error()));
+      continue;
+    }
+    if (batch->empty()) {
       break;
     }
-    after = batch.back().version;
+    after = batch->back().version;
   }
   proved_ = after;
   return {};
-}
-
-// What waits after this version, every change of it fit to be told.
-Result<std::vector<OutboxChange>> Engine::readable_batch(LocalVersion after,
-                                                         std::size_t bytes_max) {
-  for (;;) {
-    auto batch = outbox_.batch(after, bytes_max);
-    if (!batch) {
-      const LocalVersion at = extract_.untold();
-      if (!is_damage(batch.error()) || at == LocalVersion()) {
-        return batch;
-      }
-      SL_TRY(keep_unreadable(at, {}, batch.error()));
-      continue;
-    }
-    bool all = true;
-    for (const OutboxChange& change : *batch) {
-      const auto proved = change.stamp.replica == replica_ ? prove(change) : Result<void>();
-      if (!proved) {
-        all = false;
-        SL_TRY(keep_unreadable(change.version, change.parts, proved.error()));
-        break;
-      }
-    }
-    if (all) {
-      return batch;
-    }
-  }
 }
 
 // The change is listed as rejected, with what there is of it; an empty one of its name goes in its
