@@ -456,19 +456,17 @@ Result<void> Engine::collect_garbage(std::int64_t horizon_ms) {
     SL_TRY(capture_.flush());
     SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(clocks_.fold());
+    // Afterwards the log may not know what a file brought.
+    SL_TRY(name_heard());
     SL_TRY(clocks_.drop_tombs(static_cast<std::uint64_t>(std::max<std::int64_t>(horizon_ms, 0))
                               << Stamp::counter_bits));
     SL_TRY(const LocalVersion acknowledged, outbox_.acknowledged());
     // What was learned from peers stays until a server has it.
     SL_TRY(const VersionVector settled, relayed());
     SL_TRY(const std::optional<LocalVersion> waiting, next_relay(LocalVersion(0), settled));
-    LocalVersion through = waiting.has_value()
-                               ? std::min(acknowledged, LocalVersion(waiting->get() - 1))
-                               : acknowledged;
-    SL_TRY(const std::optional<LocalVersion> heard, keepsakes_.heard());
-    if (heard.has_value()) {
-      through = std::min(through, LocalVersion(heard->get() - 1));
-    }
+    const LocalVersion through = waiting.has_value()
+                                     ? std::min(acknowledged, LocalVersion(waiting->get() - 1))
+                                     : acknowledged;
     SL_TRY(prune(through, clock_.now_ms() - week_ms));
     return savepoint.release();
   };
