@@ -150,6 +150,7 @@ void World::perform(std::size_t index, ClientEffect& any) {
                    check_welcome(node, e);
                    node.replica.save_welcome(e);
                  },
+                 [&](effect::KeepReceipt& e) { node.replica.facts().receipt = e.receipt; },
                  [&](effect::CorrectClock& e) { node.hybrid->set_offset_ms(e.offset_ms); },
                  [&](effect::Salvage&) {
                    count("salvaged");

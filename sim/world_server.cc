@@ -149,7 +149,11 @@ void World::pump_server() {
               commit.kind = Kind::commit;
               schedule(static_cast<std::int64_t>(random_.below(5)), std::move(commit));
             },
-            [](HubDoorDone&) {}, [](HubHeadMoved&) {}},
+            [](HubDoorDone&) {}, [](HubHeadMoved&) {},
+            [&](HubBehind&) {
+              count("put_back");
+              (void)hub_->lose_lineage(now(), LineageId::draw(random_));
+            }},
         *next);
   }
 }

@@ -12,7 +12,7 @@ export function temporaryFolder() {
   return fs.mkdtempSync(path.join(os.tmpdir(), "syncline-js-"));
 }
 
-export async function startServer({ data = temporaryFolder(), port = 0, flags = ["--demo"] } = {}) {
+export async function startServer({ data = path.join(temporaryFolder(), "srv"), port = 0, flags = ["--demo"] } = {}) {
   const child = spawn(program, ["serve", "--data", data, "--listen", `127.0.0.1:${port}`, "--log-level", "warning", ...flags], {
     stdio: ["ignore", "pipe", process.env.VERBOSE ? "inherit" : "ignore"],
   });

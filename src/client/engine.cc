@@ -374,6 +374,7 @@ Result<ApplyReport> Engine::apply_remote(std::span<const Bytes> parts, ServerVer
     for (const Bytes part : parts) {
       SL_TRY(apply_.part(part, report));
     }
+    SL_TRY(store_receipt());
     return meta_.set(meta_name::cursor, ValueView::of(static_cast<std::int64_t>(cursor.get())));
   });
 }

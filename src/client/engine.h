@@ -161,6 +161,8 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   // rows are to be compared with the server's.
   bool take_set_aside();
   Result<void> save_welcome(const effect::SaveWelcome& welcome);
+  // Every call that moves the cursor or what is acknowledged stores it, too.
+  void keep_receipt(const Receipt& receipt) { receipt_ = receipt; }
   Result<void> correct_clock(std::int64_t offset_ms);
   Result<ApplyReport> apply_page(const SnapshotPage& page);
   Result<void> finish_snapshot(ServerVersion cursor);
@@ -283,6 +285,7 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   Result<LocalVersion> version_of(ChangeSequence sequence);
   Result<void> set_acknowledged(ChangeSequence sequence, std::uint64_t time);
   Result<void> move_acknowledged(ChangeSequence sequence, std::uint64_t time);
+  Result<void> store_receipt();
   Result<void> index_rows();
   using StateVisitor =
       FunctionRef<Result<void>(const std::string& table, Bytes key, const RowState& state)>;
@@ -375,12 +378,8 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   Listener* listener_ = nullptr;
   ReplicaId replica_;
   std::int64_t renewals_ = 0;  // as facts() saw them
+  std::optional<Receipt> receipt_;
   bool has_set_aside_ = false;
-  // The outbox through this version is known to decode.
-  LocalVersion proved_;
-  std::vector<Unreadable> found_unreadable_;
-  // The change at which proved_batch() failed; its version is zero when it failed otherwise.
-  OutboxChange unreadable_;
   // The last own change that own_changes() told, and where it stands.
   ChangeSequence told_sequence_;
   LocalVersion told_version_;

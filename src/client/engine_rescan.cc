@@ -223,6 +223,7 @@ Result<void> Engine::finish_rescan(ServerVersion cursor) {
     SL_TRY(meta_.set(meta_name::wants_rescan, ValueView::of(std::int64_t{0})));
     SL_TRY(meta_.set(meta_name::left_lineage, ValueView::of(std::int64_t{0})));
     SL_TRY(meta_.set(meta_name::snapshot_token, ValueView::blob({})));
+    SL_TRY(store_receipt());
     return meta_.set(meta_name::cursor, ValueView::of(static_cast<std::int64_t>(cursor.get())));
   }));
   return parts_.connection.execute("DROP TABLE IF EXISTS temp.syncline_rescan");

@@ -99,6 +99,14 @@ Result<ReplicaFacts> Engine::facts(const std::vector<std::string>& tables) {
   }
   SL_TRY(const std::int64_t cursor, meta_.integer(meta_name::cursor));
   out.cursor = ServerVersion(static_cast<std::uint64_t>(cursor));
+  SL_TRY(const ByteVector receipt, meta_.blob(meta_name::receipt));
+  if (!receipt.empty()) {
+    Reader in(receipt);
+    SL_TRY(const std::uint64_t version, in.varint());
+    SL_TRY(const Bytes seal, in.raw(16));
+    SL_TRY(out.receipt.seal, Seal::from_bytes(seal));
+    out.receipt.version = ServerVersion(version);
+  }
   SL_TRY(out.snapshot_token, meta_.blob(meta_name::snapshot_token));
   SL_TRY(const std::int64_t wants_rescan, meta_.integer(meta_name::wants_rescan));
   out.wants_rescan = wants_rescan != 0;
@@ -244,12 +252,25 @@ Result<void> Engine::keep_epochs(const LineageId& next, const EpochId& confirmed
   return meta_.set(meta_name::epochs, ValueView::blob(confirmed.view()));
 }
 
+Result<void> Engine::store_receipt() {
+  if (!receipt_) {
+    return {};
+  }
+  Writer out;
+  if (receipt_->version != ServerVersion(0)) {
+    out.varint(receipt_->version.get());
+    out.raw(receipt_->seal.view());
+  }
+  return meta_.set(meta_name::receipt, ValueView::blob(out.bytes()));
+}
+
 Result<void> Engine::acknowledge(ChangeSequence through) {
   SL_TRY(require_replica());
   SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
   SL_TRY(check_not_renewed());
   SL_TRY(const LocalVersion version, version_of(through));
   SL_TRY(outbox_.acknowledge(version));
+  SL_TRY(store_receipt());
   SL_TRY(savepoint.release());
   end_call();
   return {};
@@ -277,6 +298,7 @@ Result<void> Engine::save_welcome(const effect::SaveWelcome& welcome) {
   SL_TRY(meta_.set(meta_name::lineage, ValueView::blob(welcome.lineage.view())));
   SL_TRY(meta_.set(meta_name::cursor, number(welcome.cursor.get())));
   SL_TRY(set_acknowledged(welcome.acknowledged, welcome.acknowledged_time));
+  SL_TRY(store_receipt());
   SL_TRY(savepoint.release());
   end_call();
   return {};
@@ -321,6 +343,7 @@ Result<void> Engine::finish_snapshot(ServerVersion cursor) {
   SL_TRY(meta_.set(meta_name::wants_rescan, number(0)));
   SL_TRY(meta_.set(meta_name::left_lineage, number(0)));
   SL_TRY(meta_.set(meta_name::cursor, number(cursor.get())));
+  SL_TRY(store_receipt());
   SL_TRY(savepoint.release());
   end_call();
   return {};

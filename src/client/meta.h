@@ -53,6 +53,9 @@ inline constexpr std::string_view workspace = "workspace";
 inline constexpr std::string_view device = "device";
 inline constexpr std::string_view lineage = "lineage";
 inline constexpr std::string_view cursor = "cursor";
+// What that server said last that it has (wire/message's Receipt): the version as a varint, the
+// seal.
+inline constexpr std::string_view receipt = "receipt";
 // The epochs offered to the server since one was last confirmed, that one first; 16 bytes each.
 inline constexpr std::string_view epochs = "epochs";
 // Those that were offered to servers of other lineages, the newest first: one of them may be met

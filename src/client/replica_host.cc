@@ -664,6 +664,11 @@ Result<void> ReplicaHost::perform(Instant /*now*/, const effect::SaveWelcome& e)
   return parts_.engine->save_welcome(e);
 }
 
+Result<void> ReplicaHost::perform(Instant /*now*/, const effect::KeepReceipt& e) {
+  parts_.engine->keep_receipt(e.receipt);
+  return {};
+}
+
 Result<void> ReplicaHost::perform(Instant /*now*/, const effect::CorrectClock& e) {
   return parts_.engine->correct_clock(e.offset_ms);
 }

@@ -16,7 +16,8 @@ constexpr Trouble all_troubles[] = {Trouble::none,
                                     Trouble::digest_mismatch,
                                     Trouble::clock_skew,
                                     Trouble::busy,
-                                    Trouble::led_elsewhere};
+                                    Trouble::led_elsewhere,
+                                    Trouble::server_storage};
 
 std::string text_of(const Json& json, const char* name) {
   const Json* found = json.find(name);

@@ -57,6 +57,13 @@ using LineageId = RandomId<struct LineageIdTag>;
 // One opening of a replica; chained to the one before, so that a copy is noticed.
 using EpochId = RandomId<struct EpochIdTag>;
 
+// One start of a server on its store.
+using OpeningId = RandomId<struct OpeningIdTag>;
+// What a server seals with, so that it knows again what it said itself.
+using SealKey = RandomId<struct SealKeyTag>;
+// 16 bytes that mean something to the server alone.
+using Seal = RandomId<struct SealTag>;
+
 // A replica's own changes, numbered 1, 2, 3, ... for ever.
 using ChangeSequence = Strong<std::uint64_t, struct ChangeSequenceTag>;
 // A change's position in a workspace's log on the server.

@@ -104,6 +104,10 @@ bool Backend::collect(Delivery& delivery) {
         log_.write(JsonLog::Level::error, "revocations_not_saved",
                    log_field("message", done.error().message()));
       }
+    } else if (auto* note = std::get_if<service_effect::Note>(&*effect)) {
+      log_.write(note->level == service_effect::Note::Level::error ? JsonLog::Level::error
+                                                                   : JsonLog::Level::warning,
+                 note->event, std::move(note->fields));
     } else {
       delivery.effects.push_back(std::move(*effect));
     }

@@ -70,7 +70,9 @@ Reply DeltaDoor::failed(const Error& error) {
     case ErrorCode::invalid_argument:
       return error_reply(400, error_code_name(error.code()), error.message());
     default:
-      return busy_reply(503, "the storage failed; the same request may be sent again");
+      return busy_reply(503, ("the server cannot store anything now (" + error.message() +
+                              "); the same request may be sent again")
+                                 .c_str());
   }
 }
 
@@ -257,7 +259,8 @@ void DeltaDoor::on_door_done(Instant now, DoorTicket ticket, bool is_durable) {
   Visit visit = std::move(at->second);
   visits_.erase(at);
   if (!is_durable) {
-    reply(visit.request, failed(Error(ErrorCode::storage, "")));
+    reply(visit.request,
+          failed(parts_.hub->trouble().value_or(Error(ErrorCode::storage, "the storage failed"))));
     return;
   }
   answer_visit(now, visit);

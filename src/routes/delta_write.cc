@@ -375,10 +375,11 @@ Result<void> DeltaWriter::seal() {
   SL_TRY(Workspace::Written written,
          workspace_->write(std::move(open_), options_.rights, options_.now_ms));
   for (Pending& one : pending_) {
-    SL_TRY(
-        workspace_->store().save_named(workspace_->id(), options_.rights.user, one.id,
-                                       {one.hash, written.version, one.author_ms, one.conflict}));
-    result_.landed.push_back({std::move(one.id), written.version, std::move(one.conflict), false});
+    SL_TRY(workspace_->store().save_named(
+        workspace_->id(), options_.rights.user, one.id,
+        {one.hash, written.receipt.version, one.author_ms, one.conflict}));
+    result_.landed.push_back(
+        {std::move(one.id), written.receipt.version, std::move(one.conflict), false});
   }
   result_.log.push_back(std::move(written));
   open_ = Change();

@@ -22,6 +22,8 @@ constexpr Duration retire_every{3'600'000};
 constexpr Duration sweep_every{1000};
 // Cursors of readers wait for a writer's commit at most this long.
 constexpr Duration settle_every{5000};
+// How often a trouble that lasts is said again.
+constexpr Duration trouble_every{60'000};
 // A session by POST that nobody asks about for this long is gone.
 constexpr Duration session_silence{60'000};
 constexpr const char* session_header = "Syncline-Session";
@@ -42,6 +44,12 @@ Reply json_reply(int status, const Json& body) {
   reply.status = status;
   reply.body = write_json(body) + "\n";
   return reply;
+}
+
+Json message_field(const std::string& message) {
+  Json out;
+  out.set("message", Json(message));
+  return out;
 }
 
 }  // namespace
@@ -215,8 +223,30 @@ void Service::perform(Instant now, HubEffect&& effect) {
                  },
                  [&](HubDoorDone&& e) { delta_.on_door_done(now, e.ticket, e.is_durable); },
                  [&](HubHeadMoved&& e) { delta_.on_head_moved(now, e.workspace); },
+                 [&](HubBehind&& e) { begin_anew(now, e); },
              },
              std::move(effect));
+}
+
+void Service::begin_anew(Instant now, const HubBehind& behind) {
+  const LineageId lineage = LineageId::draw(*parts_.random);
+  const auto done = parts_.hub->lose_lineage(now, lineage);
+  Json fields;
+  fields.set("workspace", Json(behind.workspace));
+  fields.set("head", Json::integer(static_cast<std::int64_t>(behind.head.get())));
+  fields.set("shown", Json::integer(static_cast<std::int64_t>(behind.shown.get())));
+  if (done) {
+    metrics_.add("put_back_total");
+    fields.set("lineage", Json(lineage.hex()));
+    fields.set("message", Json("a replica has shown that an older copy of the data was put back; "
+                               "a new lineage begins, and replicas bring what is missing"));
+  } else {
+    fields.set("message", Json("an older copy of the data was put back, and no new lineage can be "
+                               "stored: " +
+                               done.error().message()));
+  }
+  effects_.emplace_back(
+      service_effect::Note{service_effect::Note::Level::error, "put_back", std::move(fields)});
 }
 
 void Service::count_out(const ByteVector& frame) {
@@ -236,7 +266,7 @@ void Service::count_out(const ByteVector& frame) {
     }
   } else if (frame[0] == refused_frame && frame.size() > 1) {
     const std::string_view name =
-        frame[1] >= 1 && frame[1] <= 10 ? refusal_name(static_cast<Refusal>(frame[1])) : "other";
+        frame[1] >= 1 && frame[1] <= 11 ? refusal_name(static_cast<Refusal>(frame[1])) : "other";
     metrics_.add("refusals_total", "reason=\"" + std::string(name) + "\"");
   }
 }
@@ -288,8 +318,30 @@ void Service::commit(Instant now) {
   parts_.hub->commit(now);
   if (parts_.hub->commits() != before) {
     metrics_.observe("commit_seconds", parts_.micros() - from);
+    if (!parts_.hub->trouble()) {
+      last_commit_ms_ = parts_.clock->now_ms();
+    }
   }
   pump(now);
+  look_at_storage(now);
+}
+
+// What went wrong is said when it begins, every minute while it lasts, and when it is over.
+void Service::look_at_storage(Instant now) {
+  const auto& trouble = parts_.hub->trouble();
+  if (trouble && (!trouble_told_ || now - *trouble_told_ >= trouble_every)) {
+    trouble_told_ = now;
+    Json fields;
+    fields.set("code", Json(error_code_name(trouble->code())));
+    fields.set("message", Json("nothing can be stored: " + trouble->message()));
+    fields.set("failures", Json::integer(static_cast<std::int64_t>(parts_.hub->failures())));
+    effects_.emplace_back(service_effect::Note{service_effect::Note::Level::error, "storage_failed",
+                                               std::move(fields)});
+  } else if (!trouble && trouble_told_) {
+    trouble_told_.reset();
+    effects_.emplace_back(
+        service_effect::Note{service_effect::Note::Level::warning, "storage_recovered", {}});
+  }
 }
 
 void Service::drain(Instant now) {
@@ -340,13 +392,20 @@ void Service::on_time(Instant now) {
   if (next_settle_ <= now) {
     next_settle_ = now + settle_every;
     parts_.hub->settle(now);
+    if (parts_.hub->trouble()) {
+      (void)parts_.hub->probe(now);  // to notice when there is room again
+    }
     pump(now);
+    look_at_storage(now);
   }
   if (next_retire_ <= now) {
     const bool first = next_retire_ == Instant{};
     next_retire_ = now + retire_every;
     if (const auto done = first ? Result<void>() : parts_.hub->retire(now); !done) {
       metrics_.add("storage_errors_total");
+      effects_.emplace_back(service_effect::Note{service_effect::Note::Level::error,
+                                                 "retention_failed",
+                                                 message_field(done.error().message())});
     }
     pump(now);
   }
@@ -563,11 +622,9 @@ Reply Service::page(Instant now, const Request& request) {
 }
 
 Reply Service::ready(Instant now) {
-  commit(now);
-  Result<void> writable = parts_.store->begin();
-  if (writable) {
-    writable = parts_.store->commit();
-  }
+  const Result<void> writable = parts_.hub->probe(now);
+  pump(now);
+  look_at_storage(now);
   if (!writable) {
     return error_reply(503, error_code_name(writable.error().code()),
                        "the storage cannot be written: " + writable.error().message());
@@ -582,6 +639,9 @@ Reply Service::metrics_page() {
   metrics_.set("websockets", static_cast<std::int64_t>(sockets_.size()));
   metrics_.set("http_sessions", static_cast<std::int64_t>(sessions_.size()));
   metrics_.set("commits", static_cast<std::int64_t>(parts_.hub->commits()));
+  metrics_.set("commits_failed", static_cast<std::int64_t>(parts_.hub->failures()));
+  metrics_.set("storage_ok", parts_.hub->trouble() ? 0 : 1);
+  metrics_.set("last_commit_timestamp_ms", last_commit_ms_);
   Reply reply;
   reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
   reply.body = metrics_.text();

@@ -46,15 +46,22 @@ struct Chunk {
 };
 // commit() is to be called once everything that waits has been read.
 struct CommitWanted {};
+// What the operator must hear of: a line for the server's log.
+struct Note {
+  enum class Level { warning, error } level = Level::warning;
+  std::string event;
+  Json fields;
+};
 // The list of revocations changed and must be kept.
 struct SaveRevocations {
   std::string text;
 };
 }  // namespace service_effect
 
-using ServiceEffect = std::variant<service_effect::SendFrame, service_effect::CloseSocket,
-                                   service_effect::Answer, service_effect::CommitWanted,
-                                   service_effect::SaveRevocations, service_effect::Chunk>;
+using ServiceEffect =
+    std::variant<service_effect::SendFrame, service_effect::CloseSocket, service_effect::Answer,
+                 service_effect::CommitWanted, service_effect::SaveRevocations,
+                 service_effect::Chunk, service_effect::Note>;
 
 struct ServiceOptions {
   SyncOptions sync;
@@ -148,9 +155,11 @@ class Service {
   Session* session_of(Instant now, RequestId id, const Request& request);
   void answer_session(Instant now, Session& session, bool even_empty);
   void drop_session(Instant now, const std::string& id);
+  void begin_anew(Instant now, const HubBehind& behind);
 
   Reply page(Instant now, const Request& request);
   Reply ready(Instant now);
+  void look_at_storage(Instant now);
   Reply metrics_page();
   Reply admin(Instant now, const Request& request);
   Reply revoke(Instant now, const Request& request);
@@ -174,6 +183,8 @@ class Service {
   Instant next_retire_;
   Instant next_sweep_;
   Instant next_settle_;
+  std::int64_t last_commit_ms_ = 0;
+  std::optional<Instant> trouble_told_;
   std::deque<ServiceEffect> effects_;
   bool commit_wanted_ = false;
 };

@@ -16,12 +16,12 @@ class FanOut {
   explicit FanOut(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 
   // A change that was committed; versions follow each other.
-  void add(ServerVersion version, const ReplicaId& author, std::vector<ByteVector> parts);
+  void add(const Receipt& receipt, const ReplicaId& author, std::vector<ByteVector> parts);
   void clear();
 
   struct Slice {
     std::vector<LogPart> parts;
-    ServerVersion through;
+    Receipt through;
   };
   // Everything after `after`, up to about `bytes_max`, without the reader's own; nothing when it
   // no longer reaches back so far.
@@ -31,7 +31,7 @@ class FanOut {
 
  private:
   struct Recent {
-    ServerVersion version;
+    Receipt receipt;
     ReplicaId author;
     std::vector<LogPart> parts;
     std::size_t bytes = 0;

@@ -125,13 +125,7 @@ Result<void> Hub::reset(Instant now, const std::string& workspace, const Lineage
   if (!known) {
     return Error(ErrorCode::not_found, "there is no such workspace");
   }
-  hang_up(now, "", Farewell::draining, "a workspace was reset");
-  commit(now);
-  std::set<Room*> all;
-  for (const auto& [name, room] : rooms_) {
-    all.insert(room.get());
-  }
-  close_rooms(all);
+  send_away(now, "a workspace was reset");
   SL_TRY(store_->begin_lineage(lineage));
   SL_TRY(begin());
   if (auto forgotten = store_->forget_workspace(known->id); !forgotten) {
@@ -139,6 +133,24 @@ Result<void> Hub::reset(Instant now, const std::string& workspace, const Lineage
     return forgotten;
   }
   return commit(now) ? Result<void>() : Error(ErrorCode::storage, "the reset could not be stored");
+}
+
+void Hub::send_away(Instant now, const std::string& why) {
+  hang_up(now, "", Farewell::draining, why);
+  commit(now);
+  std::set<Room*> all;
+  for (const auto& [name, room] : rooms_) {
+    all.insert(room.get());
+  }
+  close_rooms(all);
+}
+
+Result<void> Hub::lose_lineage(Instant now, const LineageId& lineage) {
+  commit(now);
+  settle(now);
+  send_away(now, "an older copy of the server's data was put back");
+  is_behind_ = false;  // who comes before it is done will say so again
+  return store_->lose_lineage(lineage);
 }
 
 void Hub::pump(Instant now, ConnectionId connection) {
@@ -243,6 +255,16 @@ void Hub::greet(Instant now, ConnectionId id, Peer& peer, const Hello& hello) {
 Result<void> Hub::judge(ConnectionId id, Peer& peer, const Hello& hello) {
   SL_TRY(begin());
   SL_TRY(Room * into, room(hello.workspace));
+  SL_TRY(const bool is_behind, into->workspace.is_behind(hello));
+  if (is_behind) {
+    // Nobody is greeted any more; everybody is sent away and comes back to another lineage.
+    if (!std::exchange(is_behind_, true)) {
+      effects_.emplace_back(
+          HubBehind{hello.workspace, into->workspace.head(), hello.receipt.version});
+    }
+    effects_.emplace_back(HubCommitWanted{});  // of the transaction that this began
+    return {};
+  }
   SL_TRY(Greeting greeting, into->workspace.greet(hello, peer.session.rights(), clock_->now_ms()));
   greeted_.push_back({id, into, std::move(greeting)});
   return {};
@@ -335,7 +357,7 @@ Result<void> Hub::admit(ConnectionId id, Peer& peer, std::vector<ByteVector> par
     peer.session.on_admitted(Instant{}, admitted);
   }
   waiting_.push_back(
-      {id, peer.room, std::move(admitted), std::move(kept), workspace.head(), author});
+      {id, peer.room, std::move(admitted), std::move(kept), workspace.receipt(), author});
   waiting_bytes_ += bytes;
   writers_.insert(id);
   return {};

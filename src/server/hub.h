@@ -65,8 +65,15 @@ struct HubDoorDone {
 struct HubHeadMoved {
   std::string workspace;
 };
+// A replica has shown what this server sealed and does not have: an older copy of the store was put
+// back. The host draws a lineage and calls lose_lineage().
+struct HubBehind {
+  std::string workspace;
+  ServerVersion head;
+  ServerVersion shown;
+};
 using HubEffect = std::variant<HubSend, HubHangUp, HubAuthorise, HubWakeAt, HubCommitWanted,
-                               HubDoorDone, HubHeadMoved>;
+                               HubDoorDone, HubHeadMoved, HubBehind>;
 
 // Owns workspaces and sessions and performs the sessions' effects on the store. One thread.
 //
@@ -112,6 +119,12 @@ class Hub {
   // For development: forgets a workspace under a new lineage, and sends everybody away. Replicas
   // that come back bring what is theirs. Fails with `not_found`.
   Result<void> reset(Instant now, const std::string& workspace, const LineageId& lineage);
+  // The answer to HubBehind: everybody is sent away, and the store goes on under another lineage.
+  Result<void> lose_lineage(Instant now, const LineageId& lineage);
+  // Whether the store takes anything: writes to it, unless it was tried less than a second ago.
+  Result<void> probe(Instant now);
+  // Why the store took nothing the last time; nothing when it did.
+  const std::optional<Error>& trouble() const { return trouble_; }
   // Retention over every workspace that is in use.
   Result<void> retire(Instant now);
 
@@ -120,6 +133,9 @@ class Hub {
   // How many wait for the next commit.
   std::size_t writers() const { return writers_.size() + visits_.size(); }
   std::uint64_t commits() const { return commits_; }
+  // How many changes became durable.
+  std::uint64_t changes() const { return changes_; }
+  std::uint64_t failures() const { return failures_; }
 
  private:
   struct Room {
@@ -151,7 +167,7 @@ class Hub {
     Room* room = nullptr;
     Admitted admitted;
     std::vector<ByteVector> parts;
-    ServerVersion version;
+    Receipt receipt;
     ReplicaId author;
   };
 
@@ -165,6 +181,7 @@ class Hub {
   Result<Room*> room(const std::string& name);
   Result<void> begin();
   // Takes the transaction back, and everything that waited in it fails.
+  void note_trouble(Instant now, const Error& error);
   void fail(Instant now, const Error& error);
   // Takes the transaction back and does what waited in it anew, each by itself, so that what fails
   // does so alone. Whoever was the reason is not among it any more.
@@ -173,6 +190,8 @@ class Hub {
   void send_away(Instant now, ConnectionId id, const Error& error);
   std::set<Room*> take_back();
   void close_rooms(const std::set<Room*>& broken);
+  // Before the store's lineage changes.
+  void send_away(Instant now, const std::string& why);
   void pump(Instant now, ConnectionId connection);
   void perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effect);
   void greet(Instant now, ConnectionId id, Peer& peer, const Hello& hello);
@@ -199,6 +218,7 @@ class Hub {
   std::map<ConnectionId, std::unique_ptr<Peer>> peers_;
   std::deque<HubEffect> effects_;
   bool in_transaction_ = false;
+  bool is_behind_ = false;  // and HubBehind was told
   std::deque<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
   std::unordered_set<ConnectionId> writers_;  // of what waits
@@ -207,6 +227,11 @@ class Hub {
   std::size_t unfinished_bytes_ = 0;
   std::map<std::pair<Room*, ReplicaId>, ServerVersion> cursors_;
   std::uint64_t commits_ = 0;
+  std::uint64_t changes_ = 0;
+  std::uint64_t failures_ = 0;  // transactions that the store did not take
+  std::optional<Error> trouble_;
+  std::optional<Instant> tried_at_;
+  bool is_touched_ = false;  // by a probe, in the open transaction
 };
 
 }  // namespace syncline

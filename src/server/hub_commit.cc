@@ -5,6 +5,11 @@
 #include "server/hub.h"
 
 namespace syncline {
+namespace {
+
+constexpr Duration probe_every{1000};
+
+}  // namespace
 
 Result<void> Hub::begin() {
   if (in_transaction_) {
@@ -15,8 +20,34 @@ Result<void> Hub::begin() {
   return {};
 }
 
+Result<void> Hub::probe(Instant now) {
+  commit(now);
+  if (!tried_at_ || now - *tried_at_ >= probe_every) {
+    const auto run = [&]() -> Result<void> {
+      SL_TRY(begin());
+      return store_->touch(clock_->now_ms());
+    };
+    if (const auto done = run(); !done) {
+      fail(now, done.error());
+    } else {
+      is_touched_ = true;
+      commit(now);
+    }
+  }
+  return trouble_ ? Result<void>(*trouble_) : Result<void>();
+}
+
+void Hub::note_trouble(Instant now, const Error& error) {
+  if (is_storage_trouble(error.code())) {
+    ++failures_;
+    trouble_ = error;
+    tried_at_ = now;
+  }
+}
+
 // The rooms that cannot be read any more.
 std::set<Hub::Room*> Hub::take_back() {
+  is_touched_ = false;
   store_->rollback();
   in_transaction_ = false;
   waiting_.clear();
@@ -40,6 +71,7 @@ void Hub::send_away(Instant now, ConnectionId id, const Error& error) {
 }
 
 void Hub::fail(Instant now, const Error& error) {
+  note_trouble(now, error);
   std::set<ConnectionId> gone;
   for (const Greeted& one : greeted_) {
     gone.insert(one.connection);
@@ -87,6 +119,9 @@ void Hub::redo(Instant now) {
   std::optional<Error> lost;
   const auto by_itself = [&](FunctionRef<Result<void>()> work) -> Result<void> {
     auto done = lost ? Result<void>(*lost) : attempt(work);
+    if (!done) {
+      note_trouble(now, done.error());
+    }
     if (!done && done.error().code() == ErrorCode::cancelled) {
       lost = done.error();
     }
@@ -160,6 +195,12 @@ bool Hub::commit(Instant now) {
   }
   in_transaction_ = false;
   ++commits_;
+  if (is_touched_ || !waiting_.empty() || !greeted_.empty()) {
+    // Nothing else is sure to have written anything.
+    trouble_.reset();
+    tried_at_ = now;
+    is_touched_ = false;
+  }
   cursors_.clear();
   std::deque<Waiting> done = std::move(waiting_);
   waiting_.clear();
@@ -170,11 +211,13 @@ bool Hub::commit(Instant now) {
   std::set<Room*> moved;
   for (Waiting& one : done) {
     if (one.admitted.admission == Admission::admitted) {
-      one.room->recent.add(one.version, one.author, std::move(one.parts));
-      one.room->committed = one.version;
+      one.room->recent.add(one.receipt, one.author, std::move(one.parts));
+      one.room->committed = one.receipt.version;
+      ++changes_;
       moved.insert(one.room);
     }
     if (const auto at = peers_.find(one.connection); at != peers_.end()) {
+      one.admitted.receipt = one.receipt;
       one.admitted.sequence = SL_MUTANT(3) ? one.admitted.sequence.next() : one.admitted.sequence;
       at->second->session.on_admitted(now, std::move(one.admitted));
     }

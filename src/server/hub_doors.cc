@@ -31,7 +31,7 @@ Result<void> Hub::visit(const Visit& one) {
     }
     // No connection waits for the answer.
     waiting_.push_back({ConnectionId(0), into, std::move(admitted), std::move(change.parts),
-                        change.version, change.author});
+                        change.receipt, change.author});
   }
   return {};
 }

@@ -19,6 +19,7 @@ struct Office {
   bool commit_wanted = false;
   std::map<DoorTicket, bool> done;
   std::vector<std::string> moved;
+  std::vector<HubBehind> behind;
 
   explicit Office(const HubOptions& options = {}) : hub(store, clock, options) {}
 
@@ -37,6 +38,8 @@ struct Office {
         done[visit->ticket] = visit->is_durable;
       } else if (auto* head = std::get_if<HubHeadMoved>(&*effect)) {
         moved.push_back(head->workspace);
+      } else if (auto* put_back = std::get_if<HubBehind>(&*effect)) {
+        behind.push_back(*put_back);
       }
     }
   }
@@ -77,6 +80,19 @@ struct Office {
     });
     pump();
     return entered;
+  }
+  // What this server would have told of a version, had it had it.
+  Receipt receipt(std::uint64_t version, const std::string& workspace = "team",
+                  std::uint64_t mark = 77) {
+    return make_receipt({*store.seal_key(), *store.lineage(), workspace}, ServerVersion(version),
+                        mark);
+  }
+  Hello shows(int replica, const Receipt& receipt) {
+    Hello hello = sample_hello(replica);
+    hello.lineage = *store.lineage();
+    hello.cursor = receipt.version;
+    hello.receipt = receipt;
+    return hello;
   }
   template <typename M>
   std::size_t count(ConnectionId id) {
@@ -490,4 +506,124 @@ TEST_CASE("a visit that fails takes no change of its workspace back") {
   office.commit();
   CHECK(office.count<Ack>(writer) == 1);
   CHECK((*office.store.find_workspace("team"))->head == ServerVersion(1));
+}
+
+TEST_CASE("a receipt for more than the server has ends the lineage, and everybody comes anew") {
+  Office office;
+  const LineageId before = *office.store.lineage();
+  const ConnectionId writer = office.follow(1);
+  office.push(writer, change_of(1, 1, 500));
+  office.commit();
+  const ConnectionId knows = *office.hub.open(office.now);
+  const Hello hello = office.shows(2, office.receipt(5));
+  office.say(knows, hello);
+  REQUIRE(office.behind.size() == 1);
+  CHECK(office.behind[0].workspace == "team");
+  CHECK(office.behind[0].head == ServerVersion(1));
+  CHECK(office.behind[0].shown == ServerVersion(5));
+  LineageId next;
+  next.bytes.fill(9);
+  REQUIRE(office.hub.lose_lineage(office.now, next).has_value());
+  office.pump();
+  CHECK_FALSE(office.is_up(writer));
+  CHECK_FALSE(office.is_up(knows));
+  CHECK(office.count<Welcome>(knows) == 0);
+  CHECK(*office.store.lineage() == next);
+  // It is known in the new one, and compares its rows.
+  const ConnectionId again = *office.hub.open(office.now);
+  office.say(again, hello);
+  office.commit();
+  CHECK(office.count<Refused>(again) == 1);
+  Hello rescans = hello;
+  rescans.catch_up = CatchUp::rescan;
+  office.meet(rescans);
+  CHECK(office.behind.size() == 1);
+  CHECK(before != next);
+}
+
+TEST_CASE("another history at the same version is shown by its mark") {
+  Office office;
+  const ConnectionId writer = office.follow(1);
+  for (std::uint64_t sequence = 1; sequence <= 3; ++sequence) {
+    office.push(writer, change_of(1, sequence, 500 + sequence));
+  }
+  office.commit();
+  const ConnectionId knows = *office.hub.open(office.now);
+  office.say(knows, office.shows(2, office.receipt(2)));
+  CHECK(office.behind.size() == 1);
+}
+
+TEST_CASE("what this server did not seal, or not for this, moves nobody") {
+  Office office;
+  const ConnectionId writer = office.follow(1);
+  office.push(writer, change_of(1, 1, 500));
+  office.commit();
+  Receipt forged = office.receipt(5);
+  forged.seal.bytes[12] ^= 1;
+  Receipt higher = office.receipt(5);
+  higher.version = ServerVersion(6);
+  Hello of_another_lineage = office.shows(2, office.receipt(5));
+  of_another_lineage.lineage.bytes.fill(3);
+  for (const Hello& hello :
+       {office.shows(2, forged), office.shows(2, higher), office.shows(2, Receipt()),
+        office.shows(2, office.receipt(5, "other")), of_another_lineage}) {
+    const ConnectionId liar = *office.hub.open(office.now);
+    office.say(liar, hello);
+    office.commit();
+    // It may be refused itself.
+    CHECK(office.behind.empty());
+    CHECK(office.is_up(writer));
+  }
+}
+
+TEST_CASE("what a replica was told of what is there shows nothing wrong") {
+  Office office;
+  const ConnectionId writer = office.follow(1);
+  office.push(writer, change_of(1, 1, 500));
+  office.commit();
+  office.push(writer, change_of(1, 2, 600));
+  office.commit();
+  std::size_t receipts = 0;
+  for (const SharedBytes& frame : std::vector<SharedBytes>(office.sent[writer])) {
+    const Message message = *decode_message(frame);
+    const auto* ack = std::get_if<Ack>(&message);
+    const auto* through = std::get_if<PullThrough>(&message);
+    if (ack == nullptr && through == nullptr) {
+      continue;
+    }
+    const Receipt& receipt = ack != nullptr ? ack->receipt : through->receipt;
+    CHECK(receipt.version > ServerVersion(0));
+    ++receipts;
+    office.meet(office.shows(2, receipt));
+    CHECK(office.behind.empty());
+  }
+  CHECK(receipts >= 3);
+}
+
+TEST_CASE("a store that takes nothing is known by its cause until it takes something again") {
+  Office office;
+  const ConnectionId writer = office.follow(1);
+  CHECK(office.hub.probe(office.now).has_value());
+  office.store.commits_fail = true;
+  office.push(writer, change_of(1, 1, 500));
+  office.commit();
+  REQUIRE(office.hub.trouble().has_value());
+  CHECK(office.hub.trouble()->code() == ErrorCode::full);
+  CHECK(office.hub.failures() == 1);
+  CHECK_FALSE(office.is_up(writer));
+  CHECK(office.count<Ack>(writer) == 0);
+  // It is asked again at most once a second.
+  CHECK_FALSE(office.hub.probe(office.now).has_value());
+  CHECK(office.hub.failures() == 1);
+  office.now = office.now + Duration{1000};
+  CHECK_FALSE(office.hub.probe(office.now).has_value());
+  CHECK(office.hub.failures() == 2);
+  office.store.commits_fail = false;
+  office.now = office.now + Duration{1000};
+  CHECK(office.hub.probe(office.now).has_value());
+  CHECK_FALSE(office.hub.trouble().has_value());
+  const ConnectionId again = office.follow(1);
+  office.push(again, change_of(1, 1, 500));
+  office.commit();
+  CHECK(office.count<Ack>(again) == 1);
 }

@@ -27,6 +27,8 @@ struct WorkspaceRecord {
   // No stamp above this time was forgotten.
   std::uint64_t fence_time = 0;
   ByteVector schema;  // model/schema's bytes; empty until the first replica
+  // Of everything that was admitted up to the head (server/receipts).
+  std::uint64_t mark = 0;
 };
 
 // Of one table's rows, dead ones included; the digest counts as model/digest does.
@@ -66,6 +68,7 @@ struct LogEntry {
   std::string user;
   std::int64_t at_ms = 0;
   std::vector<ByteVector> parts;
+  std::uint64_t mark = 0;
 };
 
 struct ServerRow {
@@ -102,6 +105,17 @@ struct NamedDevice {
   std::string name;
 };
 
+// Where a store stands: what a server remembers outside of it, to notice that it was put back.
+struct StorePlace {
+  // The first lineage, which every copy of the store has in common.
+  LineageId store;
+  LineageId lineage;
+  OpeningId opening;
+  // The sum of all workspaces' heads; in one lineage it only grows.
+  std::uint64_t heads = 0;
+  friend bool operator==(const StorePlace&, const StorePlace&) = default;
+};
+
 // Where the server keeps workspaces: the one abstraction over storage. It stores and finds; what to
 // admit is server/workspace's to decide. server/log_store_contract.h tests every store alike.
 //
@@ -119,6 +133,18 @@ class LogStore {
   virtual Result<std::optional<ServerVersion>> ancestor(WorkspaceId workspace,
                                                         const LineageId& lineage) = 0;
 
+  // Drawn with the store, never told to anybody.
+  virtual Result<SealKey> seal_key() = 0;
+  // The mark of a version that the log still has.
+  virtual Result<std::optional<std::uint64_t>> mark_at(WorkspaceId workspace,
+                                                       ServerVersion version) = 0;
+
+  virtual Result<StorePlace> place() = 0;
+  // A server begins to use the store.
+  virtual Result<void> begin_opening(const OpeningId& opening) = 0;
+  // Whether the store was ever in that lineage, and used by that opening.
+  virtual Result<bool> was_at(const LineageId& lineage, const OpeningId& opening) = 0;
+
   // One transaction may hold many workspaces' appends: they share one sync.
   virtual Result<void> begin() = 0;
   virtual Result<void> commit() = 0;
@@ -126,6 +152,8 @@ class LogStore {
   // Within a transaction, what `work` wrote is taken back when it fails, and nothing else is. Fails
   // as `work` did; with `cancelled` when the whole transaction is lost.
   virtual Result<void> attempt(FunctionRef<Result<void>()> work) = 0;
+  // Writes something, in a transaction: to see whether it can.
+  virtual Result<void> touch(std::int64_t now_ms) = 0;
 
   virtual Result<std::optional<WorkspaceRecord>> find_workspace(const std::string& name) = 0;
   virtual Result<WorkspaceRecord> create_workspace(const std::string& name) = 0;
@@ -211,6 +239,9 @@ class LogStore {
   // Begins a new lineage and remembers this one as its ancestor. What is restored from a backup
   // does so by itself, before anything else.
   virtual Result<void> begin_lineage(const LineageId& lineage) = 0;
+  // The same when the store is an old copy of itself: nobody knows up to where what it has is what
+  // the replicas of the lineage before were told.
+  virtual Result<void> lose_lineage(const LineageId& lineage) = 0;
   // Everything of a workspace goes, its name too; for development. In a transaction. A store may
   // refuse with `unsupported`.
   virtual Result<void> forget_workspace(WorkspaceId workspace) {

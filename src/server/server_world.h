@@ -96,6 +96,15 @@ class FailingStore final : public LogStore {
   Result<std::optional<ServerVersion>> ancestor(WorkspaceId w, const LineageId& l) override {
     return store->ancestor(w, l);
   }
+  Result<SealKey> seal_key() override { return store->seal_key(); }
+  Result<std::optional<std::uint64_t>> mark_at(WorkspaceId w, ServerVersion v) override {
+    return store->mark_at(w, v);
+  }
+  Result<StorePlace> place() override { return store->place(); }
+  Result<void> begin_opening(const OpeningId& o) override { return store->begin_opening(o); }
+  Result<bool> was_at(const LineageId& l, const OpeningId& o) override {
+    return store->was_at(l, o);
+  }
   Result<void> begin() override { return store->begin(); }
   Result<void> commit() override {
     if (commits_fail) {
@@ -107,6 +116,7 @@ class FailingStore final : public LogStore {
   }
   void rollback() override { store->rollback(); }
   Result<void> attempt(FunctionRef<Result<void>()> work) override { return store->attempt(work); }
+  Result<void> touch(std::int64_t now_ms) override { return store->touch(now_ms); }
   Result<std::optional<WorkspaceRecord>> find_workspace(const std::string& name) override {
     return store->find_workspace(name);
   }
@@ -172,6 +182,7 @@ class FailingStore final : public LogStore {
   Result<void> trim(WorkspaceId w, ServerVersion t) override { return store->trim(w, t); }
   Result<void> backup(const std::string& path) override { return store->backup(path); }
   Result<void> begin_lineage(const LineageId& l) override { return store->begin_lineage(l); }
+  Result<void> lose_lineage(const LineageId& l) override { return store->lose_lineage(l); }
   Result<void> forget_workspace(WorkspaceId w) override { return store->forget_workspace(w); }
 };
 

@@ -9,6 +9,9 @@ namespace {
 // and read again within one commit. In KiB, taken as it is needed.
 constexpr const char* cache_sql = "PRAGMA cache_size = -65536";
 
+// Of the file, in PRAGMA user_version. 2: marks, seals and openings.
+constexpr std::int64_t store_format = 2;
+
 constexpr const char* schema_sql = R"sql(
 CREATE TABLE IF NOT EXISTS lineages(
   number INTEGER PRIMARY KEY, lineage BLOB NOT NULL UNIQUE);
@@ -16,10 +19,15 @@ CREATE TABLE IF NOT EXISTS lineage_ends(
   lineage BLOB NOT NULL, workspace INTEGER NOT NULL, head INTEGER NOT NULL,
   PRIMARY KEY(lineage, workspace)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS backup_mark(one INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS seal_keys(one INTEGER PRIMARY KEY CHECK(one = 1), key BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS probes(one INTEGER PRIMARY KEY CHECK(one = 1), at_ms INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS openings(
+  number INTEGER PRIMARY KEY AUTOINCREMENT, opening BLOB NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS workspaces(
   id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,
   head INTEGER NOT NULL DEFAULT 0, fence INTEGER NOT NULL DEFAULT 0,
-  fence_time INTEGER NOT NULL DEFAULT 0, schema BLOB NOT NULL DEFAULT x'');
+  fence_time INTEGER NOT NULL DEFAULT 0, mark INTEGER NOT NULL DEFAULT 0,
+  schema BLOB NOT NULL DEFAULT x'');
 CREATE TABLE IF NOT EXISTS totals(
   workspace INTEGER NOT NULL, tbl TEXT NOT NULL, digest BLOB NOT NULL, rows INTEGER NOT NULL,
   bytes INTEGER NOT NULL, PRIMARY KEY(workspace, tbl)) WITHOUT ROWID;
@@ -30,7 +38,7 @@ CREATE TABLE IF NOT EXISTS state_rows(
 CREATE TABLE IF NOT EXISTS log(
   workspace INTEGER NOT NULL, version INTEGER NOT NULL, replica BLOB NOT NULL,
   sequence INTEGER NOT NULL, time INTEGER NOT NULL, hash INTEGER NOT NULL, user TEXT NOT NULL,
-  at_ms INTEGER NOT NULL, parts INTEGER NOT NULL, body BLOB NOT NULL,
+  at_ms INTEGER NOT NULL, parts INTEGER NOT NULL, mark INTEGER NOT NULL, body BLOB NOT NULL,
   UNIQUE(workspace, version), UNIQUE(workspace, replica, sequence));
 CREATE TABLE IF NOT EXISTS log_parts(
   workspace INTEGER NOT NULL, version INTEGER NOT NULL, part INTEGER NOT NULL, body BLOB NOT NULL,
@@ -73,6 +81,24 @@ CREATE VIEW IF NOT EXISTS audit_conflicts AS
   FROM named_changes c JOIN workspaces w ON w.id = c.workspace WHERE c.conflict <> '';
 )sql";
 
+// Makes the tables in a new file, and touches no file of another format.
+Result<void> prepare_file(Connection file) {
+  SL_TRY(const auto format, file.query_int("PRAGMA user_version"));
+  SL_TRY(const auto tables, file.query_int("SELECT count(*) FROM sqlite_schema"));
+  if (format.value_or(0) == store_format) {
+    return file.execute(schema_sql);
+  }
+  if (tables.value_or(0) != 0) {
+    return Error(ErrorCode::unsupported,
+                 "format " + std::to_string(format.value_or(0)) + ", and this program knows " +
+                     std::to_string(store_format) +
+                     ": another version of syncline wrote it, or it is no server's log");
+  }
+  SL_TRY(file.execute(std::string("BEGIN IMMEDIATE; ") + schema_sql +
+                      "PRAGMA user_version = " + std::to_string(store_format) + "; COMMIT"));
+  return {};
+}
+
 // SQLite's integers are signed; times and hashes use all 64 bits.
 std::int64_t to_sql(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 std::uint64_t from_sql(std::int64_t value) { return static_cast<std::uint64_t>(value); }
@@ -83,7 +109,8 @@ WorkspaceRecord read_workspace(const Statement& row) {
   record.head = ServerVersion(from_sql(row.column_int(1)));
   record.fence = ServerVersion(from_sql(row.column_int(2)));
   record.fence_time = from_sql(row.column_int(3));
-  record.schema = to_vector(row.column_blob(4));
+  record.mark = from_sql(row.column_int(4));
+  record.schema = to_vector(row.column_blob(5));
   return record;
 }
 
@@ -102,9 +129,15 @@ Result<std::unique_ptr<SqliteLogStore>> SqliteLogStore::open(const std::string& 
                                                              Random& random,
                                                              const Options& options) {
   SL_TRY(Database database, Database::open(path, options.open));
-  SL_TRY(database->execute(schema_sql));
+  SL_TRY(prepare_file(database.connection()));
   SL_TRY(database->execute(cache_sql));
   std::unique_ptr<SqliteLogStore> store(new SqliteLogStore(std::move(database), options));
+  {
+    SL_TRY(Statement row, store->database_->prepare("INSERT INTO seal_keys(one, key) SELECT 1, ?1 "
+                                                    "WHERE NOT EXISTS(SELECT 1 FROM seal_keys)"));
+    row.bind_blob(1, SealKey::draw(random).view());
+    SL_TRY(row.run());
+  }
   // A backup that is opened is a server that forgot something: never the same lineage again.
   SL_TRY(const auto fresh, store->database_->query_int(
                                "SELECT (SELECT count(*) FROM lineages) = 0 OR EXISTS(SELECT 1 "
@@ -187,7 +220,8 @@ Result<void> SqliteLogStore::attempt(FunctionRef<Result<void>()> work) {
 
 Result<std::optional<WorkspaceRecord>> SqliteLogStore::find_workspace(const std::string& name) {
   SL_TRY(Statement * row,
-         prepared("SELECT id, head, fence, fence_time, schema FROM workspaces WHERE name = ?1"));
+         prepared("SELECT id, head, fence, fence_time, mark, schema FROM workspaces WHERE name "
+                  "= ?1"));
   const ResetGuard guard(*row);
   row->bind_text(1, name);
   SL_TRY(const bool found, row->step());
@@ -208,12 +242,13 @@ Result<WorkspaceRecord> SqliteLogStore::create_workspace(const std::string& name
 
 Result<void> SqliteLogStore::save_workspace(const WorkspaceRecord& record) {
   SL_TRY(Statement * row, prepared("UPDATE workspaces SET head = ?2, fence = ?3, fence_time = ?4, "
-                                   "schema = ?5 WHERE id = ?1"));
+                                   "schema = ?5, mark = ?6 WHERE id = ?1"));
   row->bind(1, record.id.get())
       .bind(2, to_sql(record.head.get()))
       .bind(3, to_sql(record.fence.get()))
       .bind(4, to_sql(record.fence_time))
-      .bind_blob(5, record.schema);
+      .bind_blob(5, record.schema)
+      .bind(6, to_sql(record.mark));
   return row->run();
 }
 
@@ -309,8 +344,8 @@ Result<void> SqliteLogStore::append(WorkspaceId workspace, const LogEntry& entry
                                     const std::vector<AuditRow>& audit) {
   SL_CHECK(!entry.parts.empty());
   SL_TRY(Statement * row, prepared("INSERT INTO log(workspace, version, replica, sequence, time, "
-                                   "hash, user, at_ms, parts, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6, "
-                                   "?7, ?8, ?9, ?10)"));
+                                   "hash, user, at_ms, parts, body, mark) VALUES(?1, ?2, ?3, ?4, "
+                                   "?5, ?6, ?7, ?8, ?9, ?10, ?11)"));
   row->bind(1, workspace.get())
       .bind(2, to_sql(entry.version.get()))
       .bind_blob(3, entry.stamp.replica.view())
@@ -320,7 +355,8 @@ Result<void> SqliteLogStore::append(WorkspaceId workspace, const LogEntry& entry
       .bind_text(7, entry.user)
       .bind(8, entry.at_ms)
       .bind(9, static_cast<std::int64_t>(entry.parts.size()))
-      .bind_blob(10, entry.parts[0]);
+      .bind_blob(10, entry.parts[0])
+      .bind(11, to_sql(entry.mark));
   SL_TRY(row->run());
   for (std::size_t i = 1; i < entry.parts.size(); ++i) {
     SL_TRY(Statement * part, prepared("INSERT INTO log_parts(workspace, version, part, body) "
@@ -372,8 +408,8 @@ Result<void> SqliteLogStore::for_each_entry(WorkspaceId workspace, ServerVersion
                                             ServerVersion through, const EntryVisit& visit) {
   SL_TRY(
       Statement * row,
-      prepared("SELECT version, replica, sequence, time, hash, user, at_ms, parts, body FROM log "
-               "WHERE workspace = ?1 AND version > ?2 AND version <= ?3 ORDER BY version"));
+      prepared("SELECT version, replica, sequence, time, hash, user, at_ms, parts, body, mark FROM "
+               "log WHERE workspace = ?1 AND version > ?2 AND version <= ?3 ORDER BY version"));
   const ResetGuard guard(*row);
   row->bind(1, workspace.get()).bind(2, to_sql(after.get())).bind(3, to_sql(through.get()));
   for (;;) {
@@ -389,6 +425,7 @@ Result<void> SqliteLogStore::for_each_entry(WorkspaceId workspace, ServerVersion
     entry.hash = from_sql(row->column_int(4));
     entry.user = row->column_text(5);
     entry.at_ms = row->column_int(6);
+    entry.mark = from_sql(row->column_int(9));
     entry.parts.push_back(to_vector(row->column_blob(8)));
     for (std::int64_t i = 1; i < row->column_int(7); ++i) {
       SL_TRY(Statement * part,
@@ -558,12 +595,21 @@ Result<void> SqliteLogStore::restore(const std::string& backup, const std::strin
 }
 
 Result<void> SqliteLogStore::begin_lineage(const LineageId& lineage) {
+  return start_lineage(lineage, "head");
+}
+
+Result<void> SqliteLogStore::lose_lineage(const LineageId& lineage) {
+  return start_lineage(lineage, "0");
+}
+
+Result<void> SqliteLogStore::start_lineage(const LineageId& lineage, const char* ends) {
   SL_TRY(begin());
   const auto run = [&]() -> Result<void> {
     SL_TRY(database_->execute(
-        "INSERT INTO lineage_ends(lineage, workspace, head) SELECT (SELECT lineage FROM lineages "
-        "ORDER BY number DESC LIMIT 1), id, head FROM workspaces; UPDATE replicas SET epoch = "
-        "zeroblob(16); DELETE FROM backup_mark"));
+        std::string("INSERT INTO lineage_ends(lineage, workspace, head) SELECT (SELECT lineage "
+                    "FROM lineages ORDER BY number DESC LIMIT 1), id, ") +
+        ends +
+        " FROM workspaces; UPDATE replicas SET epoch = zeroblob(16); DELETE FROM backup_mark"));
     SL_TRY(Statement row, database_->prepare("INSERT INTO lineages(lineage) VALUES(?1)"));
     row.bind_blob(1, lineage.view());
     return row.run();

@@ -30,10 +30,17 @@ class SqliteLogStore final : public LogStore {
   Result<LineageId> lineage() override;
   Result<std::optional<ServerVersion>> ancestor(WorkspaceId workspace,
                                                 const LineageId& lineage) override;
+  Result<SealKey> seal_key() override;
+  Result<std::optional<std::uint64_t>> mark_at(WorkspaceId workspace,
+                                               ServerVersion version) override;
+  Result<StorePlace> place() override;
+  Result<void> begin_opening(const OpeningId& opening) override;
+  Result<bool> was_at(const LineageId& lineage, const OpeningId& opening) override;
   Result<void> begin() override;
   Result<void> commit() override;
   void rollback() override;
   Result<void> attempt(FunctionRef<Result<void>()> work) override;
+  Result<void> touch(std::int64_t now_ms) override;
   Result<std::optional<WorkspaceRecord>> find_workspace(const std::string& name) override;
   Result<WorkspaceRecord> create_workspace(const std::string& name) override;
   Result<void> save_workspace(const WorkspaceRecord& record) override;
@@ -76,11 +83,14 @@ class SqliteLogStore final : public LogStore {
                                                   const Stamp& stamp) override;
   Result<void> backup(const std::string& path) override;
   Result<void> begin_lineage(const LineageId& lineage) override;
+  Result<void> lose_lineage(const LineageId& lineage) override;
   Result<void> forget_workspace(WorkspaceId workspace) override;
 
  private:
   SqliteLogStore(Database database, const Options& options)
       : database_(std::move(database)), options_(options) {}
+  // `ends` is an expression over a workspace: up to where the lineage before this one is known.
+  Result<void> start_lineage(const LineageId& lineage, const char* ends);
   // Prepared once; `sql` is a literal, so that its address names it.
   Result<Statement*> prepared(const char* sql);
 

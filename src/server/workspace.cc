@@ -136,6 +136,9 @@ Result<void> Workspace::reload() {
   } else {
     record_ = std::move(*record);
   }
+  place_.workspace = name_;
+  SL_TRY(place_.key, store_->seal_key());
+  SL_TRY(place_.lineage, store_->lineage());
   totals_.clear();
   SL_TRY(const auto totals, store_->totals(record_.id));
   totals_.insert(totals.begin(), totals.end());
@@ -218,21 +221,27 @@ Result<std::optional<Refused>> Workspace::judge_replica(const Hello& hello,
 
 Result<Greeting> Workspace::greet(const Hello& hello, const Rights& rights, std::int64_t now_ms) {
   SL_TRY(const LineageId lineage, store_->lineage());
-  SL_TRY(const auto ancestor, store_->ancestor(record_.id, hello.lineage));
+  SL_TRY(const auto common, resume_of(hello));
   SL_TRY(auto known, store_->find_replica(record_.id, hello.replica));
-  SL_TRY(auto refused, judge_replica(hello, known, lineage, ancestor.has_value()));
+  SL_TRY(auto refused, judge_replica(hello, known, lineage, common.has_value()));
   if (refused) {
     return Greeting(std::move(*refused));
   }
   Welcome welcome;
   welcome.lineage = lineage;
   welcome.head = record_.head;
+  welcome.receipt = receipt();
   welcome.resume_after = hello.cursor;
   if (hello.lineage != lineage) {
-    welcome.resume_after = ancestor ? std::min(hello.cursor, *ancestor) : ServerVersion(0);
+    welcome.resume_after = common.value_or(ServerVersion(0));
   }
   if (hello.catch_up == CatchUp::rescan) {
     welcome.resume_after = record_.head;
+  } else if (hello.catch_up == CatchUp::resume && hello.lineage != lineage &&
+             welcome.resume_after == ServerVersion(0) && hello.cursor > ServerVersion(0)) {
+    // The whole log would not say what this server lacks.
+    return Greeting(refusal(Refusal::cursor_expired,
+                            "the server was put back to an earlier state: rows are compared"));
   } else if (hello.catch_up == CatchUp::resume && !SL_MUTANT(6) &&  // drops the fence
              (welcome.resume_after < record_.fence || welcome.resume_after > record_.head)) {
     return Greeting(refusal(Refusal::cursor_expired,
@@ -431,16 +440,21 @@ Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
 Result<void> Workspace::append(const PartHeader& header, std::uint64_t hash, const Change& change,
                                MergedRows rows, const Rights& rights, std::vector<ByteVector> parts,
                                ReplicaRecord record, std::int64_t now_ms) {
-  const ServerVersion version = record_.head.next();
-  SL_TRY(merge(change, std::move(rows), version));
-  LogEntry entry{version,     header.stamp, header.sequence, hash,
-                 rights.user, now_ms,       std::move(parts)};
-  SL_TRY(store_->append(record_.id, entry, audit_of(change)));
-  record_.head = version;
-  SL_TRY(store_->save_workspace(record_));
+  SL_TRY(merge(change, std::move(rows), record_.head.next()));
+  SL_TRY(log({{}, header.stamp, header.sequence, hash, rights.user, now_ms, std::move(parts), 0},
+             audit_of(change)));
   record.last_sequence = header.sequence;
   record.last_time = SL_MUTANT(11) ? record.last_time : header.stamp.time;
   return store_->save_replica(record_.id, header.stamp.replica, record);
+}
+
+Result<void> Workspace::log(LogEntry entry, const std::vector<AuditRow>& audit) {
+  entry.version = record_.head.next();
+  entry.mark = mark_after(record_.mark, entry);
+  SL_TRY(store_->append(record_.id, entry, audit));
+  record_.head = entry.version;
+  record_.mark = entry.mark;
+  return store_->save_workspace(record_);
 }
 
 Result<Admitted> Workspace::admit_relayed(const Hello& hello, const Rights& rights,
@@ -509,21 +523,21 @@ Result<void> Workspace::save_cursor(const ReplicaId& replica, ServerVersion curs
 Result<LogSlice> Workspace::read(const Hello& hello, ServerVersion after, ServerVersion through,
                                  std::size_t bytes_max) {
   LogSlice slice;
-  slice.through = after;
+  slice.through.version = after;
   if (after < record_.fence && !SL_MUTANT(6)) {
     slice.gone = true;
     return slice;
   }
   std::size_t bytes = 0;
   SL_TRY(store_->for_each_entry(record_.id, after, through, [&](LogEntry& entry) -> Result<bool> {
-    slice.through = entry.version;
+    slice.through = make_receipt(place_, entry.version, entry.mark);
     if (entry.stamp.replica != hello.replica) {
       for (ByteVector& part : entry.parts) {
         if (!hello.tables.empty()) {
           SL_TRY(part, filter_part(part, hello.tables));
         }
         bytes += part.size();
-        SL_TRY(slice.parts.emplace_back(), make_log_part(entry.version, std::move(part)));
+        SL_TRY(slice.parts.emplace_back(), make_log_part(slice.through, std::move(part)));
       }
     }
     return bytes < bytes_max;
@@ -596,7 +610,8 @@ Result<SnapshotStep> Workspace::snapshot(const Hello& hello, Bytes bytes, bool f
     }
   }
   if (states.rows() == 0) {
-    step.end = SnapshotEnd{token.version, token.rows, token.bytes};
+    SL_TRY(const auto known, receipt_at(token.version));
+    step.end = SnapshotEnd{token.version, token.rows, token.bytes, known.value_or(Receipt())};
     return step;
   }
   step.page = SnapshotPage{write_token(next), next.rows - token.rows, next.bytes - token.bytes,

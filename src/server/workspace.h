@@ -12,6 +12,7 @@
 #include "model/merge.h"
 #include "server/declared.h"
 #include "server/log_store.h"
+#include "server/receipts.h"
 #include "server/rules.h"
 #include "session/server_session.h"
 #include "wire/message.h"
@@ -21,7 +22,7 @@ namespace syncline {
 // A slice of the log as one replica is to get it.
 struct LogSlice {
   std::vector<LogPart> parts;
-  ServerVersion through;
+  Receipt through;
   bool gone = false;  // the log no longer reaches back so far
 };
 
@@ -53,6 +54,9 @@ class Workspace {
   // Reads the heads again after a rollback.
   Result<void> reload();
 
+  // Whether the hello shows that this server once had more than it has, or something else: it was
+  // put back. Only what this server itself sealed shows anything.
+  Result<bool> is_behind(const Hello& hello);
   // The answer to a hello; remembers the replica and widens the schema. Writes.
   Result<Greeting> greet(const Hello& hello, const Rights& rights, std::int64_t now_ms);
   // Admits or refuses one whole change of the replica that said this hello. Writes.
@@ -76,7 +80,7 @@ class Workspace {
   // --- For doors whose callers are no replicas (server/workspace_door.cc) ---
   // What a door wrote in one change, for those who follow the log.
   struct Written {
-    ServerVersion version;
+    Receipt receipt;
     ReplicaId author;
     std::vector<ByteVector> parts;
   };
@@ -100,6 +104,8 @@ class Workspace {
   WorkspaceId id() const { return record_.id; }
   const std::string& name() const { return name_; }
   ServerVersion head() const { return record_.head; }
+  // Of the head.
+  Receipt receipt() const { return make_receipt(place_, record_.head, record_.mark); }
   ServerVersion fence() const { return record_.fence; }
   // No stamp above this time was forgotten.
   std::uint64_t fence_time() const { return record_.fence_time; }
@@ -108,6 +114,19 @@ class Workspace {
   Workspace(LogStore& store, const Rules& rules, std::string name)
       : store_(&store), rules_(&rules), name_(std::move(name)) {}
 
+  // --- server/workspace_receipts.cc ---
+  // What the replica's receipt says of the history that both know of.
+  enum class Shown {
+    nothing,  // none, not ours, or too old to tell
+    common,   // we have what it was told up to there
+    missing,  // we have not
+  };
+  Result<Shown> shown_by(const Hello& hello);
+  Result<std::optional<Receipt>> receipt_at(ServerVersion version);
+  // Where a replica that comes from an ended lineage goes on.
+  Result<std::optional<ServerVersion>> resume_of(const Hello& hello);
+  // Logs it as the next version, which is the head from then on.
+  Result<void> log(LogEntry entry, const std::vector<AuditRow>& audit);
   Result<std::optional<Refused>> judge_replica(const Hello& hello,
                                                const std::optional<ReplicaRecord>& known,
                                                const LineageId& lineage, bool is_ancestor);
@@ -176,6 +195,7 @@ class Workspace {
   LogStore* store_;
   const Rules* rules_;
   std::string name_;
+  ReceiptPlace place_;
   WorkspaceRecord record_;
   std::map<std::string, TableTotals> totals_;
   Declared declared_;

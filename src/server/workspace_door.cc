@@ -149,7 +149,7 @@ Result<Workspace::Written> Workspace::write(Change change, const Rights& rights,
   header.schema_version = change.schema_version;
   SL_TRY(append(header, hash_of_parts(out.parts), change, std::move(rows), rights, out.parts,
                 record, now_ms));
-  out.version = record_.head;
+  out.receipt = receipt();
   return out;
 }
 

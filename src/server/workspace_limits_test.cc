@@ -50,7 +50,7 @@ struct Team {
       CHECK(workspace->digest({}) == before);
       CHECK_FALSE(admitted->rejected.message.empty());
       const Message told = admitted->rejected;
-      CHECK(decode_message(encode_message(told)).has_value());
+      CHECK(decode_message(*encode_message(told)).has_value());
       return admitted->rejected.code;
     }
     CHECK(admitted->admission == Admission::admitted);
@@ -64,7 +64,7 @@ struct Team {
       return {};
     };
     const auto told = [&](const Message& message) {
-      const auto back = decode_message(encode_message(message));
+      const auto back = decode_message(*encode_message(message));
       REQUIRE_MESSAGE(back.has_value(), back.error().message());
       return *back;
     };

@@ -306,18 +306,15 @@ Result<Admitted> Workspace::admit_states(const PartHeader& header, const Rights&
   if (fault) {
     return out;
   }
-  const ServerVersion version = record_.head.next();
   out.logged = std::move(news);
   if (out.logged.empty()) {
     out.admission = Admission::repeated;
     return out;
   }
-  SL_TRY(merge_states(out.logged, version));
+  SL_TRY(merge_states(out.logged, record_.head.next()));
   SL_TRY(const Change news_shown, shown_by_states(out.logged));
-  LogEntry entry{version, news_shown.stamp, {}, 0, rights.user, now_ms, {out.logged}};
-  SL_TRY(store_->append(record_.id, entry, audit_of(news_shown)));
-  record_.head = version;
-  SL_TRY(store_->save_workspace(record_));
+  SL_TRY(log({{}, news_shown.stamp, {}, 0, rights.user, now_ms, {out.logged}, 0},
+             audit_of(news_shown)));
   out.admission = Admission::admitted;
   return out;
 }

@@ -419,3 +419,35 @@ TEST_CASE("rows that are brought keep to rules, clocks and sound cells") {
   CHECK(bring(std::move(cut)) == Admission::rejected);
   CHECK(team.workspace->head() == ServerVersion(0));
 }
+
+TEST_CASE("after the lineage was lost a replica goes on where both histories are one") {
+  Team team;
+  const Hello author = team.welcomed(1);
+  for (std::uint64_t sequence = 1; sequence <= 3; ++sequence) {
+    CHECK(team.admit(author, change_of(1, sequence, 500 + sequence)).admission ==
+          Admission::admitted);
+  }
+  Hello reader = team.welcomed(2);
+  const Receipt told = team.workspace->receipt();
+  REQUIRE(team.store->commit().has_value());
+  LineageId next;
+  next.bytes.fill(9);
+  REQUIRE(team.store->lose_lineage(next).has_value());
+  REQUIRE(team.store->begin().has_value());
+  REQUIRE(team.workspace->reload().has_value());
+  reader.cursor = ServerVersion(2);
+  reader.receipt = told;
+  const Greeting common = team.greet(reader);
+  REQUIRE(std::holds_alternative<Welcome>(common));
+  CHECK(std::get<Welcome>(common).resume_after == ServerVersion(2));
+  CHECK(std::get<Welcome>(common).lineage == next);
+  // Without a receipt, or beyond it, nobody knows.
+  for (const bool shows : {false, true}) {
+    reader.lineage = author.lineage;
+    reader.cursor = ServerVersion(shows ? 4 : 2);
+    reader.receipt = shows ? told : Receipt();
+    const Greeting unknown = team.greet(reader);
+    REQUIRE(refused(unknown) != nullptr);
+    CHECK(refused(unknown)->reason == Refusal::cursor_expired);
+  }
+}

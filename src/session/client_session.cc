@@ -217,7 +217,7 @@ void ClientSession::on_wakeup(Instant now) {
 
 void ClientSession::say_hello(Instant now) {
   Hello hello;
-  hello.protocol = protocol_spoken;
+  hello.protocol = protocol_of_hello;
   hello.workspace = facts_.workspace;
   hello.replica = facts_.replica;
   hello.epoch = facts_.epoch;
@@ -232,6 +232,7 @@ void ClientSession::say_hello(Instant now) {
   hello.cursor = facts_.cursor;
   hello.tables = options_.tables;
   hello.token = token_;
+  hello.receipt = facts_.receipt;
   if (facts_.wants_rescan) {
     hello.catch_up = CatchUp::rescan;
   } else if (facts_.cursor == ServerVersion(0)) {
@@ -239,6 +240,19 @@ void ClientSession::say_hello(Instant now) {
   }
   spoke_at_ = now;
   send(now, hello);
+}
+
+void ClientSession::note(const Receipt& receipt) {
+  if (receipt.version > facts_.receipt.version) {
+    facts_.receipt = receipt;
+    is_receipt_news_ = true;
+  }
+}
+
+void ClientSession::keep_receipt() {
+  if (std::exchange(is_receipt_news_, false)) {
+    effects_.emplace_back(effect::KeepReceipt{facts_.receipt});
+  }
 }
 
 void ClientSession::correct_clock(std::int64_t server_time_ms) {
@@ -272,6 +286,9 @@ void ClientSession::handle(Instant now, Welcome&& m) {
   if (!rescan && !bootstrap) {
     facts_.cursor = std::min(facts_.cursor, m.resume_after);
   }
+  facts_.receipt = m.receipt;
+  is_receipt_news_ = true;
+  keep_receipt();
   effects_.emplace_back(effect::SaveWelcome{facts_.lineage, facts_.epoch, facts_.cursor,
                                             facts_.acknowledged, facts_.acknowledged_time,
                                             rescan || forgot, m.may_write});
@@ -301,7 +318,7 @@ void ClientSession::handle(Instant now, Welcome&& m) {
 void ClientSession::go_live(Instant now) {
   phase_ = Phase::live;
   if (const auto held = std::exchange(ack_held_, std::nullopt)) {
-    handle(now, Ack{*held});
+    handle(now, Ack{*held, {}});
   }
   send(now, Applied{facts_.cursor});
   relays_.written();  // a rescan may have found what the server lacks
@@ -371,6 +388,7 @@ void ClientSession::refused_and_mendable(Instant now, Refused&& m) {
     case Refusal::protocol_too_new:
     case Refusal::malformed:
     case Refusal::busy:
+    case Refusal::cannot_store:
       return;
   }
 }
@@ -559,6 +577,7 @@ void ClientSession::handle(Instant now, Ack&& m) {
     protocol_error(now, "the server acknowledged a change that was not sent");
     return;
   }
+  note(m.receipt);
   if (m.through <= facts_.acknowledged) {
     return;
   }
@@ -571,6 +590,7 @@ void ClientSession::handle(Instant now, Ack&& m) {
   facts_.acknowledged = m.through;
   facts_.acknowledged_time = push_.acknowledge(m.through).value_or(facts_.acknowledged_time);
   watch_.moved();
+  keep_receipt();
   effects_.emplace_back(effect::Acknowledge{m.through});
   push(now);
 }

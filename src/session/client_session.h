@@ -41,6 +41,7 @@ struct ReplicaFacts {
   ByteVector snapshot_token;
   // A rescan began and has not finished, or a person pressed "resync".
   bool wants_rescan = false;
+  Receipt receipt;
 };
 
 struct ClientOptions {
@@ -205,6 +206,10 @@ class ClientSession {
     give_up(now, Trouble::malformed, what, "update this application or its server");
   }
   void correct_clock(std::int64_t server_time_ms);
+  // Notes the newest of what the server says it has.
+  void note(const Receipt& receipt);
+  // The next that is stored stores it, too.
+  void keep_receipt();
 
   WallClock* clock_;
   Random* random_;
@@ -250,6 +255,8 @@ class ClientSession {
   RescanWalk walk_;
   std::optional<RangeDigests> comparing_;
   std::optional<ChangeSequence> ack_held_;
+
+  bool is_receipt_news_ = false;
 
   DigestWatch watch_;  // P4
 };

@@ -11,6 +11,7 @@ namespace syncline {
 // -----------------------------------------------------------------------------------------
 
 void ClientSession::handle(Instant now, PullPart&& m) {
+  note(m.receipt);
   if (const auto added = received_.add(std::move(m)); !added) {
     protocol_error(now, added.error().message());
     return;
@@ -19,6 +20,7 @@ void ClientSession::handle(Instant now, PullPart&& m) {
 }
 
 void ClientSession::handle(Instant now, PullThrough&& m) {
+  note(m.receipt);
   if (const auto through = received_.through(m.version); !through) {
     protocol_error(now, through.error().message());
     return;
@@ -31,6 +33,7 @@ void ClientSession::pull() {
     return;
   }
   busy_ = true;
+  keep_receipt();
   effects_.emplace_back(effect::ApplyChanges{received_.take_whole(), received_.whole_through()});
 }
 
@@ -96,6 +99,7 @@ void ClientSession::handle(Instant now, SnapshotEnd&& m) {
     protocol_error(now, "the end of a snapshot that nobody asked for");
     return;
   }
+  note(m.receipt);
   snapshot_.end(m);
   apply_pages(now);
 }
@@ -117,6 +121,7 @@ void ClientSession::apply_pages(Instant now) {
   }
   if (*finished) {
     busy_ = true;
+    keep_receipt();
     effects_.emplace_back(effect::FinishSnapshot{(*finished)->version});
   }
 }
@@ -189,6 +194,7 @@ void ClientSession::rescan_step(Instant now) {
   spoke_at_ = now;
   if (walk_.empty()) {
     busy_ = true;
+    keep_receipt();
     effects_.emplace_back(effect::FinishRescan{resume_after_});
     return;
   }

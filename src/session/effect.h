@@ -98,6 +98,10 @@ struct SaveWelcome {
   bool rescans = false;                 // rows are compared next
   bool may_write = true;
 };
+// To be stored in the transaction that the next effect makes: with what it speaks for.
+struct KeepReceipt {
+  Receipt receipt;
+};
 struct CorrectClock {
   std::int64_t offset_ms = 0;
 };
@@ -191,8 +195,8 @@ using ClientEffect =
                  effect::ApplyChanges, effect::BeginSnapshot, effect::ApplyPage,
                  effect::FinishSnapshot, effect::BeginRescan, effect::CompareRanges,
                  effect::AdoptRange, effect::FinishRescan, effect::SaveWelcome,
-                 effect::CorrectClock, effect::Restamp, effect::Reidentify, effect::Salvage,
-                 effect::ShowPresence, effect::LoadRelays, effect::FinishRelay,
+                 effect::KeepReceipt, effect::CorrectClock, effect::Restamp, effect::Reidentify,
+                 effect::Salvage, effect::ShowPresence, effect::LoadRelays, effect::FinishRelay,
                  effect::SetAside>;
 
 using ServerEffect =

@@ -31,15 +31,21 @@ std::string advice_for(Refusal reason) {
       return "update this application, or report a bug";
     case Refusal::busy:
       return "it is tried again by itself";
+    case Refusal::cannot_store:
+      return "tell whoever runs the server; nothing is lost, and it is tried again by itself";
   }
   return "";
 }
 
 }  // namespace
 
-Result<LogPart> make_log_part(ServerVersion version, ByteVector part) {
-  SL_TRY(ByteVector frame, encode_message(PullPart{version, std::move(part)}));
-  return LogPart{version, SharedBytes(std::move(frame))};
+bool is_storage_trouble(ErrorCode code) {
+  return code == ErrorCode::storage || code == ErrorCode::full || code == ErrorCode::corrupt;
+}
+
+Result<LogPart> make_log_part(const Receipt& receipt, ByteVector part) {
+  SL_TRY(ByteVector frame, encode_message(PullPart{receipt.version, std::move(part), receipt}));
+  return LogPart{receipt.version, SharedBytes(std::move(frame))};
 }
 
 ServerSession::ServerSession(WallClock& clock, const ServerOptions& options)
@@ -55,13 +61,25 @@ std::optional<ServerEffect> ServerSession::next_effect() {
 }
 
 void ServerSession::send(Instant now, const Message& message) {
-  auto frame = encode_message(message);
+  auto frame = encode_message(takes_receipts() ? message : without_receipt(message));
   if (frame) {
     effects_.emplace_back(effect::Send{std::move(*frame)});
   } else {
     // What a refusal says is cut to its limits.
     refuse(now, Refusal::malformed, "the server cannot tell this: " + frame.error().message());
   }
+}
+
+void ServerSession::send_part(SharedBytes frame) {
+  if (takes_receipts()) {
+    effects_.emplace_back(effect::SendShared{std::move(frame)});
+    return;
+  }
+  auto message = decode_message(frame.view());
+  SL_CHECK(message.has_value());  // make_log_part() wrote it
+  auto shorter = encode_message(without_receipt(std::move(*message)));
+  SL_CHECK(shorter.has_value());
+  effects_.emplace_back(effect::Send{std::move(*shorter)});
 }
 
 void ServerSession::close(const std::string& reason) {
@@ -79,6 +97,9 @@ void ServerSession::refuse(Instant now, Refused refused) {
   }
   if (refused.advice.empty()) {
     refused.advice = advice_for(refused.reason);
+  }
+  if (refused.reason == Refusal::cannot_store && !takes_receipts()) {
+    refused.reason = Refusal::busy;
   }
   refused.message.resize(std::min(refused.message.size(), limits::text_bytes_max));
   refused.server_time_ms = clock_->now_ms();
@@ -103,7 +124,11 @@ void ServerSession::hang_up(Instant now, Farewell reason, const std::string& mes
 }
 
 void ServerSession::on_host_failure(Instant now, const Error& error) {
-  refuse(now, Refusal::busy, "the server cannot store anything now: " + error.message());
+  if (is_storage_trouble(error.code())) {
+    refuse(now, Refusal::cannot_store, "the server cannot store anything now: " + error.message());
+  } else {
+    refuse(now, Refusal::busy, "the server cannot do it now: " + error.message());
+  }
 }
 
 void ServerSession::on_open(Instant now) {
@@ -312,11 +337,11 @@ void ServerSession::on_admitted(Instant now, Admitted admitted) {
   switch (admitted.admission) {
     case Admission::rejected:
       send(now, admitted.rejected);
-      send(now, Ack{admitted.sequence});
+      send(now, Ack{admitted.sequence, admitted.receipt});
       return;
     case Admission::admitted:
     case Admission::repeated:
-      send(now, Ack{admitted.sequence});
+      send(now, Ack{admitted.sequence, admitted.receipt});
       return;
     case Admission::skewed:
     case Admission::diverged: {
@@ -379,7 +404,7 @@ void ServerSession::read_log(Instant now) {
       sent_through_, std::min(limits::pull_read_bytes, limits::pull_window_bytes - window_bytes_)});
 }
 
-void ServerSession::on_log(Instant now, std::vector<LogPart> parts, ServerVersion through) {
+void ServerSession::on_log(Instant now, std::vector<LogPart> parts, const Receipt& through) {
   reading_ = false;
   if (phase_ != Phase::serving) {
     return;
@@ -392,12 +417,12 @@ void ServerSession::on_log(Instant now, std::vector<LogPart> parts, ServerVersio
     }
     window_.back().bytes += part.frame.size();
     window_bytes_ += part.frame.size();
-    effects_.emplace_back(effect::SendShared{std::move(part.frame)});
+    send_part(std::move(part.frame));
   }
-  if (through > last && !SL_MUTANT(15)) {
-    send(now, PullThrough{through});
+  if (through.version > last && !SL_MUTANT(15)) {
+    send(now, PullThrough{through.version, through});
   }
-  sent_through_ = std::max(last, through);
+  sent_through_ = std::max(last, through.version);
   head_ = std::max(head_, sent_through_);
   read_log(now);
 }

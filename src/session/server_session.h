@@ -9,6 +9,7 @@
 #include "session/effect.h"
 #include "wire/change_codec.h"
 #include "wire/limits.h"
+#include "wire/version.h"
 
 namespace syncline {
 
@@ -25,6 +26,9 @@ struct Rights {
 // The server's answer to a hello: a welcome, or why not.
 using Greeting = std::variant<Welcome, Refused>;
 
+// Whether the server's disk or database failed: nothing that is asked for differently goes better.
+bool is_storage_trouble(ErrorCode code);
+
 enum class Admission : std::uint8_t {
   admitted,
   repeated,      // known already; changes nothing
@@ -39,6 +43,8 @@ struct Admitted {
   // Who made the change; another one than who brought it when it was relayed.
   ReplicaId author;
   bool relayed = false;
+  // Of what is durable once this is.
+  Receipt receipt;
   // Of rows that were brought as states: the part that was logged, which has the news alone.
   ByteVector logged;
   ChangeSequence sequence;
@@ -55,7 +61,7 @@ struct LogPart {
   SharedBytes frame;
 };
 // Fails with `too_large`.
-Result<LogPart> make_log_part(ServerVersion version, ByteVector part);
+Result<LogPart> make_log_part(const Receipt& receipt, ByteVector part);
 
 struct ServerOptions {
   Duration heartbeat{1000};
@@ -95,8 +101,8 @@ class ServerSession {
   void on_authorised(Instant now, Rights rights);
   void on_greeting(Instant now, Greeting greeting);
   void on_admitted(Instant now, Admitted admitted);
-  // Everything after the asked version up to `through` that this replica is to get.
-  void on_log(Instant now, std::vector<LogPart> parts, ServerVersion through);
+  // Everything after the asked version up to `through`'s that this replica is to get.
+  void on_log(Instant now, std::vector<LogPart> parts, const Receipt& through);
   // The cursor lies below what the log still has.
   void on_log_gone(Instant now);
   void on_snapshot_begin(Instant now, const SnapshotBegin& begin);
@@ -144,6 +150,9 @@ class ServerSession {
 
   void take_part(Instant now, ByteVector&& part, bool relayed);
   void send(Instant now, const Message& message);
+  void send_part(SharedBytes frame);
+  // Whether the replica knows what a receipt is.
+  bool takes_receipts() const { return hello_.protocol.max >= receipts_since; }
   void refuse(Instant now, Refusal reason, const std::string& message);
   void refuse(Instant now, Refused refused);
   void close(const std::string& reason);

@@ -357,7 +357,7 @@ TEST_CASE("no more is sent than the window holds before the replica applied it")
     REQUIRE(version < 100);
     service.session.on_log(service.now,
                            {{ServerVersion(version), ByteVector(std::size_t{512} << 10U)}},
-                           ServerVersion(version));
+                           Receipt{ServerVersion(version), {}});
     service.take();
   }
   CHECK(version == 8);
@@ -372,7 +372,7 @@ TEST_CASE("where there is nothing for a replica the cursor is moved past it") {
   service.serve();
   service.hear(Applied{ServerVersion(90)});
   REQUIRE(service.find<effect::ReadLog>() != nullptr);
-  service.session.on_log(service.now, {}, ServerVersion(100));
+  service.session.on_log(service.now, {}, Receipt{ServerVersion(100), {}});
   service.take();
   CHECK(service.sent<PullThrough>().at(0).version == ServerVersion(100));
 }
@@ -440,7 +440,7 @@ TEST_CASE("a heartbeat comes each second, and sooner when the head moved") {
   service.session.on_head_moved(service.now, ServerVersion(101));
   service.take();
   REQUIRE(service.find<effect::ReadLog>() != nullptr);
-  service.session.on_log(service.now, {}, ServerVersion(101));
+  service.session.on_log(service.now, {}, Receipt{ServerVersion(101), {}});
   service.wait(50);
   CHECK(service.find<effect::ReadHead>() != nullptr);
 }
@@ -480,8 +480,8 @@ TEST_CASE("answers that come after the end change nothing") {
   service.session.on_authorised(service.now, Rights{true, true, "user", 0, ""});
   service.session.on_greeting(service.now, Welcome());
   service.session.on_admitted(service.now, Admitted());
-  service.session.on_log(service.now, {*make_log_part(ServerVersion(101), {1})},
-                         ServerVersion(101));
+  service.session.on_log(service.now, {*make_log_part({ServerVersion(101), {}}, {1})},
+                         Receipt{ServerVersion(101), {}});
   service.session.on_snapshot_begin(service.now, SnapshotBegin());
   service.session.on_snapshot_page(service.now, SnapshotPage());
   service.session.on_snapshot_end(service.now, SnapshotEnd());
@@ -498,5 +498,33 @@ TEST_CASE("storage that fails is weather to the replica") {
   service.serve();
   service.session.on_host_failure(service.now, Error(ErrorCode::full, "the disk is full"));
   service.take();
-  service.check_refused(Refusal::busy);
+  service.check_refused(Refusal::cannot_store);
+}
+
+TEST_CASE("a replica of the first protocol version is told nothing that it does not know") {
+  for (const std::uint32_t version : {1U, 2U}) {
+    Service service;
+    Hello hello = some_hello();
+    hello.protocol = {1, version};
+    service.hear(hello);
+    service.session.on_authorised(service.now, Rights{true, true, "user", 0, ""});
+    const Receipt receipt{ServerVersion(100), Seal::from_bytes(ByteVector(16, 5)).value()};
+    Welcome welcome;
+    welcome.head = ServerVersion(100);
+    welcome.receipt = receipt;
+    service.session.on_greeting(service.now, welcome);
+    service.hear(Applied{ServerVersion(99)});
+    Admitted admitted;
+    admitted.receipt = receipt;
+    service.session.on_admitted(service.now, admitted);
+    service.session.on_log(service.now, {make_log_part(receipt, {1})}, receipt);
+    service.take();
+    const Receipt expected = version == 1 ? Receipt() : receipt;
+    CHECK(service.sent<Welcome>().at(0).receipt == expected);
+    CHECK(service.sent<Ack>().at(0).receipt == expected);
+    CHECK(service.sent<PullPart>().at(0).receipt == expected);
+    service.session.on_host_failure(service.now, Error(ErrorCode::full, "the disk is full"));
+    service.take();
+    service.check_refused(version == 1 ? Refusal::busy : Refusal::cannot_store);
+  }
 }

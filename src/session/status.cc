@@ -50,6 +50,8 @@ std::string_view trouble_name(Trouble trouble) {
       return "led_elsewhere";
     case Trouble::too_large:
       return "too_large";
+    case Trouble::server_storage:
+      return "server_storage";
   }
   return "unknown";
 }
@@ -68,6 +70,8 @@ Trouble trouble_of(Refusal reason) {
       return Trouble::clock_skew;
     case Refusal::malformed:
       return Trouble::malformed;
+    case Refusal::cannot_store:
+      return Trouble::server_storage;
     case Refusal::busy:
     case Refusal::unknown_lineage:
     case Refusal::cursor_expired:
@@ -105,6 +109,7 @@ Status derive_status(const StatusFacts& facts) {
     case Trouble::digest_mismatch:
     case Trouble::clock_skew:
     case Trouble::too_large:
+    case Trouble::server_storage:
       return Status::stuck;
     case Trouble::unreachable:
     case Trouble::busy:

@@ -30,6 +30,7 @@ enum class Trouble : std::uint8_t {
   // Another process or connection has the conversation of this file; what is said is its word.
   led_elsewhere,
   too_large,
+  server_storage,
 };
 std::string_view trouble_name(Trouble trouble);
 Trouble trouble_of(Refusal reason);

@@ -41,6 +41,13 @@ struct FieldWriter {
   void operator()(std::string_view, const RandomId<Tag>& id) {
     out.raw(id.view());
   }
+  // Always the last field: without one there are no bytes.
+  void operator()(std::string_view name, const Receipt& receipt) {
+    if (receipt.version != ServerVersion(0)) {
+      (*this)(name, receipt.version);
+      (*this)(name, receipt.seal);
+    }
+  }
   template <typename Tag>
   void operator()(std::string_view, const Strong<std::uint64_t, Tag>& number) {
     out.varint(number.get());
@@ -121,6 +128,16 @@ struct FieldReader {
     Bytes raw;
     if (!error && take(in.raw(16), raw)) {
       std::copy(raw.begin(), raw.end(), id.bytes.begin());
+    }
+  }
+  void operator()(std::string_view name, Receipt& receipt) {
+    if (error || in.at_end()) {
+      return;
+    }
+    (*this)(name, receipt.version);
+    (*this)(name, receipt.seal);
+    if (!error && receipt.version == ServerVersion(0)) {
+      fail("a receipt of nothing");
     }
   }
   template <typename Tag>
@@ -296,6 +313,17 @@ std::vector<MessageShape> make_shapes(std::index_sequence<I...>) {
 
 }  // namespace
 
+Message without_receipt(Message message) {
+  std::visit(
+      [](auto& m) {
+        if constexpr (requires { m.receipt; }) {
+          m.receipt = Receipt();
+        }
+      },
+      message);
+  return message;
+}
+
 std::string_view refusal_name(Refusal reason) {
   switch (reason) {
     case Refusal::schema_incompatible:
@@ -318,6 +346,8 @@ std::string_view refusal_name(Refusal reason) {
       return "malformed";
     case Refusal::busy:
       return "busy";
+    case Refusal::cannot_store:
+      return "cannot_store";
   }
   return "unknown";
 }

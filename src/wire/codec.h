@@ -26,6 +26,9 @@ Result<Message> decode_message(Bytes frame);
 // The same for a replica that hears a server: what servers never send is `malformed`.
 Result<Message> decode_from_server(Bytes frame);
 
+// The message as a peer of the first protocol version is told it.
+Message without_receipt(Message message);
+
 // The protocol range of a hello of any version, even one whose other fields nobody here can read;
 // fails when the frame is no hello.
 Result<ProtocolRange> read_hello_range(Bytes frame);

@@ -30,6 +30,15 @@ enum class CatchUp : std::uint8_t {
   rescan = 3,     // comparing ranges of rows, then the changes after that
 };
 
+// That the server once had everything up to a version, said in a way that only it can say. Comes
+// with whatever moves a replica's cursor or acknowledged sequence, is kept with them, and is shown
+// in the hello: a server that does not have that history any more was put back (server/receipts).
+struct Receipt {
+  ServerVersion version;  // zero for none
+  Seal seal;
+  friend bool operator==(const Receipt&, const Receipt&) = default;
+};
+
 // First on a connection, from the replica.
 struct Hello {
   ProtocolRange protocol;  // stays first in every version, so that any server can read it
@@ -51,6 +60,7 @@ struct Hello {
   CatchUp catch_up = CatchUp::resume;
   std::vector<std::string> tables;  // subscribed; empty means all
   std::string token;
+  Receipt receipt = {};  // the newest
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 
@@ -71,6 +81,7 @@ struct Welcome {
   std::uint32_t heartbeat_ms = 0;
   std::uint64_t features = 0;
   bool may_write = false;
+  Receipt receipt = {};  // of the head
   friend bool operator==(const Welcome&, const Welcome&) = default;
 };
 
@@ -85,6 +96,7 @@ enum class Refusal : std::uint8_t {
   protocol_too_new = 8,
   malformed = 9,
   busy = 10,
+  cannot_store = 11,  // since version 2; the first says busy
 };
 std::string_view refusal_name(Refusal reason);
 
@@ -123,6 +135,7 @@ struct PushPart {
 // The server has made durable, or rejected, every change up to and including `through`.
 struct Ack {
   ChangeSequence through;
+  Receipt receipt = {};
   friend bool operator==(const Ack&, const Ack&) = default;
 };
 
@@ -139,12 +152,14 @@ struct Rejected {
 struct PullPart {
   ServerVersion version;
   ByteVector part;
+  Receipt receipt = {};
   friend bool operator==(const PullPart&, const PullPart&) = default;
 };
 
 // Everything for this replica up to and including the version has been sent.
 struct PullThrough {
   ServerVersion version;
+  Receipt receipt = {};
   friend bool operator==(const PullThrough&, const PullThrough&) = default;
 };
 
@@ -183,6 +198,7 @@ struct SnapshotEnd {
   ServerVersion version;
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
+  Receipt receipt = {};
   friend bool operator==(const SnapshotEnd&, const SnapshotEnd&) = default;
 };
 

@@ -27,6 +27,7 @@ void fields(V& v, auto& m, std::type_identity<Hello>) {
   v("catch_up", m.catch_up, CatchUp::rescan);
   v("tables", m.tables, limits::subscribed_tables_max);
   v("token", m.token, limits::token_bytes_max);
+  v("receipt", m.receipt);
 }
 
 template <typename V>
@@ -44,6 +45,7 @@ void fields(V& v, auto& m, std::type_identity<Welcome>) {
   v("heartbeat_ms", m.heartbeat_ms);
   v("features", m.features);
   v("may_write", m.may_write);
+  v("receipt", m.receipt);
 }
 
 template <typename V>
@@ -54,7 +56,7 @@ void fields(V& v, auto& m, std::type_identity<KnownChange>) {
 
 template <typename V>
 void fields(V& v, auto& m, std::type_identity<Refused>) {
-  v("reason", m.reason, Refusal::busy);
+  v("reason", m.reason, Refusal::cannot_store);
   v("message", m.message, limits::text_bytes_max);
   v("advice", m.advice, limits::text_bytes_max);
   v("server_time_ms", m.server_time_ms);
@@ -71,6 +73,7 @@ void fields(V& v, auto& m, std::type_identity<PushPart>) {
 template <typename V>
 void fields(V& v, auto& m, std::type_identity<Ack>) {
   v("through", m.through);
+  v("receipt", m.receipt);
 }
 
 template <typename V>
@@ -85,11 +88,13 @@ template <typename V>
 void fields(V& v, auto& m, std::type_identity<PullPart>) {
   v("version", m.version);
   v("part", m.part, limits::part_bytes_max);
+  v("receipt", m.receipt);
 }
 
 template <typename V>
 void fields(V& v, auto& m, std::type_identity<PullThrough>) {
   v("version", m.version);
+  v("receipt", m.receipt);
 }
 
 template <typename V>
@@ -124,6 +129,7 @@ void fields(V& v, auto& m, std::type_identity<SnapshotEnd>) {
   v("version", m.version);
   v("rows", m.rows);
   v("bytes", m.bytes);
+  v("receipt", m.receipt);
 }
 
 template <typename V>

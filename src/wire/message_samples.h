@@ -17,6 +17,7 @@ inline std::vector<Message> message_samples() {
   };
   const ReplicaId replica = id(ReplicaId(), 16);
   const LineageId lineage = id(LineageId(), 32);
+  const Receipt receipt{ServerVersion(506), id(Seal(), 112)};
   const Digest digest{0x0102030405060708U, 0x1112131415161718U};
   std::vector<Message> out;
   out.emplace_back(Hello{{1, 3},
@@ -34,10 +35,11 @@ inline std::vector<Message> message_samples() {
                          ServerVersion(12345),
                          CatchUp::bootstrap,
                          {"notes", "tags"},
-                         "secret"});
+                         "secret",
+                         receipt});
   out.emplace_back(Welcome{1, lineage, ServerVersion(500), ServerVersion(400), ChangeSequence(299),
                            0x99887766U, 1'700'000'000'000, 1U << 20U, 1U << 19U, 1U << 24U, 1000, 7,
-                           true});
+                           true, receipt});
   out.emplace_back(Refused{Refusal::clock_skew,
                            "your clock is ahead",
                            "set the clock",
@@ -46,15 +48,15 @@ inline std::vector<Message> message_samples() {
                            ChangeSequence(298),
                            {{0x1122334455667788U, 0x99AABBCCDDEEFF00U}, {2, 0}}});
   out.emplace_back(PushPart{bytes({1, 0, 255})});
-  out.emplace_back(Ack{ChangeSequence(300)});
+  out.emplace_back(Ack{ChangeSequence(300), receipt});
   out.emplace_back(Rejected{ChangeSequence(299), "not_allowed", "read only", bytes({9})});
-  out.emplace_back(PullPart{ServerVersion(501), bytes({4, 5})});
-  out.emplace_back(PullThrough{ServerVersion(502)});
+  out.emplace_back(PullPart{ServerVersion(501), bytes({4, 5}), receipt});
+  out.emplace_back(PullThrough{ServerVersion(502), receipt});
   out.emplace_back(Applied{ServerVersion(503)});
   out.emplace_back(SnapshotRequest{bytes({6})});
   out.emplace_back(SnapshotBegin{ServerVersion(504), 1000, 100000, 10, 999});
   out.emplace_back(SnapshotPage{bytes({7, 7}), 20, 2000, bytes({8})});
-  out.emplace_back(SnapshotEnd{ServerVersion(505), 1000, 100001});
+  out.emplace_back(SnapshotEnd{ServerVersion(505), 1000, 100001, receipt});
   out.emplace_back(RescanRequest{"notes", bytes({1}), bytes({2})});
   out.emplace_back(RangeDigests{"notes", bytes({1}), {{bytes({3}), 5, digest}}});
   out.emplace_back(RangeRequest{"tags", bytes({4}), bytes({})});

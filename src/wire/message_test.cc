@@ -75,7 +75,7 @@ TEST_CASE("docs/protocol.md names every version that is spoken, and no other") {
 TEST_CASE("docs/protocol.md names every reason of a refusal") {
   const std::string document = read_document();
   const std::string list = document.substr(document.find("## Refusals"));
-  for (int reason = 1; reason <= static_cast<int>(Refusal::busy); ++reason) {
+  for (int reason = 1; reason <= static_cast<int>(Refusal::cannot_store); ++reason) {
     CHECK(list.find(std::string(refusal_name(static_cast<Refusal>(reason)))) != std::string::npos);
   }
 }

@@ -10,7 +10,12 @@ namespace syncline {
 // The protocol's versions, one line each; golden bytes in codec_test.cc lock every one of them, so
 // that none changes by accident.
 //   1  the first
-inline constexpr ProtocolRange protocol_spoken{1, 1};
+//   2  receipts, and the refusal cannot_store
+inline constexpr ProtocolRange protocol_spoken{1, 2};
+// A replica's hello is written in the newest, which a server of the first cannot read.
+inline constexpr ProtocolRange protocol_of_hello{2, 2};
+// The first version that knows receipts and cannot_store.
+inline constexpr std::uint32_t receipts_since = 2;
 
 // What the server offers beyond a protocol version; a bit each.
 namespace features {

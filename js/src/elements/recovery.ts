@@ -25,6 +25,7 @@ const titles: Record<string, string> = {
   digest_mismatch: "This device and the server disagree",
   clock_skew: "This device's clock is wrong",
   too_large: "What this device has to say is too large",
+  server_storage: "The server cannot store anything now",
 };
 
 /** Shown when syncing cannot go on by itself, or changes were refused: why, and the ways out. */

@@ -43,6 +43,8 @@ std::optional<std::string> text_of(const toml::node& node) {
 const std::vector<Flag>& serve_flags() {
   static const std::vector<Flag> flags = {
       {"data", "DIR", "where the log lies (syncline-data)", false, false},
+      {"witness", "FILE", "where the server keeps, outside of the log, what it has (DIR.witness)",
+       false, false},
       {"listen", "HOST:PORT", "where to listen; port 0 picks one (127.0.0.1:8080)", false, false},
       {"config", "FILE.toml", "settings, named like these flags with _ for -", false, false},
       {"demo", "", "no tokens: everybody may do everything; on loopback only", false, false},

@@ -54,5 +54,7 @@ int run(const std::vector<std::string>& words) {
 int main(int count, char** words) {
   // A reader that went away is an error of write(), not the end of us.
   ::signal(SIGPIPE, SIG_IGN);
+  // So is a limit on the size of files: as good as a full disk.
+  ::signal(SIGXFSZ, SIG_IGN);
   return run({words + 1, words + count});
 }

@@ -13,6 +13,7 @@
 #include "apps/syncline/config.h"
 #include "apps/syncline/data_folder.h"
 #include "apps/syncline/demo.h"
+#include "apps/syncline/witness_file.h"
 #include "base/text.h"
 #include "net/server.h"
 #include "server/sqlite_log_store.h"
@@ -64,6 +65,7 @@ struct Settings {
   HubOptions hub;
   AuthOptions auth;
   std::string data;
+  std::string witness;
   std::string key_file;
   std::string web;
   JsonLog::Level level = JsonLog::Level::info;
@@ -105,6 +107,7 @@ Result<Settings> read_settings(const Config& config) {
   Settings out;
   SL_TRY(read_listen(config.get("listen", "127.0.0.1:8080"), out.net));
   out.data = config.get("data", "syncline-data");
+  out.witness = config.get("witness", witness_path(out.data));
   out.key_file = config.get("key-file");
   out.auth.open = config.is_on("demo");
   out.web = config.get("web");
@@ -168,6 +171,15 @@ Result<JwtKeys> read_keys(const std::string& path) {
   return keys;
 }
 
+// Which file a path names now; nothing when it names none.
+std::optional<std::pair<dev_t, ino_t>> identity_of(const std::string& path) {
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0) {
+    return std::nullopt;
+  }
+  return std::make_pair(facts.st_dev, facts.st_ino);
+}
+
 // Everything that lives as long as the server.
 class House {
  public:
@@ -175,7 +187,14 @@ class House {
       : settings_(std::move(settings)), log_(settings_.level), auth_(settings_.auth) {}
 
   Result<void> build() {
-    SL_TRY(store_, SqliteLogStore::open(log_path(settings_.data), random_, {}));
+    auto store = SqliteLogStore::open(log_path(settings_.data), random_, {});
+    if (!store) {
+      return std::move(store).error().in(log_path(settings_.data));
+    }
+    store_ = std::move(*store);
+    log_file_ = identity_of(log_path(settings_.data));
+    witness_ = std::make_unique<WitnessFile>(settings_.witness, *store_, random_, log_);
+    SL_TRY(witness_->open());
     SL_TRY(LogReader reader, LogReader::open(log_path(settings_.data)));
     reader_.emplace(std::move(reader));
     if (!settings_.auth.open) {
@@ -233,7 +252,25 @@ class House {
     }
   }
 
-  void stop() { server_->stop(drain_patience); }
+  void stop() {
+    server_->stop(drain_patience);
+    witness_->look(hub_->changes());
+    witness_->write();
+  }
+  void witness() {
+    backend_->run([this](Service& service, Instant now) {
+      if (hub_->is_writing()) {
+        service.commit(now);
+      }
+      if (!hub_->is_writing()) {
+        witness_->look(hub_->changes());
+      }
+    });
+    witness_->write();  // what was noted the last time
+  }
+  // Somebody moved the log away under the running server, or put another one in its place: what it
+  // writes goes nowhere.
+  bool is_log_gone() const { return identity_of(log_path(settings_.data)) != log_file_; }
   bool wants_rebuild() const { return demo_ != nullptr && demo_->wants_rebuild(); }
   std::uint16_t port() const { return server_->port(); }
   JsonLog& log() { return log_; }
@@ -266,6 +303,8 @@ class House {
   SystemRandom random_;
   Auth auth_;
   std::unique_ptr<SqliteLogStore> store_;
+  std::optional<std::pair<dev_t, ino_t>> log_file_;
+  std::unique_ptr<WitnessFile> witness_;
   std::optional<LogReader> reader_;
   std::unique_ptr<Hub> hub_;
   std::unique_ptr<Demo> demo_;
@@ -296,7 +335,17 @@ void wait_for_end(House& house, const sigset_t& signals) {
     if (signal == SIGTERM || signal == SIGINT) {
       return;
     }
+    if (house.is_log_gone()) {
+      house.log().write(JsonLog::Level::error, "data_replaced",
+                        log_field("message",
+                                  "the log was moved away or replaced under the running "
+                                  "server, which ends at once; start it again"));
+      // Nothing may be closed in order: SQLite would remove the files beside a log that is not its
+      // own.
+      ::_exit(exit_storage);
+    }
     house.reload(signal == SIGHUP);
+    house.witness();
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "apps/syncline/commands.h"
 #include "apps/syncline/data_folder.h"
+#include "apps/syncline/witness_file.h"
 #include "base/text.h"
 #include "routes/jwt.h"
 #include "server/log_reader.h"
@@ -123,7 +124,12 @@ Result<int> run_backup(const Arguments& arguments, Output& out) {
   }
   SystemRandom random;
   SL_TRY(const auto store, SqliteLogStore::open(path, random, {}));
-  SL_TRY(store->backup(arguments.get("to")));
+  if (auto done = store->backup(arguments.get("to")); !done) {
+    for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
+      ::unlink((arguments.get("to") + suffix).c_str());  // half of one is none
+    }
+    return done.error();
+  }
   out.object(done_json());
   return exit_ok;
 }
@@ -146,6 +152,8 @@ Result<int> run_restore(const Arguments& arguments, Output& out) {
   if (::rename(fresh.c_str(), path.c_str()) != 0) {
     return Error(ErrorCode::storage, path + ": " + std::strerror(errno));
   }
+  // It tells of what was there before; restoring has begun a new lineage already.
+  ::unlink(witness_path(arguments.get("data")).c_str());
   Json answer = done_json();
   answer.set("lineage", Json(lineage.hex()));
   out.object(answer);

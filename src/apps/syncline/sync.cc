@@ -193,6 +193,7 @@ std::optional<Error> lasting_trouble(const StatusReport& report) {
     case Trouble::digest_mismatch:
     case Trouble::busy:
     case Trouble::led_elsewhere:
+    case Trouble::server_storage:  // until its operator has made room
       return std::nullopt;
     case Trouble::clock_skew:
       return Error(ErrorCode::clock_skew, text);
@@ -318,7 +319,8 @@ class Run {
   }
 
   std::string why_not(const StatusReport& report, bool is_following) const {
-    if (is_following || report.trouble == Trouble::busy) {
+    if (is_following || report.trouble == Trouble::busy ||
+        report.trouble == Trouble::server_storage) {
       return report.message;
     }
     return loop_.last_close().empty() ? "the replica is " + std::string(status_name(report.status))
