@@ -150,8 +150,8 @@ void World::pump_server() {
               schedule(static_cast<std::int64_t>(random_.below(5)), std::move(commit));
             },
             [](HubDoorDone&) {}, [](HubHeadMoved&) {},
-            [&](HubBehind&) {
-              count("put_back");
+            [&](HubBehind& e) {
+              violate("the server takes itself for put back in " + e.workspace);
               (void)hub_->lose_lineage(now(), LineageId::draw(random_));
             }},
         *next);

@@ -91,6 +91,7 @@ struct Office {
     Hello hello = sample_hello(replica);
     hello.lineage = *store.lineage();
     hello.cursor = receipt.version;
+    hello.catch_up = CatchUp::resume;
     hello.receipt = receipt;
     return hello;
   }

@@ -132,9 +132,10 @@ Result<std::unique_ptr<SqliteLogStore>> SqliteLogStore::open(const std::string& 
   SL_TRY(prepare_file(database.connection()));
   SL_TRY(database->execute(cache_sql));
   std::unique_ptr<SqliteLogStore> store(new SqliteLogStore(std::move(database), options));
-  {
-    SL_TRY(Statement row, store->database_->prepare("INSERT INTO seal_keys(one, key) SELECT 1, ?1 "
-                                                    "WHERE NOT EXISTS(SELECT 1 FROM seal_keys)"));
+  SL_TRY(const auto keys, store->database_->query_int("SELECT count(*) FROM seal_keys"));
+  if (keys.value_or(0) == 0) {
+    SL_TRY(Statement row,
+           store->database_->prepare("INSERT INTO seal_keys(one, key) VALUES(1, ?1)"));
     row.bind_blob(1, SealKey::draw(random).view());
     SL_TRY(row.run());
   }

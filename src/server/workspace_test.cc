@@ -435,6 +435,7 @@ TEST_CASE("after the lineage was lost a replica goes on where both histories are
   REQUIRE(team.store->lose_lineage(next).has_value());
   REQUIRE(team.store->begin().has_value());
   REQUIRE(team.workspace->reload().has_value());
+  reader.catch_up = CatchUp::resume;
   reader.cursor = ServerVersion(2);
   reader.receipt = told;
   const Greeting common = team.greet(reader);

@@ -25,8 +25,10 @@ TEST_CASE("every message comes back from its bytes as it was") {
 TEST_CASE("a message cut anywhere, or with one byte too many, is refused") {
   for (const Message& sample : message_samples()) {
     ByteVector frame = *encode_message(sample);
+    // Without its receipt it is whole, as version 1 has it.
+    const std::size_t first = encode_message(without_receipt(sample))->size();
     for (std::size_t size = 0; size < frame.size(); ++size) {
-      CHECK_FALSE(decode_message(Bytes(frame).first(size)).has_value());
+      CHECK(decode_message(Bytes(frame).first(size)).has_value() == (size == first));
     }
     frame.push_back(0);
     const auto longer = decode_message(frame);
