@@ -103,10 +103,11 @@ Result<void> Engine::keep_unreadable(LocalVersion version, const std::vector<Byt
   extract_.forget();
   unsent_.forget();
   ChangeFileWriter file;
+  bool fits = !parts.empty();
   for (const ByteVector& made : parts) {
-    file.part(made);
+    fits = fits && file.part(made).has_value();
   }
-  found_unreadable_.push_back({change.message, parts.empty() ? ByteVector() : file.finish()});
+  found_unreadable_.push_back({change.message, fits ? file.finish() : ByteVector()});
   if (events_.wanted()) {
     events_.add(event_name::error, clock_.now_ms(),
                 error_payload(Error(ErrorCode::corrupt, change.message)));
