@@ -32,10 +32,10 @@ void DeltaDoor::events(Instant now, RequestId id, const Request& request) {
   const std::string device = request.parameter("deviceId");
   const auto looked =
       parts_.hub->look(now, waiter.visitor.workspace, [&](Workspace& workspace) -> Result<void> {
-        SL_TRY(const LineageId lineage, workspace.store().lineage());
+        SL_TRY(const DeltaNames names, DeltaNames::of(workspace.store()));
         for (const bool has_stamp : {false, true}) {
           if (!device.empty()) {
-            waiter.ask.own.insert(delta_author(lineage, user, device, has_stamp));
+            waiter.ask.own.insert(names.author(user, device, has_stamp));
           }
         }
         return {};

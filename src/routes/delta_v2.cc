@@ -266,7 +266,7 @@ void DeltaDoor::on_door_done(Instant now, DoorTicket ticket, bool is_durable) {
   answer_visit(now, visit);
 }
 
-DeltaAsk DeltaDoor::ask_of(const Visit& visit, const LineageId& lineage) const {
+DeltaAsk DeltaDoor::ask_of(const Visit& visit, const DeltaNames& names) const {
   DeltaAsk ask;
   ask.known = visit.asked.known.value_or(ServerVersion(0));
   ask.cursor = visit.asked.cursor;
@@ -281,7 +281,7 @@ DeltaAsk DeltaDoor::ask_of(const Visit& visit, const LineageId& lineage) const {
   }
   for (const std::string& device : devices) {
     for (const bool has_stamp : {false, true}) {
-      ask.own.insert(delta_author(lineage, visit.visitor.rights.user, device, has_stamp));
+      ask.own.insert(names.author(visit.visitor.rights.user, device, has_stamp));
     }
   }
   // Without a name only what this request brought is surely its own.
@@ -308,8 +308,9 @@ void DeltaDoor::answer_visit(Instant now, Visit& visit) {
                                                 : push_answer(visit.written, workspace.head());
           return {};
         }
-        SL_TRY(const LineageId lineage, workspace.store().lineage());
-        DeltaAsk ask = ask_of(visit, lineage);
+        SL_TRY(const DeltaNames names, DeltaNames::of(workspace.store()));
+        const LineageId& lineage = names.lineage;
+        DeltaAsk ask = ask_of(visit, names);
         DeltaPage page;
         page.is_gone = !visit.asked.lineage.empty() && visit.asked.lineage != lineage.hex();
         page.has_more = page.is_gone;

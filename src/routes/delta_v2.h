@@ -100,7 +100,7 @@ class DeltaDoor {
   void pull_state(Instant now, RequestId id, const Request& request);
   void events(Instant now, RequestId id, const Request& request);
   void visit(Instant now, Visit visit, const Hub::DoorWork& work);
-  DeltaAsk ask_of(const Visit& visit, const LineageId& lineage) const;
+  DeltaAsk ask_of(const Visit& visit, const DeltaNames& names) const;
   void answer_visit(Instant now, Visit& visit);
   void wait(Instant now, RequestId id, Waiter waiter);
   void forget(RequestId id);

@@ -281,14 +281,17 @@ TEST_CASE("an edit that lost a merge does not come out as a change of values") {
   CHECK(*page.find("newChanges")->array()->front().find("data")->find("body")->string() == "newer");
 }
 
-TEST_CASE("a restored server gives no number twice: its devices have other ids") {
+TEST_CASE("a restored server gives no number twice, and nobody knows a device's id before it") {
   SeededRandom random(3);
-  const LineageId before = LineageId::draw(random);
-  const LineageId after = LineageId::draw(random);
-  CHECK(delta_author(before, "ann", "phone", false) == delta_author(before, "ann", "phone", false));
-  CHECK(delta_author(before, "ann", "phone", false) != delta_author(after, "ann", "phone", false));
-  CHECK(delta_author(before, "ann", "phone", false) != delta_author(before, "ben", "phone", false));
-  CHECK(delta_author(before, "ann", "phone", false) != delta_author(before, "ann", "phone", true));
+  const DeltaNames before{LineageId::draw(random), {1, 2}};
+  const DeltaNames after{LineageId::draw(random), {1, 2}};
+  const DeltaNames elsewhere{before.lineage, {1, 3}};
+  const ReplicaId phone = before.author("ann", "phone", false);
+  CHECK(phone == before.author("ann", "phone", false));
+  CHECK(phone != after.author("ann", "phone", false));
+  CHECK(phone != elsewhere.author("ann", "phone", false));
+  CHECK(phone != before.author("ben", "phone", false));
+  CHECK(phone != before.author("ann", "phone", true));
 }
 
 TEST_CASE("no number of columns makes a change or a row that nobody can read") {

@@ -48,10 +48,18 @@ std::optional<EditKind> kind_for(const RowState* state, DeltaStateMode mode) {
 
 }  // namespace
 
-ReplicaId delta_author(const LineageId& lineage, const std::string& user, const std::string& device,
-                       bool has_stamp) {
+Result<DeltaNames> DeltaNames::of(LogStore& store) {
+  DeltaNames out;
+  SL_TRY(out.lineage, store.lineage());
+  SL_TRY(out.secret, store.secret());
+  return out;
+}
+
+ReplicaId DeltaNames::author(const std::string& user, const std::string& device,
+                             bool has_stamp) const {
   Writer name;
   name.text("delta");
+  name.blob(secret);
   name.raw(lineage.view());
   name.text(user);
   name.text(device);
@@ -65,7 +73,7 @@ ReplicaId delta_author(const LineageId& lineage, const std::string& user, const 
 Result<DeltaWriter> DeltaWriter::begin(Workspace& workspace, Options options) {
   DeltaWriter writer(workspace, std::move(options));
   SL_TRY(writer.schema_, workspace.schema());
-  SL_TRY(writer.lineage_, workspace.store().lineage());
+  SL_TRY(writer.names_, DeltaNames::of(workspace.store()));
   return writer;
 }
 
@@ -127,7 +135,7 @@ Result<DeltaWriter::Author*> DeltaWriter::author_of(const std::string& device, b
   const auto [at, is_new] = authors_.try_emplace({device, has_stamp});
   Author& author = at->second;
   if (is_new) {
-    author.replica = delta_author(lineage_, options_.rights.user, device, has_stamp);
+    author.replica = names_.author(options_.rights.user, device, has_stamp);
     author.is_named = !device.empty();
     SL_TRY(author.last_time, workspace_->last_time(author.replica));
     author.time_before = author.last_time;

@@ -12,6 +12,18 @@
 
 namespace syncline {
 
+// The replica ids of devices: who signs what a device sends. Known to one lineage only, so that a
+// restored server never gives a number twice, and made with a secret of the store's, so that nobody
+// can take the id of another's device before it was used.
+struct DeltaNames {
+  LineageId lineage;
+  ByteVector secret;
+
+  static Result<DeltaNames> of(LogStore& store);
+  // Changes with stamps of their own have an author of their own, since an author's stamps rise.
+  ReplicaId author(const std::string& user, const std::string& device, bool has_stamp) const;
+};
+
 // A change that landed, now or when it came before.
 struct DeltaLanded {
   std::string id;
@@ -98,7 +110,7 @@ class DeltaWriter {
   Workspace* workspace_;
   Options options_;
   Schema schema_;
-  LineageId lineage_;
+  DeltaNames names_;
   std::map<std::pair<std::string, bool>, Author> authors_;
   std::set<std::string> devices_;
   DeltaWritten result_;
@@ -111,11 +123,5 @@ class DeltaWriter {
   std::map<std::string, std::set<std::string>> open_columns_;
   std::size_t open_bytes_ = 0;
 };
-
-// Who signs what a device sends: known to this server's lineage only, so that a restored server
-// never gives a number twice. Changes with stamps of their own have an author of their own, since
-// an author's stamps rise.
-ReplicaId delta_author(const LineageId& lineage, const std::string& user, const std::string& device,
-                       bool has_stamp);
 
 }  // namespace syncline

@@ -638,6 +638,7 @@ Reply Service::metrics_page() {
   metrics_.set("connections", static_cast<std::int64_t>(parts_.hub->connections()));
   metrics_.set("websockets", static_cast<std::int64_t>(sockets_.size()));
   metrics_.set("http_sessions", static_cast<std::int64_t>(sessions_.size()));
+  metrics_.set("foreign_changes", static_cast<std::int64_t>(parts_.hub->foreign_changes()));
   metrics_.set("commits", static_cast<std::int64_t>(parts_.hub->commits()));
   metrics_.set("commits_failed", static_cast<std::int64_t>(parts_.hub->failures()));
   metrics_.set("storage_ok", parts_.hub->trouble() ? 0 : 1);

@@ -351,7 +351,11 @@ Result<void> Hub::admit(ConnectionId id, Peer& peer, std::vector<ByteVector> par
   }
   peer.is_refused = admitted.admission == Admission::skewed ||
                     admitted.admission == Admission::diverged ||
-                    admitted.admission == Admission::out_of_order;
+                    admitted.admission == Admission::out_of_order ||
+                    (admitted.admission == Admission::foreign && !relayed);
+  if (admitted.admission == Admission::foreign) {
+    ++foreign_changes_;
+  }
   const ReplicaId author = admitted.author;
   if (SL_MUTANT(1)) {  // acknowledges before the commit
     peer.session.on_admitted(Instant{}, admitted);

@@ -12,6 +12,7 @@
 
 #include "server/fan_out.h"
 #include "server/log_store.h"
+#include "server/ownership.h"
 #include "server/retention.h"
 #include "server/workspace.h"
 #include "session/server_session.h"
@@ -125,6 +126,8 @@ class Hub {
   Result<void> probe(Instant now);
   // Why the store took nothing the last time; nothing when it did.
   const std::optional<Error>& trouble() const { return trouble_; }
+  // Replicas change hands (server/ownership.h), and their sessions end. Answers how many.
+  Result<std::size_t> give(Instant now, const Gift& gift);
   // Retention over every workspace that is in use.
   Result<void> retire(Instant now);
 
@@ -136,6 +139,8 @@ class Hub {
   // How many changes became durable.
   std::uint64_t changes() const { return changes_; }
   std::uint64_t failures() const { return failures_; }
+  // Changes that were pushed or relayed in the name of another user's replica, and not admitted.
+  std::uint64_t foreign_changes() const { return foreign_changes_; }
 
  private:
   struct Room {
@@ -232,6 +237,7 @@ class Hub {
   std::optional<Error> trouble_;
   std::optional<Instant> tried_at_;
   bool is_touched_ = false;  // by a probe, in the open transaction
+  std::uint64_t foreign_changes_ = 0;
 };
 
 }  // namespace syncline

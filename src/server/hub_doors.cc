@@ -48,6 +48,32 @@ Result<void> Hub::look(Instant now, const std::string& workspace, const DoorLook
   return look(into->workspace);
 }
 
+Result<std::size_t> Hub::give(Instant now, const Gift& gift) {
+  if (!commit(now)) {
+    return Error(ErrorCode::busy, "the storage failed; try again");
+  }
+  SL_TRY(begin());
+  auto given = give_replicas(*store_, gift);
+  if (!given) {
+    fail(now, given.error(), nullptr);
+    return given.error();
+  }
+  if (!commit(now)) {
+    return Error(ErrorCode::storage, "it could not be stored");
+  }
+  const auto at = rooms_.find(gift.workspace);
+  for (const ReplicaId& replica : *given) {
+    if (at == rooms_.end() || at->second->by_replica.count(replica) == 0) {
+      continue;
+    }
+    const ConnectionId id = at->second->by_replica.at(replica);
+    peers_.at(id)->session.hang_up(now, Farewell::expired,
+                                   "this device was given to another user");
+    pump(now, id);
+  }
+  return given->size();
+}
+
 void Hub::end_visits(bool is_durable) {
   for (const Visit& one : visits_) {
     effects_.emplace_back(HubDoorDone{one.ticket, is_durable});

@@ -48,6 +48,7 @@ struct ReplicaRecord {
   ChangeSequence confirmed;
   ServerVersion cursor;
   std::int64_t seen_ms = 0;
+  // Whose it is; empty until somebody said hello with it, or gave it away.
   std::string user;
 };
 
@@ -191,6 +192,9 @@ class LogStore {
                                                             const ReplicaId& replica) = 0;
   virtual Result<void> save_replica(WorkspaceId workspace, const ReplicaId& replica,
                                     const ReplicaRecord& record) = 0;
+  // Of one user, sorted.
+  virtual Result<std::vector<ReplicaId>> replicas_of(WorkspaceId workspace,
+                                                     const std::string& user) = 0;
   // The least cursor of replicas seen since then; nothing when there is none.
   virtual Result<std::optional<ServerVersion>> least_cursor(WorkspaceId workspace,
                                                             std::int64_t seen_since_ms) = 0;
@@ -216,6 +220,15 @@ class LogStore {
     (void)workspace, (void)user, (void)id, (void)change;
     return Error(ErrorCode::unsupported, "this store keeps no names of changes");
   }
+  // What `from` called by name is called so by `to`; where both used a name, that of `to` stays.
+  virtual Result<void> give_names(WorkspaceId workspace, const std::string& from,
+                                  const std::string& to) {
+    (void)workspace, (void)from, (void)to;
+    return {};
+  }
+  // Drawn once and never told: what is made of it cannot be guessed from outside. Empty in a store
+  // without doors.
+  virtual Result<ByteVector> secret() { return ByteVector(); }
   virtual Result<void> save_device(WorkspaceId workspace, const ReplicaId& replica,
                                    const NamedDevice& device) {
     (void)workspace, (void)replica, (void)device;

@@ -216,6 +216,9 @@ inline void replicas(LogStore& store) {
   REQUIRE(found->has_value());
   CHECK((*found)->last_time == ~std::uint64_t{0});
   CHECK((*found)->epoch == record.epoch);
+  CHECK((*found)->user == "ann");
+  CHECK(store.replicas_of(a, "ann")->size() == 2);
+  CHECK(store.replicas_of(a, "bob")->empty());
   CHECK(**store.least_cursor(a, 0) == ServerVersion(3));
   CHECK(**store.least_cursor(a, 500) == ServerVersion(7));
   CHECK_FALSE(store.least_cursor(a, 5000)->has_value());

@@ -170,6 +170,9 @@ class FailingStore final : public LogStore {
   Result<void> save_replica(WorkspaceId w, const ReplicaId& r, const ReplicaRecord& s) override {
     return store->save_replica(w, r, s);
   }
+  Result<std::vector<ReplicaId>> replicas_of(WorkspaceId w, const std::string& u) override {
+    return store->replicas_of(w, u);
+  }
   Result<std::optional<ServerVersion>> least_cursor(WorkspaceId w, std::int64_t s) override {
     return store->least_cursor(w, s);
   }

@@ -38,6 +38,24 @@ Result<void> SqliteLogStore::save_named(WorkspaceId workspace, const std::string
   return row->run();
 }
 
+Result<void> SqliteLogStore::give_names(WorkspaceId workspace, const std::string& from,
+                                        const std::string& to) {
+  SL_TRY(Statement * row, prepared("UPDATE OR IGNORE named_changes SET user = ?3 WHERE workspace = "
+                                   "?1 AND user = ?2"));
+  row->bind(1, workspace.get()).bind_text(2, from).bind_text(3, to);
+  return row->run();
+}
+
+Result<ByteVector> SqliteLogStore::secret() {
+  SL_TRY(Statement * row, prepared("SELECT secret FROM secrets"));
+  const ResetGuard guard(*row);
+  SL_TRY(const bool found, row->step());
+  if (!found) {
+    return Error(ErrorCode::corrupt, "the log has no secret");
+  }
+  return to_vector(row->column_blob(0));
+}
+
 Result<void> SqliteLogStore::save_device(WorkspaceId workspace, const ReplicaId& replica,
                                          const NamedDevice& device) {
   SL_TRY(Statement * row, prepared("INSERT OR IGNORE INTO named_devices(workspace, device, user, "

@@ -1,5 +1,7 @@
 #include "server/sqlite_log_store.h"
 
+#include <array>
+
 #include "server/row_bytes.h"
 
 namespace syncline {
@@ -23,6 +25,7 @@ CREATE TABLE IF NOT EXISTS seal_keys(one INTEGER PRIMARY KEY CHECK(one = 1), key
 CREATE TABLE IF NOT EXISTS probes(one INTEGER PRIMARY KEY CHECK(one = 1), at_ms INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS openings(
   number INTEGER PRIMARY KEY AUTOINCREMENT, opening BLOB NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS secrets(one INTEGER PRIMARY KEY CHECK(one = 1), secret BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS workspaces(
   id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,
   head INTEGER NOT NULL DEFAULT 0, fence INTEGER NOT NULL DEFAULT 0,
@@ -62,6 +65,7 @@ CREATE TABLE IF NOT EXISTS named_changes(
 CREATE TABLE IF NOT EXISTS named_devices(
   workspace INTEGER NOT NULL, device TEXT NOT NULL, user TEXT NOT NULL, name TEXT NOT NULL,
   PRIMARY KEY(workspace, device)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS named_devices_by_user ON named_devices(workspace, user);
 CREATE TABLE IF NOT EXISTS audit_rows(
   id INTEGER PRIMARY KEY, workspace INTEGER NOT NULL, version INTEGER NOT NULL,
   device TEXT NOT NULL, user TEXT NOT NULL, type TEXT NOT NULL, entity_type TEXT NOT NULL,
@@ -145,6 +149,15 @@ Result<std::unique_ptr<SqliteLogStore>> SqliteLogStore::open(const std::string& 
                                "FROM backup_mark)"));
   if (fresh.value_or(1) != 0) {
     SL_TRY(store->begin_lineage(LineageId::draw(random)));
+  }
+  SL_TRY(const auto has_secret, store->database_->query_int("SELECT count(*) FROM secrets"));
+  if (has_secret.value_or(0) == 0) {
+    std::array<std::uint8_t, 32> secret{};
+    random.fill(secret);
+    SL_TRY(Statement keep,
+           store->database_->prepare("INSERT INTO secrets(one, secret) VALUES(1, ?1)"));
+    keep.bind_blob(1, secret);
+    SL_TRY(keep.run());
   }
   return store;
 }
@@ -509,6 +522,23 @@ Result<void> SqliteLogStore::save_replica(WorkspaceId workspace, const ReplicaId
       .bind_text(8, record.user)
       .bind(9, to_sql(record.confirmed.get()));
   return row->run();
+}
+
+Result<std::vector<ReplicaId>> SqliteLogStore::replicas_of(WorkspaceId workspace,
+                                                           const std::string& user) {
+  SL_TRY(Statement * row, prepared("SELECT replica FROM replicas WHERE workspace = ?1 AND user = "
+                                   "?2 ORDER BY replica"));
+  const ResetGuard guard(*row);
+  row->bind(1, workspace.get()).bind_text(2, user);
+  std::vector<ReplicaId> out;
+  for (;;) {
+    SL_TRY(const bool found, row->step());
+    if (!found) {
+      return out;
+    }
+    SL_TRY(const ReplicaId one, ReplicaId::from_bytes(row->column_blob(0)));
+    out.push_back(one);
+  }
 }
 
 Result<std::optional<ServerVersion>> SqliteLogStore::least_cursor(WorkspaceId workspace,

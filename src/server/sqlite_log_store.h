@@ -65,6 +65,8 @@ class SqliteLogStore final : public LogStore {
                                                     const ReplicaId& replica) override;
   Result<void> save_replica(WorkspaceId workspace, const ReplicaId& replica,
                             const ReplicaRecord& record) override;
+  Result<std::vector<ReplicaId>> replicas_of(WorkspaceId workspace,
+                                             const std::string& user) override;
   Result<std::optional<ServerVersion>> least_cursor(WorkspaceId workspace,
                                                     std::int64_t seen_since_ms) override;
   Result<ServerVersion> version_before(WorkspaceId workspace, std::int64_t at_ms) override;
@@ -75,6 +77,9 @@ class SqliteLogStore final : public LogStore {
                                                 const std::string& id) override;
   Result<void> save_named(WorkspaceId workspace, const std::string& user, const std::string& id,
                           const NamedChange& change) override;
+  Result<void> give_names(WorkspaceId workspace, const std::string& from,
+                          const std::string& to) override;
+  Result<ByteVector> secret() override;
   Result<void> save_device(WorkspaceId workspace, const ReplicaId& replica,
                            const NamedDevice& device) override;
   Result<std::optional<NamedDevice>> find_device(WorkspaceId workspace,

@@ -151,6 +151,15 @@ Result<void> Workspace::reload() {
 // --- Greeting
 // -------------------------------------------------------------------------------------
 
+Result<bool> Workspace::may_speak_for(const Rights& rights, const ReplicaId& replica,
+                                      const std::optional<ReplicaRecord>& known) {
+  if (known && !known->user.empty() && known->user != rights.user) {
+    return false;
+  }
+  SL_TRY(const auto device, store_->find_device(record_.id, replica));
+  return !device.has_value();
+}
+
 Result<std::vector<KnownChange>> Workspace::known_changes(const Hello& hello, ChangeSequence last) {
   SL_TRY(const LineageId lineage, store_->lineage());
   // What was acknowledged in this lineage is common. Before a restore anything may have been
@@ -223,6 +232,14 @@ Result<Greeting> Workspace::greet(const Hello& hello, const Rights& rights, std:
   SL_TRY(const LineageId lineage, store_->lineage());
   SL_TRY(const auto common, resume_of(hello));
   SL_TRY(auto known, store_->find_replica(record_.id, hello.replica));
+  // Before anything of its history is told.
+  SL_TRY(const bool may_speak, may_speak_for(rights, hello.replica, known));
+  if (!may_speak) {
+    Refused foreign = refusal(Refusal::not_allowed, "this replica belongs to another user");
+    foreign.advice =
+        "sign in as before, or ask an operator to give this device to you; nothing unsent is lost";
+    return Greeting(std::move(foreign));
+  }
   SL_TRY(auto refused, judge_replica(hello, known, lineage, common.has_value()));
   if (refused) {
     return Greeting(std::move(*refused));
@@ -387,6 +404,10 @@ Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
     out.admission = Admission::out_of_order;  // a forged identity: the session ends
     return out;
   }
+  if (record.user != rights.user) {
+    out.admission = Admission::foreign;  // it was given away since the hello
+    return out;
+  }
   SL_TRY(auto known, known_already(hello, header, parts, record));
   if (known) {
     return std::move(*known);
@@ -479,6 +500,12 @@ Result<Admitted> Workspace::admit_relayed(const Hello& hello, const Rights& righ
   const bool skewed = static_cast<std::int64_t>(header.stamp.ms()) > now_ms + skew_ms_max;
   if (!follows || skewed) {
     return out;  // known, or not to be had in order yet
+  }
+  SL_TRY(const bool may_speak, may_speak_for(rights, header.stamp.replica, found));
+  if (!may_speak) {
+    // Whether it is what its author wrote nobody can tell here: it waits for the author.
+    out.admission = Admission::foreign;
+    return out;
   }
   const std::vector<Bytes> views(parts.begin(), parts.end());
   const auto change = decode_parts(views);

@@ -46,6 +46,9 @@ struct SnapshotStep {
 //    that readers keep, after every merge as on the way in. What would exceed one is refused with
 //    its reason, and leaves nothing behind.
 // 6. What does not decode is not replaced.
+// 7. A replica belongs to the user who first said hello with it, and nobody else writes in its
+//    name: not by a hello, not by a push, not by a relay. Changes that were relayed before its first
+//    hello count only as far as its owner says the same.
 class Workspace {
  public:
   // `store` and `rules` outlive the workspace.
@@ -127,6 +130,9 @@ class Workspace {
   Result<std::optional<ServerVersion>> resume_of(const Hello& hello);
   // Logs it as the next version, which is the head from then on.
   Result<void> log(LogEntry entry, const std::vector<AuditRow>& audit);
+  // Invariant 7. What a JSON device writes is its door's alone to say.
+  Result<bool> may_speak_for(const Rights& rights, const ReplicaId& replica,
+                             const std::optional<ReplicaRecord>& known);
   Result<std::optional<Refused>> judge_replica(const Hello& hello,
                                                const std::optional<ReplicaRecord>& known,
                                                const LineageId& lineage, bool is_ancestor);

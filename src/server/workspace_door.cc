@@ -122,6 +122,9 @@ Result<Workspace::Written> Workspace::write(Change change, const Rights& rights,
   if (record.last_time >= change.stamp.time) {
     return Error(ErrorCode::out_of_order, "this device has written something later already");
   }
+  if (!record.user.empty() && record.user != rights.user) {
+    return Error(ErrorCode::not_allowed, "this device belongs to another user");
+  }
   change.sequence = record.last_sequence.next();
   // It was done when it was answered, and its author holds nothing back: it must not hold the
   // horizon, either.

@@ -4,6 +4,7 @@
 
 #include "model/cell_content.h"
 #include "model/counter.h"
+#include "server/ownership.h"
 #include "server/retention.h"
 #include "server/server_world.h"
 #include "wire/state_part.h"
@@ -58,8 +59,9 @@ struct Team {
                 .has_value());
     return out;
   }
-  Hello welcomed(int replica) {
+  Hello welcomed(int replica, ChangeSequence last = {}) {
     Hello hello = sample_hello(replica);
+    hello.last_sequence = last;
     hello.lineage = *store->lineage();
     REQUIRE(std::holds_alternative<Welcome>(greet(hello)));
     return hello;
@@ -69,6 +71,97 @@ struct Team {
 const Refused* refused(const Greeting& greeting) { return std::get_if<Refused>(&greeting); }
 
 }  // namespace
+
+TEST_CASE("a replica belongs to the user who first said hello with it") {
+  Team team;
+  const Hello hello = team.welcomed(1);
+  CHECK(team.admit(hello, change_of(1, 1, 500)).admission == Admission::admitted);
+  // Nobody else, whatever the rights, and nothing of its history is told.
+  team.rights.user = "bob";
+  const Greeting greeting = team.greet(hello);
+  const Refused* why = refused(greeting);
+  REQUIRE(why != nullptr);
+  CHECK(why->reason == Refusal::not_allowed);
+  CHECK(why->message.find("another user") != std::string::npos);
+  CHECK(why->known.empty());
+  CHECK(why->known_sequence == ChangeSequence(0));
+  CHECK(team.admit(hello, change_of(1, 2, 600)).admission == Admission::foreign);
+  // Its owner finds it as it was.
+  team.rights.user = "ann";
+  Hello again = hello;
+  again.last_sequence = ChangeSequence(1);
+  CHECK(std::holds_alternative<Welcome>(team.greet(again)));
+  CHECK(team.admit(hello, change_of(1, 2, 700)).admission == Admission::admitted);
+}
+
+TEST_CASE("only the same user relays a replica's changes, and the session of another goes on") {
+  Team team;
+  const Hello ann = team.welcomed(1);
+  CHECK(team.admit(ann, change_of(1, 1, 500)).admission == Admission::admitted);
+  const auto relay = [&](const char* user, const Hello& hello, const Change& change) {
+    team.rights.user = user;
+    auto admitted =
+        team.workspace->admit_relayed(hello, team.rights, {encode_change(change)}, now_ms);
+    REQUIRE(admitted.has_value());
+    CHECK(admitted->relayed);
+    return std::move(*admitted);
+  };
+  team.rights.user = "bob";
+  const Hello bob = team.welcomed(2);
+  const Admitted forged = relay("bob", bob, change_of(1, 2, 600));
+  CHECK(forged.admission == Admission::foreign);
+  CHECK(forged.known_sequence == ChangeSequence(1));
+  CHECK(team.workspace->head() == ServerVersion(1));
+  // Ann's laptop may, and so her phone is no copy for it.
+  team.rights.user = "ann";
+  const Hello laptop = team.welcomed(3);
+  CHECK(relay("ann", laptop, change_of(1, 2, 600)).admission == Admission::admitted);
+  // Who never met the server is nobody's yet, and whoever comes with it first has it.
+  CHECK(relay("bob", bob, change_of(4, 1, 700)).admission == Admission::admitted);
+  team.rights.user = "cid";
+  (void)team.welcomed(4, ChangeSequence(1));
+  CHECK(relay("bob", bob, change_of(4, 2, 800)).admission == Admission::foreign);
+  CHECK(relay("cid", bob, change_of(4, 2, 800)).admission == Admission::admitted);
+}
+
+TEST_CASE("what a JSON device writes nobody else says, not even its user as a replica") {
+  Team team;
+  const Hello phone = sample_hello(9);
+  Change made = change_of(9, 0, 500);
+  REQUIRE(team.store->save_device(team.workspace->id(), phone.replica, {"ann", "phone"}));
+  REQUIRE(team.workspace->write(made, team.rights, now_ms).has_value());
+  const Greeting greeting = team.greet(phone);
+  REQUIRE(refused(greeting) != nullptr);
+  CHECK(refused(greeting)->reason == Refusal::not_allowed);
+  const Hello laptop = team.welcomed(3);
+  auto relayed = team.workspace->admit_relayed(laptop, team.rights,
+                                               {encode_change(change_of(9, 2, 600))}, now_ms);
+  REQUIRE(relayed.has_value());
+  CHECK(relayed->admission == Admission::foreign);
+}
+
+TEST_CASE("a replica can be given to another user, and to whoever comes next") {
+  Team team;
+  const Hello hello = team.welcomed(1);
+  (void)team.welcomed(2);
+  const auto give = [&](Gift gift) {
+    gift.workspace = "team";
+    return give_replicas(*team.store, gift);
+  };
+  CHECK(give({{}, hello.replica, "", "bob"})->size() == 1);
+  CHECK(refused(team.greet(hello)) != nullptr);
+  team.rights.user = "bob";
+  CHECK(refused(team.greet(hello)) == nullptr);
+  CHECK(give({{}, hello.replica, "", ""})->size() == 1);
+  team.rights.user = "cid";
+  CHECK(refused(team.greet(hello)) == nullptr);
+  // Everything of one account.
+  CHECK(give({{}, {}, "ann", "cid"})->size() == 1);
+  CHECK(refused(team.greet(sample_hello(2))) == nullptr);
+  CHECK(give({{}, sample_replica(8), "", "cid"}).error().code() == ErrorCode::not_found);
+  REQUIRE(team.store->save_device(team.workspace->id(), sample_replica(9), {"ann", "phone"}));
+  CHECK(give({{}, sample_replica(9), "", "cid"}).error().code() == ErrorCode::invalid_argument);
+}
 
 TEST_CASE("a change is admitted once, whatever is sent again") {
   Team team;

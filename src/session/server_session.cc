@@ -358,6 +358,9 @@ void ServerSession::on_admitted(Instant now, Admitted admitted) {
     case Admission::out_of_order:
       refuse(now, Refusal::malformed, "a change is missing before this one");
       return;
+    case Admission::foreign:
+      refuse(now, Refusal::not_allowed, "this replica belongs to another user now");
+      return;
   }
 }
 

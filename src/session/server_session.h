@@ -36,6 +36,7 @@ enum class Admission : std::uint8_t {
   skewed,        // stamped too far in the future
   diverged,      // the same sequence with other content: a copy of the replica
   out_of_order,  // a change before it is missing
+  foreign,       // the replica belongs to another user
 };
 
 struct Admitted {
