@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "apps/syncline/terminal.h"
 #include "base/text.h"
 
 namespace syncline::cli {
@@ -65,8 +66,19 @@ void write_out(int file, std::string_view text) {
   }
 }
 
+// Lines stay lines: our own help and advice have several.
+std::string each_line(std::string_view text, std::string (*shown)(std::string_view)) {
+  std::string out;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    out += (at == 0 ? "" : "\n") + shown(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
+}
+
 std::string plain(const Json& value) {
-  return value.string() != nullptr ? to_valid_utf8(*value.string()) : write_json(value);
+  return value.string() != nullptr ? shown_text(*value.string()) : shown_json(write_json(value));
 }
 
 std::string padded(std::string text, std::size_t width) {
@@ -255,7 +267,10 @@ Result<std::int64_t> parse_duration_ms(std::string_view text) {
 
 bool Output::stdout_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
 
-void Output::raw(std::string_view line) { write_out(STDOUT_FILENO, std::string(line) + "\n"); }
+void Output::raw(std::string_view line) {
+  write_out(STDOUT_FILENO,
+            (stdout_is_terminal() ? each_line(line, shown_json) : std::string(line)) + "\n");
+}
 
 void Output::object(const Json& object) {
   if (json_ || object.object() == nullptr) {
@@ -268,7 +283,7 @@ void Output::object(const Json& object) {
   }
   std::string out;
   for (const Json::Member& member : *object.object()) {
-    out += padded(member.name, width) + plain(member.value) + "\n";
+    out += padded(shown_text(member.name), width) + plain(member.value) + "\n";
   }
   write_out(STDOUT_FILENO, out);
 }
@@ -280,7 +295,7 @@ void Output::row(const Json& object) {
   }
   std::string out;
   for (const Json::Member& member : *object.object()) {
-    out += (out.empty() ? "" : "  ") + member.name + "=" + plain(member.value);
+    out += (out.empty() ? "" : "  ") + shown_text(member.name) + "=" + plain(member.value);
   }
   raw(out);
 }
@@ -300,11 +315,13 @@ void Output::error(const Error& error) {
     whole.set("error", json_error(error));
     raw(write_json(whole));
   } else {
-    note("error: " + to_valid_utf8(error.message()));
+    note("error: " + error.message());
   }
 }
 
-void Output::note(const std::string& text) { write_out(STDERR_FILENO, text + "\n"); }
+void Output::note(const std::string& text) {
+  write_out(STDERR_FILENO, each_line(text, shown_text) + "\n");
+}
 
 // --- Help
 // -----------------------------------------------------------------------------------------
