@@ -144,7 +144,9 @@ Result<void> write_file(const std::string& path, const std::string& content) {
   if (file < 0) {
     return file_error(fresh, errno);
   }
-  const bool written = write_all(file, content.data(), content.size()) && ::fsync(file) == 0;
+  // A file that lay there keeps its mode otherwise.
+  const bool written = ::fchmod(file, 0600) == 0 &&
+                       write_all(file, content.data(), content.size()) && ::fsync(file) == 0;
   const int number = errno;
   ::close(file);
   if (!written || ::rename(fresh.c_str(), path.c_str()) != 0) {

@@ -1,5 +1,6 @@
 #include "apps/syncline/data_folder.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -14,7 +15,10 @@ namespace syncline::cli {
 
 std::string log_path(const std::string& data) { return data + "/log.db"; }
 
+void keep_files_private() { ::umask(S_IRWXG | S_IRWXO); }
+
 Result<DataFolder> DataFolder::take(const std::string& path) {
+  keep_files_private();
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
     return Error(ErrorCode::storage, path + ": " + std::strerror(errno));
   }
@@ -25,6 +29,17 @@ Result<DataFolder> DataFolder::take(const std::string& path) {
   if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
     ::close(lock);
     return Error(ErrorCode::storage, "another server uses " + path + " now; stop it first");
+  }
+  // Also what lay there before, or was copied there by hand.
+  if (DIR* const folder = ::opendir(path.c_str())) {
+    while (const dirent* const entry = ::readdir(folder)) {
+      struct stat facts {};
+      const std::string file = path + "/" + entry->d_name;
+      if (::lstat(file.c_str(), &facts) == 0 && S_ISREG(facts.st_mode)) {
+        (void)::chmod(file.c_str(), facts.st_mode & (S_IRUSR | S_IWUSR));
+      }
+    }
+    ::closedir(folder);
   }
   return DataFolder(lock);
 }

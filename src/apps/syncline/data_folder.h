@@ -6,6 +6,10 @@
 
 namespace syncline::cli {
 
+// From here on this process makes files for its own user alone: what a server stores is
+// everybody's.
+void keep_files_private();
+
 // A server's data folder, made if need be and held by one process at a time.
 class DataFolder {
  public:
