@@ -1,5 +1,7 @@
 #include "routes/http.h"
 
+#include <algorithm>
+
 #include "base/json.h"
 
 namespace syncline {
@@ -111,6 +113,71 @@ std::string Request::parameter(std::string_view name) const {
     return value;
   }
   return {};
+}
+
+std::optional<std::string> ambiguity_of(const Request& head, unsigned http_version) {
+  std::size_t hosts = 0;
+  std::size_t lengths = 0;
+  std::size_t codings = 0;
+  for (const Header& one : head.headers) {
+    hosts += equal_ignoring_case(one.name, "Host") ? 1 : 0;
+    lengths += equal_ignoring_case(one.name, "Content-Length") ? 1 : 0;
+    if (equal_ignoring_case(one.name, "Transfer-Encoding")) {
+      ++codings;
+      if (!equal_ignoring_case(one.value, "chunked")) {
+        return "this transfer encoding is not known here";
+      }
+    }
+  }
+  constexpr unsigned version_1_1 = 11;
+  if (hosts > 1 || (http_version >= version_1_1 && hosts == 0)) {
+    return "a request has exactly one Host";
+  }
+  if (lengths + codings > 1 || (codings == 1 && http_version < version_1_1)) {
+    return "a request's body has exactly one length";
+  }
+  return std::nullopt;
+}
+
+bool is_loopback_host(std::string_view host) {
+  constexpr std::string_view six = "[::1]";
+  std::string_view port;
+  if (host.substr(0, six.size()) == six) {
+    port = host.substr(six.size());
+    host = six;
+  } else {
+    const std::size_t colon = std::min(host.find(':'), host.size());
+    port = host.substr(colon);
+    host = host.substr(0, colon);
+  }
+  const auto is_number = [](std::string_view text, int most) {
+    int value = 0;
+    for (const char c : text) {
+      if (c < '0' || c > '9' || text.size() > 5) {
+        return false;
+      }
+      value = value * 10 + (c - '0');
+    }
+    return !text.empty() && value <= most;
+  };
+  if (!port.empty() && !is_number(port.substr(1), 65535)) {
+    return false;
+  }
+  if (host == six || equal_ignoring_case(host, "localhost")) {
+    return true;
+  }
+  int numbers = 0;
+  for (std::string_view rest = host;; ++numbers) {
+    const std::size_t dot = std::min(rest.find('.'), rest.size());
+    const std::string_view number = rest.substr(0, dot);
+    if (number.size() > 3 || !is_number(number, 255) || (numbers == 0 && number != "127")) {
+      return false;
+    }
+    if (dot == rest.size()) {
+      return numbers == 3;
+    }
+    rest.remove_prefix(dot + 1);
+  }
 }
 
 Reply error_reply(int status, std::string_view code, std::string_view message) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,14 @@ bool split_target(std::string_view target, Request& out);
 // False when an escape is broken.
 bool percent_decode(std::string_view in, std::string& out);
 bool equal_ignoring_case(std::string_view a, std::string_view b);
+
+// What is wrong with a request's head, as far as two servers could read it differently: not exactly
+// one Host, two lengths, or an encoding of its transfer that is not "chunked" alone. Nothing when
+// it is sound.
+std::optional<std::string> ambiguity_of(const Request& head, unsigned http_version);
+// Whether a Host or an address to listen on, with or without a port, is this machine itself, by
+// its spelling: localhost, 127.0.0.0/8 in four numbers, [::1].
+bool is_loopback_host(std::string_view host);
 
 // {"ok":false,"error":{"code","message","retryable"}}
 Reply error_reply(int status, std::string_view code, std::string_view message);

@@ -94,4 +94,62 @@ TEST_CASE("metrics are written as Prometheus reads them") {
   CHECK(text.find("syncline_commit_seconds_count 1\n") != std::string::npos);
 }
 
+TEST_CASE("this machine is recognised by its exact spelling") {
+  for (const char* host : {"localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:1", "127.1.2.255",
+                           "[::1]", "[::1]:65535"}) {
+    CAPTURE(host);
+    CHECK(is_loopback_host(host));
+  }
+  for (const char* host : {"",
+                           "127.0.0.1.evil.example",
+                           "127.evil.example",
+                           "127.0.0.1.nip.io:80",
+                           "127.1",
+                           "127.0.0",
+                           "127.0.0.1.",
+                           "127.0.0.256",
+                           "127.0.0.0001",
+                           "localhost.evil.example",
+                           "localhost.",
+                           "localhost:",
+                           "localhost:70000",
+                           "localhost:80:80",
+                           "localhost@evil",
+                           "[::1]x",
+                           "::1x",
+                           "[::ffff:127.0.0.1]",
+                           "0.0.0.0",
+                           "128.0.0.1",
+                           "evil.example:127",
+                           "0",
+                           "[::]"}) {
+    CAPTURE(host);
+    CHECK(!is_loopback_host(host));
+  }
+}
+
+TEST_CASE("a head that two servers could read differently is refused") {
+  const auto judged = [](std::vector<Header> headers, unsigned version = 11) {
+    Request head;
+    head.headers = std::move(headers);
+    return ambiguity_of(head, version).value_or("");
+  };
+  CHECK(judged({{"Host", "x"}}).empty());
+  CHECK(judged({{"Host", "x"}, {"Content-Length", "3"}}).empty());
+  CHECK(judged({{"Host", "x"}, {"Transfer-Encoding", "Chunked"}}).empty());
+  CHECK(judged({}, 10).empty());
+  CHECK(judged({}).find("Host") != std::string::npos);
+  CHECK(!judged({{"Host", "x"}, {"host", "x"}}).empty());
+  CHECK(!judged({{"Host", "x"}, {"Host", "y"}}, 10).empty());
+  CHECK(!judged({{"Host", "x"}, {"Content-Length", "3"}, {"Content-Length", "3"}}).empty());
+  CHECK(
+      !judged({{"Host", "x"}, {"Content-Length", "3"}, {"Transfer-Encoding", "chunked"}}).empty());
+  CHECK(!judged({{"Host", "x"}, {"Transfer-Encoding", "chunked"}}, 10).empty());
+  for (const char* coding : {"gzip, chunked", "identity", "chunked, chunked", "xchunked", "gzip",
+                             "chunked;q=1", "", " chunked"}) {
+    CAPTURE(coding);
+    CHECK(!judged({{"Host", "x"}, {"Transfer-Encoding", coding}}).empty());
+  }
+}
+
 }  // namespace syncline

@@ -5,9 +5,7 @@ namespace {
 
 bool is_own_page(const Request& request, std::string_view origin) {
   const std::string_view host = request.header("Host");
-  const std::string_view name = host.substr(0, host.rfind(':'));
-  const bool is_loopback = name == "127.0.0.1" || name == "localhost" || name == "[::1]";
-  return is_loopback &&
+  return is_loopback_host(host) &&
          (origin == "http://" + std::string(host) || origin == "https://" + std::string(host));
 }
 
@@ -20,6 +18,17 @@ bool has_token_in_url(const Request& request) {
     }
   }
   return false;
+}
+
+std::optional<Reply> refuse_host(const Request& request, const SyncOptions& options) {
+  const std::string host(request.header("Host"));
+  if (!options.loopback_only || is_loopback_host(host) || options.hosts.count(host) != 0 ||
+      options.hosts.count(host.substr(0, host.rfind(':'))) != 0) {
+    return std::nullopt;
+  }
+  return error_reply(421, "not_allowed",
+                     "this server asks for no tokens, so it answers to loopback names only; others "
+                     "are set with --allow-host");
 }
 
 std::optional<Reply> refuse_origin(const Request& request, const SyncOptions& options) {
@@ -42,6 +51,9 @@ std::optional<Reply> refuse_origin(const Request& request, const SyncOptions& op
 }
 
 std::optional<Reply> refuse_upgrade(const Request& request, const SyncOptions& options) {
+  if (auto refused = refuse_host(request, options)) {
+    return refused;
+  }
   if (request.path != sync_path) {
     return not_found_reply();
   }

@@ -35,4 +35,27 @@ TEST_CASE("no page is our own unless the server gives pages out") {
 }
 
 }  // namespace
+TEST_CASE("a server without tokens answers to this machine's own names, and to those it was told") {
+  SyncOptions options;
+  const auto is_refused = [&](const char* host) {
+    Request request;
+    request.method = "GET";
+    request.path = sync_path;
+    request.headers = {{"Host", host}};
+    CHECK(refuse_host(request, options).has_value() ==
+          refuse_upgrade(request, options).has_value());
+    return refuse_host(request, options).has_value();
+  };
+  CHECK(!is_refused("evil.example"));
+  options.loopback_only = true;
+  options.hosts = {"demo.test"};
+  for (const char* host : {"evil.example", "127.0.0.1.evil.example:80", "", "demo.test.evil"}) {
+    CHECK(is_refused(host));
+  }
+  for (const char* host :
+       {"localhost:8080", "127.0.0.1", "[::1]:80", "demo.test", "demo.test:80"}) {
+    CHECK(!is_refused(host));
+  }
+}
+
 }  // namespace syncline
