@@ -87,6 +87,24 @@ void Hub::hang_up(Instant now, const std::string& user, Farewell reason,
   }
 }
 
+void Hub::recheck(Instant now, const RightsCheck& check) {
+  std::vector<std::pair<ConnectionId, Error>> ids;
+  for (const auto& [id, peer] : peers_) {
+    if (!peer->session.rights().may_read) {
+      continue;  // its token is still to be looked at
+    }
+    if (auto allowed = check(peer->session.rights()); !allowed) {
+      ids.emplace_back(id, std::move(allowed).error());
+    }
+  }
+  for (const auto& [id, error] : ids) {
+    if (const auto at = peers_.find(id); at != peers_.end()) {
+      at->second->session.hang_up(now, Farewell::expired, error.message());
+      pump(now, id);
+    }
+  }
+}
+
 Result<Hub::Room*> Hub::room(const std::string& name) {
   const auto at = rooms_.find(name);
   if (at != rooms_.end()) {
@@ -243,6 +261,15 @@ void Hub::count_unfinished(Instant now, Peer& peer) {
 }
 
 void Hub::greet(Instant now, ConnectionId id, Peer& peer, const Hello& hello) {
+  const auto opened = open_workspace(hello.workspace, peer.session.rights());
+  if (!opened && opened.error().code() == ErrorCode::not_allowed) {
+    Refused refused;
+    refused.reason = Refusal::not_allowed;
+    refused.message = opened.error().message();
+    refused.advice = "ask an operator for more, or use a workspace that you have";
+    peer.session.on_greeting(now, std::move(refused));
+    return;
+  }
   if (const auto judged = judge(id, peer, hello); !judged) {
     peer.session.on_host_failure(now, judged.error());
     redo(now);

@@ -30,6 +30,8 @@ struct HubOptions {
   std::size_t group_changes_max = 1024;
   std::size_t group_bytes_max = std::size_t{8} << 20U;
   std::size_t connections_max = 100'000;
+  // That one user may make; zero is any number.
+  std::uint64_t workspaces_each_max = 0;
   std::size_t presence_bytes_max = std::size_t{1} << 20U;  // of one workspace
   // Of changes whose last part has not come yet, all connections together.
   std::size_t unfinished_bytes_max = std::size_t{512} << 20U;
@@ -104,6 +106,8 @@ class Hub {
   using DoorWork = std::function<Result<std::vector<Workspace::Written>>(Workspace& workspace)>;
   Result<void> enter(Instant now, DoorTicket ticket, const std::string& workspace,
                      const DoorWork& work);
+  // Makes the workspace if it is not there. Fails with `not_allowed` when its user made too many.
+  Result<void> open_workspace(const std::string& workspace, const Rights& rights);
   // Whether something waits for the next commit.
   bool is_writing() const { return in_transaction_; }
   // Looks at what is committed, and nothing else.
@@ -117,6 +121,9 @@ class Hub {
   void settle(Instant now);
   // Ends the sessions of a user, or all when `user` is empty.
   void hang_up(Instant now, const std::string& user, Farewell reason, const std::string& message);
+  // Ends the sessions of everybody whom `check` refuses, with its reason.
+  using RightsCheck = std::function<Result<void>(const Rights& rights)>;
+  void recheck(Instant now, const RightsCheck& check);
   // For development: forgets a workspace under a new lineage, and sends everybody away. Replicas
   // that come back bring what is theirs. Fails with `not_found`.
   Result<void> reset(Instant now, const std::string& workspace, const LineageId& lineage);

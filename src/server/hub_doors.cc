@@ -36,6 +36,28 @@ Result<void> Hub::visit(const Visit& one) {
   return {};
 }
 
+Result<void> Hub::open_workspace(const std::string& workspace, const Rights& rights) {
+  if (rooms_.count(workspace) != 0) {
+    return {};
+  }
+  SL_TRY(const auto known, store_->find_workspace(workspace));
+  if (known) {
+    return {};
+  }
+  if (options_.workspaces_each_max != 0) {
+    SL_TRY(const std::uint64_t made, store_->workspaces_by(rights.user));
+    if (made >= options_.workspaces_each_max) {
+      return Error(ErrorCode::not_allowed,
+                   "you made " + std::to_string(made) + " workspaces, and may make no more");
+    }
+  }
+  SL_TRY(begin());
+  SL_TRY(const Room* made, room(workspace));
+  SL_TRY(store_->save_maker(made->workspace.id(), rights.user));
+  effects_.emplace_back(HubCommitWanted{});
+  return {};
+}
+
 Result<void> Hub::look(Instant now, const std::string& workspace, const DoorLook& look) {
   if (!commit(now)) {
     return Error(ErrorCode::busy, "the storage failed; try again");
@@ -67,8 +89,7 @@ Result<std::size_t> Hub::give(Instant now, const Gift& gift) {
       continue;
     }
     const ConnectionId id = at->second->by_replica.at(replica);
-    peers_.at(id)->session.hang_up(now, Farewell::expired,
-                                   "this device was given to another user");
+    peers_.at(id)->session.hang_up(now, Farewell::expired, "this device was given to another user");
     pump(now, id);
   }
   return given->size();

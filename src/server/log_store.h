@@ -226,6 +226,21 @@ class LogStore {
     (void)workspace, (void)from, (void)to;
     return {};
   }
+  // How many devices of a user a workspace knows by other names than this one.
+  virtual Result<std::uint64_t> devices_beside(WorkspaceId workspace, const std::string& user,
+                                               const std::string& name) {
+    (void)workspace, (void)user, (void)name;
+    return std::uint64_t{0};
+  }
+  // Who made a workspace, and how many one user made.
+  virtual Result<void> save_maker(WorkspaceId workspace, const std::string& user) {
+    (void)workspace, (void)user;
+    return {};
+  }
+  virtual Result<std::uint64_t> workspaces_by(const std::string& user) {
+    (void)user;
+    return std::uint64_t{0};
+  }
   // Drawn once and never told: what is made of it cannot be guessed from outside. Empty in a store
   // without doors.
   virtual Result<ByteVector> secret() { return ByteVector(); }

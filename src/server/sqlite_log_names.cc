@@ -46,6 +46,30 @@ Result<void> SqliteLogStore::give_names(WorkspaceId workspace, const std::string
   return row->run();
 }
 
+Result<std::uint64_t> SqliteLogStore::devices_beside(WorkspaceId workspace, const std::string& user,
+                                                     const std::string& name) {
+  SL_TRY(Statement * row, prepared("SELECT count(DISTINCT name) FROM named_devices WHERE workspace "
+                                   "= ?1 AND user = ?2 AND name NOT IN (?3, '')"));
+  const ResetGuard guard(*row);
+  row->bind(1, workspace.get()).bind_text(2, user).bind_text(3, name);
+  SL_TRY(const bool found, row->step());
+  return found ? static_cast<std::uint64_t>(row->column_int(0)) : 0;
+}
+
+Result<void> SqliteLogStore::save_maker(WorkspaceId workspace, const std::string& user) {
+  SL_TRY(Statement * row, prepared("INSERT OR IGNORE INTO makers(workspace, user) VALUES(?1, ?2)"));
+  row->bind(1, workspace.get()).bind_text(2, user);
+  return row->run();
+}
+
+Result<std::uint64_t> SqliteLogStore::workspaces_by(const std::string& user) {
+  SL_TRY(Statement * row, prepared("SELECT count(*) FROM makers WHERE user = ?1"));
+  const ResetGuard guard(*row);
+  row->bind_text(1, user);
+  SL_TRY(const bool found, row->step());
+  return found ? static_cast<std::uint64_t>(row->column_int(0)) : 0;
+}
+
 Result<ByteVector> SqliteLogStore::secret() {
   SL_TRY(Statement * row, prepared("SELECT secret FROM secrets"));
   const ResetGuard guard(*row);

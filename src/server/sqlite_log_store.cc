@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS workspaces(
   head INTEGER NOT NULL DEFAULT 0, fence INTEGER NOT NULL DEFAULT 0,
   fence_time INTEGER NOT NULL DEFAULT 0, mark INTEGER NOT NULL DEFAULT 0,
   schema BLOB NOT NULL DEFAULT x'');
+CREATE TABLE IF NOT EXISTS makers(workspace INTEGER PRIMARY KEY, user TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS makers_by_user ON makers(user);
 CREATE TABLE IF NOT EXISTS totals(
   workspace INTEGER NOT NULL, tbl TEXT NOT NULL, digest BLOB NOT NULL, rows INTEGER NOT NULL,
   bytes INTEGER NOT NULL, PRIMARY KEY(workspace, tbl)) WITHOUT ROWID;
@@ -657,7 +659,7 @@ Result<void> SqliteLogStore::forget_workspace(WorkspaceId workspace) {
   const std::string id = std::to_string(workspace.get());
   for (const char* table :
        {"totals", "state_rows", "log", "log_parts", "rejected", "identities", "replicas",
-        "audit_rows", "lineage_ends", "named_changes", "named_devices"}) {
+        "audit_rows", "lineage_ends", "named_changes", "named_devices", "makers"}) {
     SL_TRY(database_->execute(std::string("DELETE FROM ") + table + " WHERE workspace = " + id));
   }
   return database_->execute("DELETE FROM workspaces WHERE id = " + id);

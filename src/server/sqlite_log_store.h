@@ -79,6 +79,10 @@ class SqliteLogStore final : public LogStore {
                           const NamedChange& change) override;
   Result<void> give_names(WorkspaceId workspace, const std::string& from,
                           const std::string& to) override;
+  Result<std::uint64_t> devices_beside(WorkspaceId workspace, const std::string& user,
+                                       const std::string& name) override;
+  Result<void> save_maker(WorkspaceId workspace, const std::string& user) override;
+  Result<std::uint64_t> workspaces_by(const std::string& user) override;
   Result<ByteVector> secret() override;
   Result<void> save_device(WorkspaceId workspace, const ReplicaId& replica,
                            const NamedDevice& device) override;

@@ -435,6 +435,9 @@ Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
   if (const auto allowed = check_rules(*rules_, rights, *change); !allowed) {
     return reject(header, hash, record, allowed.error(), &*change);
   }
+  if (const auto room = has_room_for(*change); !room) {
+    return reject(header, hash, record, room.error(), &*change);
+  }
   SL_TRY(const Fenced fenced, judge_fence(*change));
   if (fenced == Fenced::deleted && !SL_MUTANT(29)) {
     return reject(header, hash, record,
@@ -513,6 +516,9 @@ Result<Admitted> Workspace::admit_relayed(const Hello& hello, const Rights& righ
   if (!may) {
     out.admission = Admission::rejected;
     return out;
+  }
+  if (!has_room_for(*change)) {
+    return out;  // it waits until there is
   }
   SL_TRY(const Fenced fenced, judge_fence(*change));
   if (fenced != Fenced::no) {

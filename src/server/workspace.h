@@ -94,6 +94,9 @@ class Workspace {
   // Whether rules, fence and limits allow it. Fails with what its author is to be told, or
   // `storage`. `present` is the row of a change that has one edit; null when there is none.
   Result<void> may_write(const Rights& rights, const Change& change, const ServerRow* present);
+  // Whether the quotas leave room for the change. Fails with `full`.
+  Result<void> has_room_for(const Change& change) const;
+  const Rules& rules() const { return *rules_; }
   // The time that an author's next change must exceed, whoever stamps it.
   Result<std::uint64_t> last_time(const ReplicaId& author);
   // Logs a change that a door made for its author, of an author that only the door speaks for. Its

@@ -1,4 +1,6 @@
 // What a workspace does for doors whose callers are no replicas: the door writes changes for them.
+#include <algorithm>
+
 #include "model/schema.h"
 #include "server/workspace.h"
 #include "wire/change_codec.h"
@@ -104,6 +106,29 @@ Result<void> Workspace::may_write(const Rights& rights, const Change& change,
   MergedRows rows;
   SL_TRY(Fault fault, is_small(change, present) ? judge_names(change) : judge_rows(change, rows));
   return fault ? Result<void>(std::move(*fault)) : Result<void>();
+}
+
+Result<void> Workspace::has_room_for(const Change& change) const {
+  const bool only_erases = std::all_of(change.edits.begin(), change.edits.end(),
+                                       [](const auto& e) { return e.kind == EditKind::erase; });
+  if ((rules_->rows_max == 0 && rules_->bytes_max == 0) || only_erases) {
+    return {};
+  }
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+  for (const auto& [table, totals] : totals_) {
+    rows += totals.rows;
+    bytes += totals.bytes;
+  }
+  if (rules_->rows_max != 0 && rows >= rules_->rows_max) {
+    return Error(ErrorCode::full, "this workspace is full: it holds " + std::to_string(rows) +
+                                      " rows of " + std::to_string(rules_->rows_max));
+  }
+  if (rules_->bytes_max != 0 && bytes >= rules_->bytes_max) {
+    return Error(ErrorCode::full, "this workspace is full: it holds " + std::to_string(bytes) +
+                                      " bytes of " + std::to_string(rules_->bytes_max));
+  }
+  return {};
 }
 
 Result<std::uint64_t> Workspace::last_time(const ReplicaId& author) {

@@ -298,7 +298,7 @@ Result<Admitted> Workspace::admit_states(const PartHeader& header, const Rights&
     return out;
   }
   const auto shown = shown_by_states(part);
-  if (!shown || !check_rules(*rules_, rights, *shown)) {
+  if (!shown || !check_rules(*rules_, rights, *shown) || !has_room_for(*shown)) {
     return out;
   }
   ByteVector news;

@@ -163,6 +163,31 @@ TEST_CASE("a replica can be given to another user, and to whoever comes next") {
   CHECK(give({{}, sample_replica(9), "", "cid"}).error().code() == ErrorCode::invalid_argument);
 }
 
+TEST_CASE("a workspace that is full says so, and takes deletions alone") {
+  Team team;
+  team.rules.rows_max = 2;
+  const Hello hello = team.welcomed(1);
+  const Hello other = team.welcomed(2);
+  CHECK(team.admit(hello, change_of(1, 1, 500)).admission == Admission::admitted);
+  CHECK(team.admit(hello, change_of(1, 2, 501, {.id = 2})).admission == Admission::admitted);
+  const Admitted third = team.admit(hello, change_of(1, 3, 502, {.id = 3}));
+  CHECK(third.admission == Admission::rejected);
+  CHECK(third.rejected.code == "full");
+  CHECK(third.rejected.message.find("2 rows of 2") != std::string::npos);
+  auto relayed = team.workspace->admit_relayed(
+      other, team.rights, {encode_change(change_of(3, 1, 503, {.id = 4}))}, now_ms);
+  REQUIRE(relayed.has_value());
+  CHECK(relayed->admission == Admission::repeated);  // waits
+  CHECK(relayed->known_sequence == ChangeSequence(0));
+  CHECK(team.admit(hello, change_of(1, 4, 504, {.kind = EditKind::erase, .id = 2})).admission ==
+        Admission::admitted);
+  team.rules.rows_max = 0;
+  team.rules.bytes_max = 10;
+  CHECK(team.admit(hello, change_of(1, 5, 505, {.id = 3})).rejected.code == "full");
+  team.rules.bytes_max = 1 << 20;
+  CHECK(team.admit(hello, change_of(1, 6, 506, {.id = 3})).admission == Admission::admitted);
+}
+
 TEST_CASE("a change is admitted once, whatever is sent again") {
   Team team;
   const Hello hello = team.welcomed(1);

@@ -21,6 +21,11 @@ struct Rights {
   // When the token ends, by the wall clock; zero for never.
   std::int64_t expires_ms = 0;
   std::string refusal;  // for a person, when it allows nothing
+  // May see the workspace's pages, and give its devices away.
+  bool may_administer = false;
+  // What it was verified with, and when it was issued, in seconds: keys go, and people are revoked.
+  std::string key{};
+  std::int64_t issued_s = 0;
 };
 
 // The server's answer to a hello: a welcome, or why not.

@@ -192,6 +192,8 @@ class ConversationWorld {
   std::map<ConnectionId, Instant> server_wakes;
   Rights rights{true, true, "user", 0, ""};
   std::string token = "good";
+  // Who is somebody else than `rights` says.
+  std::map<const Device*, std::string> users;
 
  private:
   bool step_device(Device& device) {
@@ -314,8 +316,11 @@ class ConversationWorld {
         }
       }
     } else if (auto* ask = std::get_if<HubAuthorise>(&effect)) {
-      hub->on_authorised(now, ask->connection,
-                         ask->token == token ? rights : Rights{false, false, "", 0, "bad token"});
+      Rights given = ask->token == token ? rights : Rights{false, false, "", 0, "bad token"};
+      if (const auto whose = users.find(by_connection.at(ask->connection)); whose != users.end()) {
+        given.user = whose->second;
+      }
+      hub->on_authorised(now, ask->connection, std::move(given));
     } else if (auto* wake = std::get_if<HubWakeAt>(&effect)) {
       server_wakes[wake->connection] = wake->at;
     } else {

@@ -232,6 +232,47 @@ TEST_CASE("what was learned from a peer reaches the server once, whoever meets i
   }
 }
 
+TEST_CASE("what another user's replica told a peer waits for it, and everybody is well") {
+  ConversationWorld world("peer_other_user");
+  Device a(world, "a.db", 1);
+  Device b(world, "b.db", 2);
+  world.users = {{&a, "ann"}, {&b, "bob"}};
+  track(a);
+  track(b);
+  insert(a, 1, "a");
+  a.start();
+  b.start();
+  world.advance(10'000);
+  CHECK(status_name(a.status()) == "synced");
+  a.close();
+  a.open();
+  b.close();
+  b.open();
+  // Both are away, and meet.
+  insert(a, 2, "told to b");
+  a.run("UPDATE notes SET stars = stars + 5 WHERE id = 1");
+  {
+    Pair ab(world, a, b);
+    ab.check_equal();
+  }
+  insert(b, 3, "b");
+  b.start();
+  world.advance(120'000);
+  CHECK(status_name(b.status()) == "synced");
+  CHECK(b.refusals.empty());
+  CHECK(world.hub->foreign_changes() > 0);
+  CHECK(b.engine->counts()->pending == 0);
+  // Then its author brings it, and is no copy.
+  a.start();
+  world.advance(120'000);
+  CHECK(a.refusals.empty());
+  for (Device* device : {&a, &b}) {
+    CAPTURE(device->path);
+    CHECK(status_name(device->status()) == "synced");
+    CHECK(device->text(all_notes) == "1:a:5|2:told to b:0|3:b:0");
+  }
+}
+
 TEST_CASE("two replicas whose clocks were wrong together both reach the server") {
   for (const bool author_first : {false, true}) {
     CAPTURE(author_first);
