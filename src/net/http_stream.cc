@@ -204,22 +204,43 @@ class Stream final : public HttpStream {
 
   void begin_body() {
     const auto& message = parser_->get();
-    if (limits_.body_bytes_of) {
-      Request head;
-      (void)split_target(copied(message.target()), head);  // deliver() judges it
-      for (const auto& field : message) {
-        head.headers.push_back({copied(field.name_string()), copied(field.value())});
-      }
-      const std::size_t most = std::min(limits_.body_bytes_of(head), limits_.body_bytes_max);
-      parser_->body_limit(most);
-      // A length that was announced is judged before a byte of it was read.
-      if (const auto length = parser_->content_length(); length && *length > most) {
-        refuse(http::make_error_code(http::error::body_limit));
-        return;
-      }
+    Request head;
+    (void)split_target(copied(message.target()), head);  // deliver() judges it
+    head.method = copied(message.method_string());
+    for (const auto& field : message) {
+      head.headers.push_back({copied(field.name_string()), copied(field.value())});
+    }
+    if (const auto wrong = ambiguity_of(head, message.version())) {
+      refuse("malformed", error_reply(400, "malformed", *wrong));
+      return;
+    }
+    const auto length = parser_->content_length();
+    if (!limits_.judge_body || parser_->is_done() || (length && *length == 0)) {
+      parser_->body_limit(limits_.body_bytes_max);
+      begin_body({limits_.body_bytes_max, limits_.body, {}});
+      return;
+    }
+    // Who asks is looked at before a byte of the body was read.
+    const std::size_t announced = length ? static_cast<std::size_t>(*length) : SIZE_MAX;
+    limits_.judge_body(head, announced, [self = self()](HttpLimits::Body body) {
+      self->begin_body(std::move(body));
+    });
+  }
+
+  void begin_body(HttpLimits::Body body) {
+    const std::size_t most = std::min(body.bytes_max, limits_.body_bytes_max);
+    parser_->body_limit(most);
+    if (body.refusal) {
+      refuse(body.why, std::move(*body.refusal));
+      return;
+    }
+    // A length that was announced is judged before a byte of it was read.
+    if (const auto length = parser_->content_length(); length && *length > most) {
+      refuse(http::make_error_code(http::error::body_limit));
+      return;
     }
     slowness_ = "slow_body";
-    arm(limits_.body);
+    arm(body.time);
     read_body();
   }
 
@@ -232,6 +253,15 @@ class Stream final : public HttpStream {
       self->timer_.cancel();
       self->slowness_ = nullptr;
       self->deliver();
+    });
+  }
+
+  void refuse(const char* what, Reply reply) {
+    slowness_ = nullptr;
+    refusal_ = what;
+    write_reply(std::move(reply), false, false, [self = self()](const Result<void>&) {
+      self->stream_.bytes().finish();
+      self->fail(http::make_error_code(http::error::bad_value), "reading a request");
     });
   }
 

@@ -26,8 +26,18 @@ class HttpUpgrade {
 struct HttpLimits {
   std::size_t head_bytes_max = std::size_t{16} << 10U;
   std::size_t body_bytes_max = std::size_t{16} << 20U;
-  // A smaller bound that depends on the request's head; may be empty.
-  std::function<std::size_t(const Request& head)> body_bytes_of;
+  // What a request may bring, and how long that may take.
+  struct Body {
+    std::size_t bytes_max = 0;
+    Duration time;
+    // Nothing is read, and this is the answer; counted as `why`.
+    std::optional<Reply> refusal{};
+    const char* why = "unknown";
+  };
+  // Judges a body by its head and the length that it announced (SIZE_MAX when it did not), before
+  // it is read; answers at once or later, on the stream's thread. May be empty.
+  std::function<void(const Request& head, std::size_t announced, std::function<void(Body)> done)>
+      judge_body;
   // From the first byte of a request, or from the connection's beginning, to the end of its head.
   Duration head{10'000};
   Duration body{60'000};

@@ -18,8 +18,11 @@ constexpr std::uint8_t refused_frame = 3;
 constexpr std::uint8_t push_frame = 4;
 // What a request may bring that belongs to no conversation: a hello with its schema, a short order.
 constexpr std::size_t first_body_bytes_max = std::size_t{1} << 20U;
-// What a client of the JSON door may send at once. It counts against its address until it is
-// answered, whoever it is.
+// And anybody else, token or not, and how long they may take.
+constexpr std::size_t small_body_bytes_max = std::size_t{256} << 10U;
+constexpr Duration small_body_time{20'000};
+// Clients of the JSON door show their token in the head: larger bodies are read from those alone.
+// They count for their user until they are answered.
 constexpr const char* door_path = "/api/sync/";
 // Of a stream whose reader is slow: then it is cut, and comes again.
 constexpr std::size_t stream_bytes_max = std::size_t{8} << 20U;
@@ -30,6 +33,13 @@ constexpr const char* session_header = "Syncline-Session";
 void ServedConnection::begin(std::unique_ptr<ByteStream> stream) {
   stream_ = std::make_unique<ErasedStream>(hall_.context, std::move(stream));
   stream_->set_share(share_);
+  share_->on_cut([weak = weak_from_this(), &context = hall_.context] {
+    boost::asio::post(context, [weak] {
+      if (const auto self = weak.lock()) {
+        self->cut("receive_budget");
+      }
+    });
+  });
   timer_ = std::make_unique<boost::asio::steady_timer>(hall_.context);
   timer_->expires_after(std::chrono::milliseconds(handshake_time.ms));
   timer_->async_wait([weak = weak_from_this()](error_code error) {
@@ -50,9 +60,12 @@ void ServedConnection::begin(std::unique_ptr<ByteStream> stream) {
     }
     HttpLimits limits = self->hall_.options.http;
     limits.body_bytes_max = std::max(limits.body_bytes_max, limits::post_bytes_max);
-    limits.body_bytes_of = [weak = self->weak_from_this()](const Request& head) {
-      const auto connection = weak.lock();
-      return connection ? connection->body_bytes_max(head) : 0;
+    limits.judge_body = [weak = self->weak_from_this()](
+                            const Request& head, std::size_t announced,
+                            std::function<void(HttpLimits::Body)> done) {
+      if (const auto connection = weak.lock()) {
+        connection->judge_body(head, announced, std::move(done));
+      }
     };
     self->http_ =
         HttpStream::make(self->hall_.context, std::move(*self->stream_), std::move(limits));
@@ -62,6 +75,7 @@ void ServedConnection::begin(std::unique_ptr<ByteStream> stream) {
 }
 
 void ServedConnection::next_request() {
+  share_->move_to(hall_.unknown, address_);
   http_->read_request([self = shared_from_this()](Result<HttpStream::Incoming> incoming) {
     if (!incoming || incoming->request.path.rfind(door_path, 0) != 0) {
       self->share_->give_back();
@@ -77,14 +91,58 @@ void ServedConnection::next_request() {
   });
 }
 
-// Before anybody knows whose request it is, the server reads little.
-std::size_t ServedConnection::body_bytes_max(const Request& head) {
-  if (head.path.rfind(door_path, 0) == 0) {
-    return hall_.options.http.body_bytes_max;
+// Before anybody knows whose request it is, the server reads little, and not for long.
+void ServedConnection::judge_body(const Request& head, std::size_t announced,
+                                  std::function<void(HttpLimits::Body)> done) {
+  const HttpLimits& bounds = hall_.options.http;
+  const HttpLimits::Body whole{bounds.body_bytes_max, bounds.body, {}};
+  const std::string session(head.header(session_header));
+  if (head.path == sync_path) {
+    if (!session.empty() && hall_.is_trusted(session)) {
+      share_->move_to(hall_.known, "session " + session);
+      done({limits::post_bytes_max, bounds.body, {}});
+    } else {
+      done({first_body_bytes_max, bounds.body, {}});
+    }
+    return;
   }
-  const std::string_view session = head.header(session_header);
-  return !session.empty() && hall_.is_trusted(session) ? limits::post_bytes_max
-                                                       : first_body_bytes_max;
+  if (head.path.rfind(door_path, 0) != 0 || announced <= small_body_bytes_max) {
+    done({small_body_bytes_max, small_body_time, {}});
+    return;
+  }
+  // Keys belong to the backend's thread.
+  hall_.backend.run([weak = weak_from_this(), &context = hall_.context, whole, done,
+                     token = std::string(head.bearer())](Service& service, Instant) {
+    boost::asio::post(context, [weak, whole, done, user = service.user_of(token)] {
+      const auto self = weak.lock();
+      if (!self || self->ended_) {
+        return;
+      }
+      if (user) {
+        self->share_->move_to(self->hall_.known, "user " + *user);
+        done(whole);
+        return;
+      }
+      HttpLimits::Body none;
+      none.refusal = error_reply(401, "not_allowed", "a body of this size needs a token first");
+      none.refusal->headers.push_back({"WWW-Authenticate", "Bearer"});
+      done(std::move(none));
+    });
+  });
+}
+
+void ServedConnection::cut(const char* why) {
+  if (ended_) {
+    return;
+  }
+  hall_.refused(why);
+  if (socket_) {
+    socket_->close("others need the room");
+  } else if (http_) {
+    http_->close();
+  } else if (stream_) {
+    stream_->bytes().close();
+  }
 }
 
 void ServedConnection::take(HttpStream::Incoming incoming) {
@@ -241,6 +299,7 @@ void ServedConnection::send(ByteVector frame) {
     log_refusal(Bytes(frame));
     if (!frame.empty() && frame[0] == welcome_frame) {
       // Whoever was let in may send rows of the largest size.
+      is_welcomed_ = true;
       share_->stop_counting();
       socket_->set_frame_bytes_max(limits::frame_bytes_max);
       // An empty drawing packs a thousandfold, and was written all the same.

@@ -19,8 +19,13 @@ class ServerHall {
  public:
   // What is handed in outlives the hall.
   ServerHall(const NetOptions& given, Backend& into, JsonLog& told,
-             boost::asio::io_context& runs_on, ReceiveBudget& receive)
-      : options(given), backend(into), log(told), context(runs_on), budget(receive) {}
+             boost::asio::io_context& runs_on, ReceiveBudget& of_unknown, ReceiveBudget& of_known)
+      : options(given),
+        backend(into),
+        log(told),
+        context(runs_on),
+        unknown(of_unknown),
+        known(of_known) {}
   ServerHall(const ServerHall&) = delete;
   ServerHall& operator=(const ServerHall&) = delete;
 
@@ -28,7 +33,9 @@ class ServerHall {
   Backend& backend;
   JsonLog& log;
   boost::asio::io_context& context;
-  ReceiveBudget& budget;
+  // Of people whom nobody knows yet, by address, and of those who showed a token.
+  ReceiveBudget& unknown;
+  ReceiveBudget& known;
 
   virtual ~ServerHall() = default;
   virtual bool is_draining() const = 0;
@@ -54,7 +61,7 @@ class ServedConnection : public std::enable_shared_from_this<ServedConnection> {
       : hall_(hall),
         number_(number),
         address_(std::move(address)),
-        share_(std::make_shared<ReceiveBudget::Share>(hall.budget, address_)) {}
+        share_(std::make_shared<ReceiveBudget::Share>(hall.unknown, address_)) {}
 
   void begin(std::unique_ptr<ByteStream> stream);
   void answer(Reply reply);
@@ -66,6 +73,12 @@ class ServedConnection : public std::enable_shared_from_this<ServedConnection> {
   void resume();
   // The server stops: what is idle goes at once.
   void drain();
+  // Ends it: somebody else needs the room.
+  void cut(const char* why);
+  // Nobody knows whose it is, and nothing that it asked is being answered.
+  bool is_expendable() const {
+    return !ended_ && !is_welcomed_ && !waits_for_answer_ && !is_streaming_ && !is_writing_;
+  }
   // What waits to be sent.
   std::size_t queue_bytes() const {
     return (socket_ ? socket_->queue_bytes() : 0) + chunks_.size();
@@ -78,7 +91,8 @@ class ServedConnection : public std::enable_shared_from_this<ServedConnection> {
   void log_refusal(const Reply& reply);
   void next_request();
   void take(HttpStream::Incoming incoming);
-  std::size_t body_bytes_max(const Request& head);
+  void judge_body(const Request& head, std::size_t announced,
+                  std::function<void(HttpLimits::Body)> done);
   void upgrade(HttpUpgrade request);
   void begin_stream(Reply reply);
   void write_chunks();
@@ -96,6 +110,7 @@ class ServedConnection : public std::enable_shared_from_this<ServedConnection> {
   bool head_only_ = false;
   bool waits_for_answer_ = false;
   bool ended_ = false;
+  bool is_welcomed_ = false;
   std::size_t unread_ = 0;
   // Of a stream: what waits to be written.
   bool is_streaming_ = false;

@@ -1,5 +1,6 @@
 #include "net/server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -22,7 +23,8 @@ using boost::system::error_code;
 // Frames that were read and not handled yet: of one socket, and of all.
 constexpr std::size_t unread_bytes_max = std::size_t{8} << 20U;
 constexpr std::size_t all_unread_bytes_max = std::size_t{256} << 20U;
-// Of what people send whom nobody knows yet: of all, and of one address.
+// Of what people send whom nobody knows yet: of all, and of one address. As much again, and of one
+// user, of those who are known and whose requests are read.
 constexpr std::size_t unknown_bytes_max = std::size_t{256} << 20U;
 constexpr std::size_t unknown_bytes_each_max = std::size_t{64} << 20U;
 // A conversation by POST that was silent for longer is over, and nobody knows it any more.
@@ -33,14 +35,15 @@ struct HallParts {
   explicit HallParts(NetOptions given) : net_options(std::move(given)) {}
   NetOptions net_options;
   boost::asio::io_context io_context{1};
-  ReceiveBudget receive_budget{unknown_bytes_max, unknown_bytes_each_max};
+  ReceiveBudget unknown_budget{unknown_bytes_max, unknown_bytes_each_max};
+  ReceiveBudget known_budget{unknown_bytes_max, unknown_bytes_each_max};
 };
 
 class Server final : public NetServer, private HallParts, public ServerHall {
  public:
   Server(const NetOptions& given, Backend& into, JsonLog& told)
       : HallParts(given),
-        ServerHall(net_options, into, told, io_context, receive_budget),
+        ServerHall(net_options, into, told, io_context, unknown_budget, known_budget),
         acceptor_(context),
         accept_timer_(context),
         count_timer_(context) {}
@@ -72,6 +75,7 @@ class Server final : public NetServer, private HallParts, public ServerHall {
  private:
   void accept();
   void accepted(tcp::socket socket);
+  bool make_room(const std::string& address);
   void each_second();
   void tell_refusals();
   void tell_queues();
@@ -189,8 +193,7 @@ void Server::accepted(tcp::socket socket) {
     return;
   }
   const std::string address = peer.address().to_string();
-  if (connections_.size() >= options.connections_max ||
-      by_address_[address] >= options.connections_per_address_max) {
+  if (by_address_[address] >= options.connections_per_address_max || !make_room(address)) {
     refused("too_many_connections");
     if (by_address_[address] == 0) {
       by_address_.erase(address);
@@ -206,6 +209,27 @@ void Server::accepted(tcp::socket socket) {
     tls = tls_;
   }
   connection->begin(tls ? tls->accept(std::move(socket)) : make_tcp_stream(std::move(socket)));
+}
+
+// When all places are taken, the address that holds most of them loses one of whom nobody knows.
+bool Server::make_room(const std::string& address) {
+  if (connections_.size() < options.connections_max) {
+    return true;
+  }
+  const auto most = std::max_element(
+      by_address_.begin(), by_address_.end(),
+      [](const auto& one, const auto& other) { return one.second < other.second; });
+  if (most == by_address_.end() || most->first == address ||
+      most->second <= by_address_[address] + 1) {
+    return false;
+  }
+  for (const auto& [number, connection] : connections_) {
+    if (connection->address() == most->first && connection->is_expendable()) {
+      connection->cut("too_many_connections");
+      return true;
+    }
+  }
+  return false;
 }
 
 void Server::each_second() {

@@ -232,7 +232,8 @@ void Attempt::send(ByteVector frame) {
 }
 
 void Attempt::post() {
-  if (!exchange_ || posting_ || !opened_) {
+  // A conversation begins with a hello: an empty request would be refused.
+  if (!exchange_ || posting_ || !opened_ || (session_.empty() && queue_.empty())) {
     return;
   }
   posting_ = true;

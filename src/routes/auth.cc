@@ -6,6 +6,8 @@
 namespace syncline {
 namespace {
 
+// Everybody, where nobody is asked for a token.
+constexpr const char* open_user = "anyone";
 constexpr const char* no_such_workspace = "there is no such workspace for this token";
 
 // "r", "w" and "a" as a set, from either form; unknown words allow nothing.
@@ -94,7 +96,8 @@ Rights Auth::authorise(std::string_view token, const std::string& workspace,
   if (options_.open) {
     out.may_read = true;
     out.may_write = true;
-    out.user = "anyone";
+    out.may_administer = true;
+    out.user = open_user;
     return out;
   }
   const auto claims = check(token, now_ms);
@@ -109,6 +112,9 @@ Rights Auth::authorise(std::string_view token, const std::string& workspace,
   }
   out.may_read = true;
   out.may_write = has(*letters, 'w');
+  out.may_administer = has(*letters, 'a');
+  out.key = claims->key;
+  out.issued_s = claims->issued_s;
   out.user = claims->subject;
   out.expires_ms = claims->expires_s * 1000;
   return out;
@@ -116,13 +122,13 @@ Rights Auth::authorise(std::string_view token, const std::string& workspace,
 
 Result<Identity> Auth::identify(std::string_view token, std::int64_t now_ms) const {
   if (options_.open) {
-    return Identity{"anyone", 0, true};
+    return Identity{open_user, 0, true};
   }
   SL_TRY(const JwtClaims claims, check(token, now_ms));
-  // A right in one workspace is none over the server: only the token's own counts.
-  const Json* rights = claims.all.find("rights");
+  // Rights are of workspaces, of all of them, too: the server is a claim of its own.
+  const Json* admin = claims.all.find("admin");
   return Identity{claims.subject, claims.expires_s * 1000,
-                  rights != nullptr && has(letters_of(rights), 'a')};
+                  admin != nullptr && admin->boolean() != nullptr && *admin->boolean()};
 }
 
 Result<std::string> Auth::only_workspace(std::string_view token, std::int64_t now_ms) const {
@@ -143,6 +149,20 @@ Result<std::string> Auth::only_workspace(std::string_view token, std::int64_t no
     out = *spaces->array()->front().string();
   }
   return out.empty() || out == "*" ? Result<std::string>(several) : Result<std::string>(out);
+}
+
+Result<void> Auth::recheck(const Rights& rights) const {
+  if (options_.open) {
+    return {};
+  }
+  if (!keys_.knows(rights.key)) {
+    return Error(ErrorCode::not_allowed, "the key that signed the token is not trusted any more");
+  }
+  const auto revoked = revoked_.find(rights.user);
+  if (revoked != revoked_.end() && rights.issued_s <= revoked->second) {
+    return Error(ErrorCode::not_allowed, "the token was revoked");
+  }
+  return {};
 }
 
 void Auth::revoke(const std::string& subject, std::int64_t now_ms) {

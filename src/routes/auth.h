@@ -21,13 +21,15 @@ struct AuthOptions {
 struct Identity {
   std::string subject;
   std::int64_t expires_ms = 0;
-  bool is_admin = false;
+  bool is_admin = false;  // of the whole server
 };
 
 // Tokens to identity and rights. Claims that count beside the registered ones:
 //
 //   "workspaces": ["team", "home"] or {"team": "rw", "home": "r"}; "*" is any
-//   "rights":     "r", "rw" or "rwa", or a list of "read", "write", "admin"; "rw" when missing
+//   "rights":     "r", "rw" or "rwa", or a list of "read", "write", "admin"; "rw" when missing;
+//                 "a" is for what concerns those workspaces alone
+//   "admin":      true for whoever administers the server
 //
 // Revoking a subject refuses every token that was issued before that moment.
 class Auth {
@@ -45,6 +47,10 @@ class Auth {
 
   // The workspace of a token that names exactly one, and not by "*". Fails with `not_found`.
   Result<std::string> only_workspace(std::string_view token, std::int64_t now_ms) const;
+
+  // Whether what was allowed once still is: its key is there, and its user was not revoked since.
+  // Says why not.
+  Result<void> recheck(const Rights& rights) const;
 
   void revoke(const std::string& subject, std::int64_t now_ms);
   bool is_open() const { return options_.open; }

@@ -55,11 +55,21 @@ TEST_CASE("another user's workspace is refused as one that does not exist") {
   CHECK(theirs.refusal == door.authorise(mine, "../a", now_ms).refusal);
 }
 
-TEST_CASE("admin is a right of the token, not of a workspace") {
+TEST_CASE("administering the server is a claim of its own, and none of a workspace's rights") {
   const Auth door = auth();
-  CHECK(door.identify(token(R"({"sub":"op","rights":"rwa"})"), now_ms)->is_admin);
-  CHECK(door.identify(token(R"({"sub":"op","rights":["admin"]})"), now_ms)->is_admin);
-  CHECK(!door.identify(token(R"({"sub":"ann","workspaces":{"a":"rwa"}})"), now_ms)->is_admin);
+  CHECK(door.identify(token(R"({"sub":"op","admin":true})"), now_ms)->is_admin);
+  for (const char* less :
+       {R"({"sub":"op","rights":"rwa"})", R"({"sub":"op","rights":["admin"]})",
+        R"({"sub":"op","workspaces":["*"],"rights":"rwa"})", R"({"sub":"op","admin":"true"})",
+        R"({"sub":"op","admin":1})", R"({"sub":"ann","workspaces":{"a":"rwa"}})"}) {
+    CHECK(!door.identify(token(less), now_ms)->is_admin);
+  }
+  // And opens no workspace.
+  CHECK(!door.authorise(token(R"({"sub":"op","admin":true})"), "a", now_ms).may_read);
+  const std::string ann = token(R"({"sub":"ann","workspaces":{"a":"rwa","b":"rw"}})");
+  CHECK(door.authorise(ann, "a", now_ms).may_administer);
+  CHECK(!door.authorise(ann, "b", now_ms).may_administer);
+  CHECK(!door.authorise(ann, "c", now_ms).may_administer);
   CHECK(!door.identify("", now_ms));
 }
 
@@ -73,6 +83,21 @@ TEST_CASE("a revoked subject's tokens are worth nothing, newer ones are") {
   REQUIRE(later.load_revocations(door.revocations()));
   CHECK(!later.authorise(old, "a", now_ms).may_read);
   CHECK(!later.load_revocations("no json"));
+}
+
+TEST_CASE("what was allowed is looked at again: keys go, and people are revoked") {
+  Auth door = auth();
+  const Rights ann = door.authorise(token(R"({"sub":"ann","workspaces":["a"]})"), "a", now_ms);
+  CHECK(door.recheck(ann));
+  door.set_keys(std::move(*JwtKeys::read(std::string(secret) + "\n")));  // the same key
+  CHECK(door.recheck(ann));
+  door.revoke("bob", now_ms);
+  CHECK(door.recheck(ann));
+  door.set_keys(std::move(*JwtKeys::read("another secret of thirty-two bytes")));
+  CHECK(door.recheck(ann).error().code() == ErrorCode::not_allowed);
+  door.set_keys(std::move(*JwtKeys::read(secret)));
+  door.revoke("ann", now_ms);
+  CHECK(door.recheck(ann).error().message() == "the token was revoked");
 }
 
 TEST_CASE("an open server asks for no token, and still refuses names that are none") {

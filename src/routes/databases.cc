@@ -5,13 +5,13 @@
 #include "base/base64.h"
 #include "base/text.h"
 #include "server/workspace_file.h"
+#include "sqlite/confine.h"
 
 namespace syncline {
 namespace {
 
 constexpr std::size_t rows_max = 10'000;
 constexpr std::size_t query_bytes_max = std::size_t{16} << 20U;
-constexpr int query_steps_max = 50'000'000;
 
 struct Target {
   std::string workspace;
@@ -40,6 +40,9 @@ Reply failed(const Error& error) {
       return not_found_reply();
     case ErrorCode::too_large:
       return error_reply(413, "too_large", error.message());
+    case ErrorCode::cancelled:
+      return error_reply(400, "too_large", "the query takes too long");
+    case ErrorCode::not_allowed:
     case ErrorCode::invalid_argument:
     case ErrorCode::malformed:
       return error_reply(400, "invalid_argument", error.message());
@@ -98,7 +101,8 @@ Result<Json> query(const Database& database, const Request& request) {
   if (sql == nullptr || sql->string() == nullptr) {
     return Error(ErrorCode::invalid_argument, "send {\"sql\":\"SELECT ...\",\"args\":[]}");
   }
-  SL_TRY(database->execute("PRAGMA query_only = ON"));
+  const Confinement held(database.connection(),
+                         {.reach = Reach::read, .value_bytes_max = int{query_bytes_max}});
   SL_TRY(Statement statement, database->prepare(*sql->string()));
   if (!statement) {
     return Error(ErrorCode::invalid_argument, "there is no statement");
@@ -140,7 +144,6 @@ Result<Reply> answer(const Request& request, const Target& target, const LogRead
     reply.body = std::string(as_text(bytes));
     return reply;
   }
-  database->limit_steps(query_steps_max);
   SL_TRY(const Json json, query(database, request));
   reply.body = write_json(json) + "\n";
   return reply;

@@ -202,6 +202,23 @@ void DeltaDoor::hang_up(Instant now, const std::string& user) {
   }
 }
 
+void DeltaDoor::recheck(const Hub::RightsCheck& check) {
+  std::vector<std::pair<RequestId, Error>> ids;
+  for (const auto& [id, waiter] : waiters_) {
+    if (auto allowed = check(waiter.visitor.rights); !allowed) {
+      ids.emplace_back(id, std::move(allowed).error());
+    }
+  }
+  for (const auto& [id, error] : ids) {
+    if (waiters_.at(id).is_stream) {
+      parts_.chunk(id, "", true);
+    } else {
+      reply(id, error_reply(401, "not_allowed", error.message()));
+    }
+    forget(id);
+  }
+}
+
 std::optional<Instant> DeltaDoor::next_wake() const {
   return wakes_.empty() ? std::nullopt : std::optional<Instant>(wakes_.begin()->first);
 }

@@ -100,7 +100,7 @@ void DeltaDoor::on_request(Instant now, RequestId id, const Request& request) {
   }
 }
 
-std::optional<Reply> DeltaDoor::let_in(Instant /*now*/, const Request& request, Visitor& out) {
+std::optional<Reply> DeltaDoor::let_in(Instant now, const Request& request, Visitor& out) {
   if (has_token_in_url(request)) {
     return error_reply(400, "invalid_argument", "a token belongs into a header, never into a URL");
   }
@@ -126,6 +126,16 @@ std::optional<Reply> DeltaDoor::let_in(Instant /*now*/, const Request& request, 
   out.rights = parts_.auth->authorise(request.bearer(), out.workspace, wall_ms);
   if (!out.rights.may_read) {
     return not_found_reply();  // invariant 2
+  }
+  const bool was_writing = parts_.hub->is_writing();
+  const auto opened = parts_.hub->open_workspace(out.workspace, out.rights);
+  if (!was_writing && parts_.hub->is_writing()) {
+    parts_.hub->commit(now);  // a new one, for which whoever only reads does not wait
+  }
+  if (!opened) {
+    return opened.error().code() == ErrorCode::not_allowed
+               ? error_reply(403, "not_allowed", opened.error().message())
+               : failed(opened.error());
   }
   return std::nullopt;
 }

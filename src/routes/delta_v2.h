@@ -65,6 +65,8 @@ class DeltaDoor {
   void on_time(Instant now);
   // Ends what waits: of one user, who is told no more, or all when `user` is empty.
   void hang_up(Instant now, const std::string& user);
+  // Ends what waits of everybody whom `check` refuses.
+  void recheck(const Hub::RightsCheck& check);
   std::optional<Instant> next_wake() const;
   std::size_t waiting() const { return waiters_.size(); }
 

@@ -19,7 +19,7 @@ struct Porch {
   StillClock clock;
   SeededRandom random{7};
   std::unique_ptr<SqliteLogStore> store = *SqliteLogStore::open(":memory:", random, {});
-  Hub hub{*store, clock, HubOptions{}};
+  Hub hub;
   Auth auth{AuthOptions{true, "", ""}};
   RateLimit limit{RateLimit::Options{0, 0, 10}};
   Metrics metrics;
@@ -30,8 +30,9 @@ struct Porch {
   Instant now{1000};
   std::uint64_t next = 1;
 
-  explicit Porch(const DeltaOptions& options = {})
-      : door(DeltaDoor::Parts{&hub, &auth, &clock, &limit, &metrics,
+  explicit Porch(const DeltaOptions& options = {}, const HubOptions& hub_options = {})
+      : hub(*store, clock, hub_options),
+        door(DeltaDoor::Parts{&hub, &auth, &clock, &limit, &metrics,
                               [this](RequestId id, Reply reply) { replies[id] = std::move(reply); },
                               [this](RequestId id, std::string text, bool last) {
                                 chunks[id].push_back(std::move(text));
@@ -279,6 +280,36 @@ TEST_CASE("an edit that lost a merge does not come out as a change of values") {
   const Json page = porch.send(R"({"lastKnownServerVersion":2})");
   REQUIRE(entities(page) == Names{"a"});
   CHECK(*page.find("newChanges")->array()->front().find("data")->find("body")->string() == "newer");
+}
+
+TEST_CASE("a user has so many devices, and a full workspace says so") {
+  HubOptions options;
+  options.rules.devices_each_max = 2;
+  Porch porch({}, options);
+  const auto write = [&](const std::string& device, const std::string& id) {
+    const Json answer = porch.send(R"({"deviceId":")" + device + R"(","changes":[{"changeId":")" +
+                                   id + R"(","type":"CREATED","entityType":"notes","entityId":")" +
+                                   id + R"(","data":{"body":"x"}}]})");
+    const Json::Array& refused = *answer.find("rejected")->array();
+    return refused.empty() ? std::string() : *refused[0].find("code")->string();
+  };
+  CHECK(write("a", "1").empty());
+  CHECK(write("b", "2").empty());
+  CHECK(write("c", "3") == "full");
+  CHECK(write("a", "4").empty());
+  HubOptions small;
+  small.rules.rows_max = 1;
+  Porch full({}, small);
+  const Json two = full.send(
+      R"({"deviceId":"a","changes":[)"
+      R"({"changeId":"1","type":"CREATED","entityType":"notes","entityId":"1","data":{"b":1}}]})");
+  CHECK(two.find("rejected")->array()->empty());
+  const Json three = full.send(
+      R"({"deviceId":"a","changes":[)"
+      R"({"changeId":"2","type":"CREATED","entityType":"notes","entityId":"2","data":{"b":1}},)"
+      R"({"changeId":"3","type":"DELETED","entityType":"notes","entityId":"1"}]})");
+  REQUIRE(three.find("rejected")->array()->size() == 1);
+  CHECK(*three.find("rejected")->array()->front().find("code")->string() == "full");
 }
 
 TEST_CASE("a restored server gives no number twice, and nobody knows a device's id before it") {

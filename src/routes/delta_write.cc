@@ -139,7 +139,13 @@ Result<DeltaWriter::Author*> DeltaWriter::author_of(const std::string& device, b
     author.is_named = !device.empty();
     SL_TRY(author.last_time, workspace_->last_time(author.replica));
     author.time_before = author.last_time;
-    if (author.last_time == 0) {
+    const std::uint64_t most = workspace_->rules().devices_each_max;
+    if (author.last_time == 0 && author.is_named && most != 0) {
+      SL_TRY(const std::uint64_t others,
+             workspace_->store().devices_beside(workspace_->id(), options_.rights.user, device));
+      author.is_one_too_many = others >= most;
+    }
+    if (author.last_time == 0 && !author.is_one_too_many) {
       SL_TRY(workspace_->store().save_device(workspace_->id(), author.replica,
                                              {options_.rights.user, device}));
     }
@@ -301,6 +307,11 @@ Result<void> DeltaWriter::write(std::size_t index, DeltaChange& change,
     return {};
   }
   SL_TRY(Author * author, author_of(change.device, change.stamp.has_value()));
+  if (author->is_one_too_many) {
+    refuse(index, change, "full",
+           "you have too many devices here already; use the name of one that you had");
+    return {};
+  }
   SL_TRY(prepare(change, *key, author));
   SL_TRY(const auto row, workspace_->store().find_row(workspace_->id(), change.table, key->view()));
   const RowState* state = row ? &row->state : nullptr;
@@ -342,6 +353,10 @@ Result<void> DeltaWriter::land(std::size_t index, const DeltaChange& change, Aut
   Change alone;
   alone.stamp = stamp;
   alone.edits.push_back(std::move(made.edit));
+  if (const auto room = workspace_->has_room_for(alone); !room) {
+    refuse(index, change, "full", room.error().message());
+    return {};
+  }
   if (const auto may = workspace_->may_write(options_.rights, alone, present); !may) {
     if (!is_fault(may.error().code())) {
       return may.error();

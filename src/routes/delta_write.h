@@ -75,6 +75,8 @@ class DeltaWriter {
     std::uint64_t time_before = 0;
     std::uint64_t last_time = 0;
     bool is_named = false;
+    // Its user has as many devices here as anybody may have.
+    bool is_one_too_many = false;
   };
   struct Pending {
     std::string id;

@@ -327,6 +327,21 @@ struct JwtKeys::Key {
   ByteVector secret;  // hs256
   Pkey pkey;          // all others
   bool can_sign = false;
+  std::string name;
+
+  // Equal keys have equal names in whatever file they come.
+  std::string draw_name() const {
+    Sha256 hash;
+    hash.update(as_bytes(jwt_algorithm_name(algorithm)));
+    hash.update(secret);
+    unsigned char* der = nullptr;
+    const int size = pkey ? i2d_PUBKEY(pkey.get(), &der) : 0;
+    if (size > 0) {
+      hash.update(Bytes(der, static_cast<std::size_t>(size)));
+    }
+    OPENSSL_free(der);
+    return to_hex(hash.finish());
+  }
 };
 
 JwtKeys::JwtKeys() = default;
@@ -461,11 +476,19 @@ Result<JwtKeys> JwtKeys::read(std::string_view file) {
   if (out.keys_.empty()) {
     return bad_key("the key file holds no key that can be used");
   }
+  for (const auto& key : out.keys_) {
+    key->name = key->draw_name();
+  }
   return out;
 }
 
-Result<void> JwtKeys::check_signature(std::string_view signed_part, std::string_view algorithm,
-                                      std::string_view key_id, const ByteVector& given) const {
+bool JwtKeys::knows(const std::string& key) const {
+  return std::any_of(keys_.begin(), keys_.end(), [&](const auto& one) { return one->name == key; });
+}
+
+Result<std::string> JwtKeys::check_signature(std::string_view signed_part,
+                                             std::string_view algorithm, std::string_view key_id,
+                                             const ByteVector& given) const {
   bool algorithm_known = false;
   for (const auto& key : keys_) {
     // Invariant 1.
@@ -479,7 +502,7 @@ Result<void> JwtKeys::check_signature(std::string_view signed_part, std::string_
     const bool fits = key->pkey ? verify_with(key->pkey.get(), key->algorithm, signed_part, given)
                                 : equal_in_constant_time(hmac(key->secret, signed_part), given);
     if (fits) {
-      return {};
+      return key->name;
     }
   }
   return refused(algorithm_known ? "the token is not signed by a key that this server trusts"
@@ -504,10 +527,12 @@ Result<JwtClaims> JwtKeys::verify(std::string_view token, const JwtExpectations&
     return Error(ErrorCode::malformed, "the token's signature is no base64url");
   }
   // Invariant 2.
-  SL_TRY(check_signature(token.substr(0, second), text_member(header, "alg"),
-                         text_member(header, "kid"), *signature));
-  SL_TRY(Json claims, read_part(token.substr(first + 1, second - first - 1), "claims"));
-  return check_claims(std::move(claims), expected);
+  SL_TRY(std::string key, check_signature(token.substr(0, second), text_member(header, "alg"),
+                                          text_member(header, "kid"), *signature));
+  SL_TRY(Json all, read_part(token.substr(first + 1, second - first - 1), "claims"));
+  SL_TRY(JwtClaims claims, check_claims(std::move(all), expected));
+  claims.key = std::move(key);
+  return claims;
 }
 
 Result<std::string> JwtKeys::sign(const Json& claims) const {

@@ -34,6 +34,8 @@ struct JwtClaims {
   std::int64_t expires_s = 0;
   // Zero when the token does not say.
   std::int64_t issued_s = 0;
+  // Which of the keys signed it, by a name that says nothing of the key.
+  std::string key;
   Json all;
 };
 
@@ -64,6 +66,8 @@ class JwtKeys {
   Result<JwtClaims> verify(std::string_view token, const JwtExpectations& expected) const;
   // Signs with the first key that can; fails with `unsupported` when none can.
   Result<std::string> sign(const Json& claims) const;
+  // Whether the key of this name (JwtClaims::key) is among them.
+  bool knows(const std::string& key) const;
 
   std::size_t size() const { return keys_.size(); }
 
@@ -72,9 +76,10 @@ class JwtKeys {
   static Result<Key> read_jwk(const Json& jwk);
   Result<void> add_jwks(std::string_view text);
   Result<void> add_pem(std::string_view text);
-  Result<void> check_signature(std::string_view signed_part, std::string_view algorithm,
-                               std::string_view key_id,
-                               const std::vector<std::uint8_t>& given) const;
+  // Answers with the name of the key that fits.
+  Result<std::string> check_signature(std::string_view signed_part, std::string_view algorithm,
+                                      std::string_view key_id,
+                                      const std::vector<std::uint8_t>& given) const;
 
   std::vector<std::unique_ptr<Key>> keys_;
 };

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "routes/admin.h"
 #include "routes/databases.h"
+#include "routes/endpoints.h"
 #include "wire/codec.h"
 #include "wire/limits.h"
 
@@ -353,9 +353,12 @@ void Service::drain(Instant now) {
   parts_.hub->settle(now);
 }
 
-void Service::hang_up_revoked(Instant now, const std::string& subject) {
-  delta_.hang_up(now, subject);
-  parts_.hub->hang_up(now, subject, Farewell::expired, "the token was revoked");
+void Service::recheck(Instant now) {
+  const Hub::RightsCheck check = [this](const Rights& rights) {
+    return parts_.auth->recheck(rights);
+  };
+  delta_.recheck(check);
+  parts_.hub->recheck(now, check);
   pump(now);
 }
 
@@ -477,6 +480,10 @@ Service::Session* Service::session_of(Instant now, RequestId id, const Request& 
     }
     return at->second.get();
   }
+  if (request.body.empty()) {
+    answer(id, error_reply(400, "malformed", "a conversation begins with a hello"));
+    return nullptr;
+  }
   std::optional<ConnectionId> connection;
   if (sessions_.size() < options_.http_sessions_max) {
     connection = parts_.hub->open(now);
@@ -499,6 +506,55 @@ Service::Session* Service::session_of(Instant now, RequestId id, const Request& 
   return sessions_.emplace(name, std::move(session)).first->second.get();
 }
 
+// A user whose devices lose their conversations again and again keeps nobody else out.
+void Service::bound_sessions(Instant now, const Session& newest) {
+  const auto whose = routes_.find(newest.connection);
+  if (whose == routes_.end() || sessions_.size() <= options_.http_sessions_each_max) {
+    return;
+  }
+  std::size_t count = 0;
+  const Session* oldest = nullptr;
+  for (const auto& [connection, route] : routes_) {
+    if (route.session == nullptr || route.identity != whose->second.identity) {
+      continue;
+    }
+    ++count;
+    if (route.session != &newest && !route.session->waiting &&
+        (oldest == nullptr || route.session->heard_at < oldest->heard_at)) {
+      oldest = route.session;
+    }
+  }
+  if (count > options_.http_sessions_each_max && oldest != nullptr) {
+    metrics_.add("refusals_total", "reason=\"too_many_sessions\"");
+    drop_session(now, std::string(oldest->id));
+  }
+}
+
+void Service::take_frames(Instant now, RequestId id, Session& session, const Request& request) {
+  const std::string name = session.id;
+  Reader in(as_bytes(request.body));
+  while (!in.at_end()) {
+    const auto frame = read_frame(in);
+    if (!frame) {
+      metrics_.add("refusals_total", "reason=\"malformed\"");
+      waiting_.erase(id);
+      session.waiting.reset();
+      drop_session(now, name);
+      answer(id, error_reply(400, "malformed", frame.error().message()));
+      return;
+    }
+    take_frame(now, session.connection, *frame);
+    while (auto effect = parts_.hub->next_effect()) {
+      perform(now, std::move(*effect));
+    }
+  }
+  if (commit_wanted_) {
+    // The answer carries the acknowledgement.
+    commit(now);
+  }
+  pump(now);
+}
+
 void Service::sync_request(Instant now, RequestId id, const Request& request) {
   if (request.method != "POST") {
     answer(id, error_reply(405, "invalid_argument", "frames come by POST or over a WebSocket"));
@@ -513,6 +569,7 @@ void Service::sync_request(Instant now, RequestId id, const Request& request) {
   if (session == nullptr) {
     return;
   }
+  const bool is_new = !session->welcomed;
   session->heard_at = now;
   if (session->waiting) {
     // A newer request takes over; the older one gets nothing, so that frames keep their order.
@@ -527,30 +584,27 @@ void Service::sync_request(Instant now, RequestId id, const Request& request) {
   session->waiting = id;
   waiting_[id] = session;
   const std::string name = session->id;
-  Reader in(as_bytes(request.body));
-  while (!in.at_end()) {
-    const auto frame = read_frame(in);
-    if (!frame) {
-      metrics_.add("refusals_total", "reason=\"malformed\"");
-      waiting_.erase(id);
-      session->waiting.reset();
-      drop_session(now, name);
-      answer(id, error_reply(400, "malformed", frame.error().message()));
-      return;
-    }
-    take_frame(now, session->connection, *frame);
-    while (auto effect = parts_.hub->next_effect()) {
-      perform(now, std::move(*effect));
-    }
-  }
-  if (commit_wanted_) {
-    // The answer carries the acknowledgement.
-    commit(now);
-  }
-  pump(now);
+  take_frames(now, id, *session, request);
   const auto at = sessions_.find(name);
-  if (at != sessions_.end() && at->second->waiting == id) {
+  if (at == sessions_.end()) {
+    return;
+  }
+  if (is_new && !at->second->welcomed) {
+    // Invariant 3: what was not let in at once is not kept.
+    hang_up(now, at->second->connection, "no welcome");
+    told_.erase(name);
+    at->second->closed = true;
+    answer_session(now, *at->second, true);
+    if (sessions_.count(name) != 0) {
+      drop_session(now, name);
+    }
+    return;
+  }
+  if (at->second->waiting == id) {
     answer_session(now, *at->second, wait <= 0 || at->second->closed);
+  }
+  if (const auto kept = sessions_.find(name); is_new && kept != sessions_.end()) {
+    bound_sessions(now, *kept->second);
   }
 }
 
@@ -574,9 +628,18 @@ void Service::on_request(Instant now, RequestId id, const Request& request) {
     answer(id, std::move(reply));
     return;
   }
+  if (auto refused = refuse_host(request, options_.sync)) {
+    metrics_.add("refusals_total", "reason=\"host\"");
+    answer(id, std::move(*refused));
+    return;
+  }
   if (auto refused = refuse_origin(request, options_.sync)) {
     metrics_.add("refusals_total", "reason=\"origin\"");
     answer(id, std::move(*refused));
+    return;
+  }
+  if (!is_endpoint(request.path)) {
+    answer(id, other_page(request));
     return;
   }
   if (request.path == sync_path) {
@@ -602,7 +665,8 @@ Reply Service::page(Instant now, const Request& request) {
     return ready(now);
   }
   if (is_read && request.path == "/metrics") {
-    return metrics_page();
+    return options_.private_metrics && !is_server_admin(request) ? not_found_reply()
+                                                                 : metrics_page();
   }
   if (request.path.rfind("/admin/", 0) == 0) {
     return admin(now, request);
@@ -613,6 +677,10 @@ Reply Service::page(Instant now, const Request& request) {
   if (auto reply = database_reply(request, *parts_.auth, parts_.reader, parts_.clock->now_ms())) {
     return std::move(*reply);
   }
+  return other_page(request);
+}
+
+Reply Service::other_page(const Request& request) {
   if (parts_.others) {
     if (auto reply = parts_.others(request)) {
       return *std::move(reply);
@@ -647,73 +715,6 @@ Reply Service::metrics_page() {
   reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
   reply.body = metrics_.text();
   return reply;
-}
-
-Reply Service::admin(Instant now, const Request& request) {
-  if (has_token_in_url(request)) {
-    return error_reply(400, "invalid_argument", "a token belongs into a header, never into a URL");
-  }
-  const auto identity = parts_.auth->identify(request.bearer(), parts_.clock->now_ms());
-  if (!identity) {
-    Reply reply = error_reply(401, "not_allowed", identity.error().message());
-    reply.headers.push_back({"WWW-Authenticate", "Bearer"});
-    return reply;
-  }
-  // Invariant 2.
-  if (!identity->is_admin || parts_.reader == nullptr) {
-    return not_found_reply();
-  }
-  if (request.method == "POST" && request.path == "/admin/revoke") {
-    return revoke(now, request);
-  }
-  if (request.method != "GET") {
-    return not_found_reply();
-  }
-  if (request.path == "/admin/connections") {
-    Json::Array list;
-    for (const auto& [connection, route] : routes_) {
-      Json one;
-      one.set("user", Json(route.identity));
-      one.set("address", Json(route.address));
-      one.set("transport", Json(route.socket ? "websocket" : "http"));
-      list.push_back(std::move(one));
-    }
-    return json_reply(200, Json(std::move(list)));
-  }
-  const auto json = read_admin(request, *parts_.reader);
-  if (!json) {
-    return json.error().code() == ErrorCode::not_found
-               ? not_found_reply()
-               : error_reply(503, error_code_name(json.error().code()), json.error().message());
-  }
-  return json_reply(200, *json);
-}
-
-Reply Service::reset(Instant now, const std::string& workspace) {
-  const auto done = parts_.hub->reset(now, workspace, LineageId::draw(*parts_.random));
-  pump(now);
-  if (!done) {
-    return done.error().code() == ErrorCode::not_found
-               ? not_found_reply()
-               : error_reply(503, error_code_name(done.error().code()), done.error().message());
-  }
-  Json json;
-  json.set("ok", Json(true));
-  return json_reply(200, json);
-}
-
-Reply Service::revoke(Instant now, const Request& request) {
-  const auto json = read_json(request.body, {.bytes_max = 4096, .depth_max = 4, .values_max = 16});
-  const Json* subject = json ? json->find("subject") : nullptr;
-  if (subject == nullptr || subject->string() == nullptr || subject->string()->empty()) {
-    return error_reply(400, "invalid_argument", "send {\"subject\":\"...\"}");
-  }
-  parts_.auth->revoke(*subject->string(), parts_.clock->now_ms());
-  effects_.emplace_back(service_effect::SaveRevocations{parts_.auth->revocations()});
-  hang_up_revoked(now, *subject->string());
-  Json done;
-  done.set("ok", Json(true));
-  return json_reply(200, done);
 }
 
 }  // namespace syncline

@@ -72,11 +72,15 @@ struct ServiceOptions {
   // How long a POST may wait for something to answer with, at most.
   Duration poll{25'000};
   std::size_t http_sessions_max = 10'000;
+  // Of one user; a further one ends the one that was silent for longest.
+  std::size_t http_sessions_each_max = 500;
   // Frames kept for a replica that comes by POST and has not fetched them; one change of the
   // largest size fits.
   std::size_t http_bytes_max = limits::change_bytes_max + (std::size_t{24} << 20U);
   std::size_t http_body_bytes_max = std::size_t{8} << 20U;
   DeltaOptions delta;
+  // Only whoever administers the server reads /metrics.
+  bool private_metrics = false;
 };
 
 // Everything the server does behind its sockets: WebSocket frames, the same frames by POST, and
@@ -86,6 +90,7 @@ struct ServiceOptions {
 // 1. A frame that was put into an answer is not kept: a POST whose answer got lost has lost its
 //    session, and the replica begins anew.
 // 2. Whoever may not see a workspace gets the answer of one that does not exist.
+// 3. A conversation by POST is kept only for whoever was let in with its first request.
 class Service {
  public:
   struct Parts {
@@ -112,8 +117,11 @@ class Service {
   void commit(Instant now);
   // Ends all sessions: the server stops.
   void drain(Instant now);
-  // Takes revocations and keys that changed into account for live sessions.
-  void hang_up_revoked(Instant now, const std::string& subject);
+  // Keys or revocations changed: ends live sessions that they no longer allow, and says why.
+  void recheck(Instant now);
+
+  // Who showed this token, before anything of the request is looked at.
+  std::optional<std::string> user_of(std::string_view token) const;
 
   // When on_time() is to be called next, if ever.
   std::optional<Instant> next_wake() const;
@@ -156,13 +164,20 @@ class Service {
   void answer_session(Instant now, Session& session, bool even_empty);
   void drop_session(Instant now, const std::string& id);
   void begin_anew(Instant now, const HubBehind& behind);
+  void take_frames(Instant now, RequestId id, Session& session, const Request& request);
+  void bound_sessions(Instant now, const Session& newest);
 
   Reply page(Instant now, const Request& request);
+  Reply other_page(const Request& request);
   Reply ready(Instant now);
   void look_at_storage(Instant now);
   Reply metrics_page();
   Reply admin(Instant now, const Request& request);
+  Reply admin_page(const Request& request);
+  bool is_server_admin(const Request& request) const;
+  bool may_administer(const Request& request, const std::string& workspace) const;
   Reply revoke(Instant now, const Request& request);
+  Reply give(Instant now, const Request& request);
   Reply reset(Instant now, const std::string& workspace);
 
   Parts parts_;

@@ -32,9 +32,9 @@ struct House {
   std::map<SocketId, std::string> closed;
   std::map<RequestId, Reply> replies;
 
-  explicit House(ServiceOptions options = {}) {
+  explicit House(ServiceOptions options = {}, const HubOptions& hub_options = {}) {
     store = *SqliteLogStore::open(":memory:", random, {});
-    hub = std::make_unique<Hub>(*store, clock, HubOptions{});
+    hub = std::make_unique<Hub>(*store, clock, hub_options);
     auth.set_keys(std::move(*JwtKeys::read(secret)));
     service = std::make_unique<Service>(
         Service::Parts{
@@ -297,12 +297,111 @@ TEST_CASE("revoking a subject ends its sessions and refuses its tokens") {
   const SocketId ann = house.open(1);
   house.send(ann, hello(1, "team", token));
   house.auth.revoke("ann", house.clock.ms);
-  house.service->hang_up_revoked(house.now, "ann");
+  house.service->recheck(house.now);
   house.run();
   CHECK(find<Bye>(house.frames[ann])->reason == Farewell::expired);
   const SocketId again = house.open(2);
   house.send(again, hello(1, "team", token));
   CHECK(find<Refused>(house.frames[again])->reason == Refusal::not_allowed);
+}
+
+TEST_CASE("a conversation by POST is kept only for whoever was let in with its first request") {
+  ServiceOptions options;
+  options.http_sessions_max = 2;
+  House house(options);
+  for (int i = 0; i < 5; ++i) {
+    CHECK(house.request("POST", "/v1/sync").status == 400);
+    const Reply refused =
+        house.request("POST", "/v1/sync", body_of({hello(1, "team", "no token")}));
+    CHECK(refused.status == 200);
+    CHECK(refused.welcomed_session.empty());
+    // Not a word of it is kept, and no frame but a hello begins one.
+    CHECK(house.request("POST", "/v1/sync", body_of({Heartbeat{}})).welcomed_session.empty());
+    CHECK(house.hub->connections() == 0);
+  }
+  const Reply ann =
+      house.request("POST", "/v1/sync", body_of({hello(1, "team", house.token("ann", "team"))}));
+  CHECK(!ann.welcomed_session.empty());
+  CHECK(house.hub->connections() == 1);
+}
+
+TEST_CASE("a user who begins conversation after conversation ends the oldest") {
+  ServiceOptions options;
+  options.http_sessions_each_max = 3;
+  House house(options);
+  for (int i = 1; i <= 6; ++i) {
+    house.now = house.now + Duration{10};
+    const Reply one =
+        house.request("POST", "/v1/sync", body_of({hello(i, "team", house.token("ann", "team"))}));
+    CHECK(!one.welcomed_session.empty());
+  }
+  CHECK(house.hub->connections() == 3);
+}
+
+TEST_CASE("a user makes so many workspaces, and may use those of others") {
+  HubOptions hub;
+  hub.workspaces_each_max = 2;
+  House house({}, hub);
+  const auto meet = [&](int replica, const char* user, const char* workspace) {
+    const SocketId socket = house.open(static_cast<std::uint64_t>(replica));
+    house.send(socket, hello(replica, workspace, house.token(user, workspace)));
+    const Refused* refused = find<Refused>(house.frames[socket]);
+    return refused == nullptr ? std::string() : refused->message;
+  };
+  CHECK(meet(1, "ann", "a").empty());
+  CHECK(meet(2, "ann", "b").empty());
+  CHECK(meet(3, "ann", "c").find("may make no more") != std::string::npos);
+  CHECK(meet(4, "bob", "c").empty());
+  CHECK(meet(5, "ann", "c").empty());
+  CHECK(meet(6, "ann", "a").empty());
+  const Reply json = house.request("POST", "/api/sync/v2?workspace=d", "{}",
+                                   {{"Authorization", "Bearer " + house.token("ann", "d")}});
+  CHECK(json.status == 403);
+}
+
+TEST_CASE("a key that is gone ends the sessions that it opened, and says so") {
+  House house;
+  const SocketId ann = house.open(1);
+  house.send(ann, hello(1, "team", house.token("ann", "team")));
+  const Reply post =
+      house.request("POST", "/v1/sync", body_of({hello(2, "team", house.token("bob", "team"))}));
+  CHECK(post.status == 200);
+  house.service->recheck(house.now);
+  house.run();
+  CHECK(house.closed.count(ann) == 0);
+  house.auth.set_keys(std::move(*JwtKeys::read("another secret of thirty-two bytes")));
+  house.service->recheck(house.now);
+  house.run();
+  const Bye* bye = find<Bye>(house.frames[ann]);
+  REQUIRE(bye != nullptr);
+  CHECK(bye->reason == Farewell::expired);
+  CHECK(bye->message.find("key") != std::string::npos);
+  CHECK(house.hub->connections() == 0);
+}
+
+TEST_CASE("a device is given away by whoever administers its workspace") {
+  House house;
+  const SocketId ann = house.open(1);
+  house.send(ann, hello(1, "team", house.token("ann", "team")));
+  const SocketId bob = house.open(2);
+  house.send(bob, hello(1, "team", house.token("bob", "team")));
+  REQUIRE(find<Refused>(house.frames[bob]) != nullptr);
+  CHECK(find<Refused>(house.frames[bob])->reason == Refusal::not_allowed);
+  CHECK(house.closed.count(ann) == 0);
+  const std::string order =
+      R"({"workspace":"team","device":")" + sample_replica(1).hex() + R"(","to":"bob"})";
+  const auto give = [&](const std::string& rights) {
+    return house
+        .request("POST", "/admin/give", order,
+                 {{"Authorization", "Bearer " + house.token("op", "team", rights)}})
+        .status;
+  };
+  CHECK(give("rw") == 404);
+  CHECK(give("rwa") == 200);
+  CHECK(find<Bye>(house.frames[ann])->reason == Farewell::expired);
+  const SocketId again = house.open(3);
+  house.send(again, hello(1, "team", house.token("bob", "team")));
+  CHECK(find<Welcome>(house.frames[again]) != nullptr);
 }
 
 TEST_CASE("a token that ends ends the session, unless another one comes") {

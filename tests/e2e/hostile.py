@@ -321,6 +321,49 @@ class Hostile(Case):
         self.counted("not_allowed")
         self.others_are_well()
 
+    def test_large_bodies_are_read_from_people_with_a_token_only(self):
+        self.begin()
+        large = b"POST /api/sync/v2?workspace=team HTTP/1.1\r\nHost: x\r\n"
+        for head in (b"Content-Length: 16000000\r\n", b"Transfer-Encoding: chunked\r\n",
+                     b"Authorization: Bearer a.b.c\r\nContent-Length: 16000000\r\n"):
+            line = self.line()
+            line.send(large + head + b"\r\n")
+            self.assertEqual(line.reply()[0], 401)
+        self.counted("unknown", 3)
+        body = json.dumps({"deviceId": "d", "pad": "x" * 1_000_000}).encode()
+        status, _, _ = self.line().ask("POST", "/api/sync/v2?workspace=team",
+                                       [f"Authorization: Bearer {token(SECRET)}"], body)
+        self.assertEqual(status, 200)
+        self.others_are_well()
+
+    def test_a_conversation_by_post_begins_with_a_hello_that_is_let_in(self):
+        self.begin()
+        for body in (b"", text(hello(token="x"))):
+            for _ in range(50):
+                status, headers, _ = self.line().ask("POST", "/v1/sync", body=body)
+                self.assertEqual(status, 400 if body == b"" else 200)
+        pages = self.line().ask("GET", "/metrics")[2].decode()
+        self.assertIn("\nsyncline_http_sessions 0\n", pages)
+        self.others_are_well()
+
+    def test_requests_that_two_servers_could_read_differently(self):
+        self.begin()
+        post = b"POST /api/sync/v2 HTTP/1.1\r\n"
+        for head in (b"Host: x\r\nTransfer-Encoding: gzip, chunked\r\n",
+                     b"Host: x\r\nTransfer-Encoding: identity\r\n",
+                     b"Host: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+                     b"Host: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+                     b"Host: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n",
+                     b"Host: x\r\nHost: y\r\n", b"Host: x\r\nHost: x\r\n", b""):
+            line = self.line()
+            line.send(post + head + b"\r\n0\r\n\r\n")
+            try:
+                self.assertEqual(line.reply()[0], 400, head)
+            except Closed:
+                self.fail(head)
+        self.counted("malformed", 8)
+        self.others_are_well()
+
     def test_no_http_at_all(self):
         self.begin()
         for bad in (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
@@ -347,7 +390,7 @@ class Hostile(Case):
             self.assertIn(status, (400, 401, 404), path)
             self.assertNotIn(b"secret of more", body)
         self.counted("target", 3)
-        admin = token(SECRET, rights="rwa")
+        admin = token(SECRET, admin=True)
         for value in ("'%20OR%20'1'='1", "x';DROP%20TABLE%20log;--", "team%00", "%ff%fe"):
             for page in ("changes", "devices", "volume", "conflicts"):
                 status, _, _ = self.line().ask(
@@ -456,12 +499,16 @@ class Hostile(Case):
         victim, replica = self.welcomed(source=("127.0.0.7", 0))
         victim.frame(push(part(replica)))
         victim.until(ACK)
-        # Another member of the workspace takes the victim's name: it does not know its openings.
-        self.assertEqual(self.turned_away(hello(
-            token=token(SECRET, sub="mallory"), replica=replica))[0], "replica_forked")
-        self.assertEqual(self.turned_away(hello(
-            token=token(SECRET, sub="mallory"), replica=replica, last_sequence=1))[0],
-            "replica_forked")
+        # Another member of the workspace takes the victim's name: it is not theirs, and nothing of
+        # its history is told.
+        for last in (0, 1):
+            self.assertEqual(self.turned_away(hello(
+                token=token(SECRET, sub="mallory"), replica=replica, last_sequence=last))[0],
+                "not_allowed")
+        # The victim's own copy does not know its openings.
+        for last in (0, 1):
+            self.assertEqual(self.turned_away(hello(
+                token=token(SECRET), replica=replica, last_sequence=last))[0], "replica_forked")
         victim.frame(push(part(replica, 2)))
         self.assertEqual(victim.until(ACK, REFUSED)[0], ACK)
         # Or signs a change with it.

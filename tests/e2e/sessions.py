@@ -154,7 +154,7 @@ class Sessions(Case):
         one = self.socket()
         one.frame(hello(token=token(SECRET, sub="bob", iat=now - 5)))
         one.until(WELCOME)
-        admin = [f"Authorization: Bearer {token(SECRET, sub='root', rights='rwa')}"]
+        admin = [f"Authorization: Bearer {token(SECRET, sub='root', admin=True)}"]
         line = Line(self.port)
         self.addCleanup(line.close)
         self.assertEqual(line.ask("POST", "/admin/revoke", admin, b'{"subject":"bob"}')[0], 200)

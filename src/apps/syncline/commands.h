@@ -34,6 +34,7 @@ Result<int> run_server_dump(const Arguments& arguments, Output& out);
 Result<int> run_server_log(const Arguments& arguments, Output& out);
 Result<int> run_backup(const Arguments& arguments, Output& out);
 Result<int> run_restore(const Arguments& arguments, Output& out);
+Result<int> run_give(const Arguments& arguments, Output& out);
 Result<int> run_gc(const Arguments& arguments, Output& out);
 Result<int> run_manual(const Arguments& arguments, Output& out);
 Result<int> run_completion(const Arguments& arguments, Output& out);

@@ -57,9 +57,16 @@ const std::vector<Flag>& serve_flags() {
       {"tls-key", "FILE", "its key (PEM)", false, false},
       {"allow-origin", "ORIGIN",
        "web pages that may connect, such as https://app.example (several: once each, or with "
-       "commas "
-       "between); * is any",
+       "commas between); * is any",
        false, true},
+      {"allow-host", "NAME", "with --demo: a name that it answers to beside those of loopback",
+       false, true},
+      {"private-metrics", "", "/metrics only for whoever administers the server", false, false},
+      {"workspaces-per-user", "N", "workspaces that one user may make; 0 is any number (0)", false,
+       false},
+      {"workspace-bytes", "N", "bytes of a workspace's rows; 0 is any number (0)", false, false},
+      {"workspace-rows", "N", "rows of a workspace; 0 is any number (0)", false, false},
+      {"devices-per-user", "N", "JSON devices of a user in a workspace (1000)", false, false},
       {"connections-max", "N", "open connections (20000)", false, false},
       {"connections-per-address", "N", "open connections of one address (2000)", false, false},
       {"rate-per-address", "N", "new connections and requests a second of one address (200)", false,

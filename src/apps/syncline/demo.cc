@@ -4,12 +4,15 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
+#include <cstdlib>
 #include <cstring>
 
 #include "apps/syncline/commands.h"
 #include "base/json.h"
 #include "client/sql_functions.h"
 #include "net/system.h"
+#include "sqlite/confine.h"
 
 namespace syncline::cli {
 namespace {
@@ -40,6 +43,21 @@ std::string content_type(const std::string& path) {
     return "application/json";
   }
   return "text/plain; charset=utf-8";
+}
+
+// Fails with `not_found` for what a link in the folder leads out to.
+Result<std::string> read_inside(const std::string& folder, const std::string& path) {
+  char real_path[PATH_MAX];
+  char real_folder[PATH_MAX];
+  if (::realpath(path.c_str(), real_path) == nullptr ||
+      ::realpath(folder.c_str(), real_folder) == nullptr) {
+    return Error(ErrorCode::not_found, path + " is not there");
+  }
+  const std::string inside = std::string(real_folder) + "/";
+  if (std::string_view(real_path).substr(0, inside.size()) != inside) {
+    return Error(ErrorCode::not_found, path + " lies elsewhere");
+  }
+  return read_file(real_path, file_bytes_max);
 }
 
 Reply done() {
@@ -79,19 +97,19 @@ std::optional<Reply> Demo::answer(const Request& request) {
 }
 
 Reply Demo::file(const Request& request) const {
-  // split_target() lets nothing climb out of the folder.
+  // split_target() lets nothing climb out of the folder, and no link in it leads out.
   const std::string path = web_ + (request.path == "/" ? "/index.html" : request.path);
   Reply reply;
   reply.content_type = content_type(path);
   reply.headers.push_back({"Cache-Control", "no-cache"});
   if (request.header("Accept-Encoding").find("br") != std::string_view::npos) {
-    if (auto packed = read_file(path + ".br", file_bytes_max)) {
+    if (auto packed = read_inside(web_, path + ".br")) {
       reply.body = *std::move(packed);
       reply.headers.push_back({"Content-Encoding", "br"});
       return reply;
     }
   }
-  auto content = read_file(path, file_bytes_max);
+  auto content = read_inside(web_, path);
   if (!content) {
     return not_found_reply();
   }
@@ -124,7 +142,7 @@ void Demo::run_loop() {
 }
 
 // What any program on the server's machine could do: open the database with the engine loaded, and
-// run SQL.
+// run SQL. Here it comes from a page, so it stays in that database, and ends.
 Result<Reply> Demo::script(const Request& request) {
   SL_TRY(
       const Json json,
@@ -136,6 +154,7 @@ Result<Reply> Demo::script(const Request& request) {
   SL_TRY(start_script_database());
   SL_TRY(auto replica, Replica::open_initialised(data_ + "/script.db"));
   SL_TRY(register_functions(replica->engine()));
+  const Confinement held(replica->connection(), {.reach = Reach::write});
   SL_TRY(replica->connection().execute(*sql->string()));
   return done();
 }

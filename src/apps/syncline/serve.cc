@@ -41,10 +41,6 @@ Result<JsonLog::Level> level_from_name(const std::string& name) {
   return Error(ErrorCode::invalid_argument, "a log level is debug, info, warning or error");
 }
 
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0;
-}
-
 Result<void> read_listen(const std::string& text, NetOptions& out) {
   const std::size_t colon = text.rfind(':');
   const auto port = colon == std::string::npos ? std::nullopt : parse_int64(text.substr(colon + 1));
@@ -57,6 +53,14 @@ Result<void> read_listen(const std::string& text, NetOptions& out) {
   }
   out.port = static_cast<std::uint16_t>(*port);
   return {};
+}
+
+Result<std::uint64_t> quota(const Config& config, const char* name, std::int64_t otherwise) {
+  SL_TRY(const std::int64_t most, config.integer(name, otherwise));
+  if (most < 0) {
+    return Error(ErrorCode::invalid_argument, std::string("--") + name + " cannot be below zero");
+  }
+  return static_cast<std::uint64_t>(most);
 }
 
 struct Settings {
@@ -117,7 +121,8 @@ Result<Settings> read_settings(const Config& config) {
   }
   out.auth.issuer = config.get("issuer");
   out.auth.audience = config.get("audience");
-  if (out.auth.open && !is_loopback(out.net.host)) {
+  const std::string listens = out.net.host == "::1" ? "[::1]" : out.net.host;
+  if (out.auth.open && !is_loopback_host(listens)) {
     return Error(ErrorCode::invalid_argument,
                  "--demo lets everybody in, so it listens on loopback only (127.0.0.1)");
   }
@@ -134,6 +139,10 @@ Result<Settings> read_settings(const Config& config) {
   for (const std::string& list : config.all("allow-origin")) {
     SL_TRY(add_origins(list, out.net.sync.origins));
   }
+  for (const std::string& host : config.all("allow-host")) {
+    out.net.sync.hosts.insert(host);
+  }
+  out.net.sync.loopback_only = out.auth.open;
   out.net.sync.own_pages = !out.web.empty();
   out.service.sync = out.net.sync;
   SL_TRY(const std::int64_t most, config.integer("connections-max", 20'000));
@@ -146,6 +155,11 @@ Result<Settings> read_settings(const Config& config) {
   SL_TRY(out.service.per_identity.per_second, config.integer("rate-per-identity", 50'000));
   out.service.per_identity.burst = out.service.per_identity.per_second * 4;
   SL_TRY(out.hub.retention.keep_ms, parse_duration_ms(config.get("retain", "30d")));
+  SL_TRY(out.hub.workspaces_each_max, quota(config, "workspaces-per-user", 0));
+  SL_TRY(out.hub.rules.bytes_max, quota(config, "workspace-bytes", 0));
+  SL_TRY(out.hub.rules.rows_max, quota(config, "workspace-rows", 0));
+  SL_TRY(out.hub.rules.devices_each_max, quota(config, "devices-per-user", 1000));
+  out.service.private_metrics = config.is_on("private-metrics");
   out.service.delta.legacy = config.is_on("legacy-sync");
   out.net.web_socket.deflate = !config.is_on("no-deflate");
   SL_TRY(out.level, level_from_name(config.get("log-level", "info")));
@@ -287,11 +301,12 @@ class House {
       const std::lock_guard<std::mutex> lock(fresh_keys_mutex_);
       fresh_keys_ = std::move(keys);
     }
-    backend_->run([this](Service&, Instant) {
+    backend_->run([this](Service& service, Instant now) {
       const std::lock_guard<std::mutex> lock(fresh_keys_mutex_);
       if (fresh_keys_) {
         auth_.set_keys(std::move(*fresh_keys_));
         fresh_keys_.reset();
+        service.recheck(now);
       }
     });
     log_.info("keys_read");

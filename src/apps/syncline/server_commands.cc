@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "routes/jwt.h"
 #include "server/log_reader.h"
+#include "server/ownership.h"
 #include "server/retention.h"
 #include "server/sqlite_log_store.h"
 #include "server/workspace.h"
@@ -122,6 +123,7 @@ Result<int> run_backup(const Arguments& arguments, Output& out) {
   if (::access(arguments.get("to").c_str(), F_OK) == 0) {
     return Error(ErrorCode::already_exists, arguments.get("to") + " is there already");
   }
+  keep_files_private();
   SystemRandom random;
   SL_TRY(const auto store, SqliteLogStore::open(path, random, {}));
   if (auto done = store->backup(arguments.get("to")); !done) {
@@ -200,6 +202,36 @@ Result<int> run_gc(const Arguments& arguments, Output& out) {
   return exit_ok;
 }
 
+Result<int> run_give(const Arguments& arguments, Output& out) {
+  const std::string data = arguments.get("data");
+  if (::access(log_path(data).c_str(), F_OK) != 0) {
+    return Error(ErrorCode::not_found, "there is no server's data in " + data);
+  }
+  if (arguments.has("device") == arguments.has("from")) {
+    return Error(ErrorCode::invalid_argument, "give --device, or --from for all of a user's");
+  }
+  Gift gift;
+  gift.workspace = arguments.get("workspace");
+  gift.from = arguments.get("from");
+  gift.to = arguments.get("to");
+  if (arguments.has("device")) {
+    SL_TRY(gift.replica, ReplicaId::from_hex(arguments.get("device")));
+  }
+  SL_TRY(const DataFolder folder, DataFolder::take(data));
+  SystemRandom random;
+  SL_TRY(const auto store, SqliteLogStore::open(log_path(data), random, {}));
+  SL_TRY(store->begin());
+  SL_TRY(const auto given, give_replicas(*store, gift));
+  SL_TRY(store->commit());
+  for (const ReplicaId& replica : given) {
+    Json row;
+    row.set("device", Json(replica.hex()));
+    row.set("user", Json(gift.to));
+    out.row(row);
+  }
+  return exit_ok;
+}
+
 Result<int> run_token(const Arguments& arguments, Output& out) {
   SL_TRY(const std::string file, read_file(arguments.get("key-file"), std::size_t{1} << 20U));
   SL_TRY(const JwtKeys keys, JwtKeys::read(file));
@@ -208,6 +240,9 @@ Result<int> run_token(const Arguments& arguments, Output& out) {
   const std::string rights = arguments.get("rights", "rw");
   if (rights.empty() || rights.find_first_not_of("rwa") != std::string::npos) {
     return Error(ErrorCode::invalid_argument, "rights are r, rw or rwa");
+  }
+  if (!arguments.has("workspace") && !arguments.has("admin")) {
+    return Error(ErrorCode::invalid_argument, "give --workspace, or --admin, or both");
   }
   Json claims;
   claims.set("sub", Json(arguments.get("subject")));
@@ -219,12 +254,17 @@ Result<int> run_token(const Arguments& arguments, Output& out) {
   if (arguments.has("audience")) {
     claims.set("aud", Json(arguments.get("audience")));
   }
-  Json::Array spaces;
-  for (const std::string& one : split(arguments.get("workspace"), ',')) {
-    spaces.emplace_back(one);
+  if (arguments.has("workspace")) {
+    Json::Array spaces;
+    for (const std::string& one : split(arguments.get("workspace"), ',')) {
+      spaces.emplace_back(one);
+    }
+    claims.set("workspaces", Json(std::move(spaces)));
+    claims.set("rights", Json(rights));
   }
-  claims.set("workspaces", Json(std::move(spaces)));
-  claims.set("rights", Json(rights));
+  if (arguments.has("admin")) {
+    claims.set("admin", Json(true));
+  }
   SL_TRY(const std::string token, keys.sign(claims));
   if (arguments.has("to")) {
     SL_TRY(write_file(arguments.get("to"), token + "\n"));
