@@ -380,6 +380,11 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   std::int64_t renewals_ = 0;  // as facts() saw them
   std::optional<Receipt> receipt_;
   bool has_set_aside_ = false;
+  // The outbox through this version is known to decode.
+  LocalVersion proved_;
+  std::vector<Unreadable> found_unreadable_;
+  // The change at which proved_batch() failed; its version is zero when it failed otherwise.
+  OutboxChange unreadable_;
   // The last own change that own_changes() told, and where it stands.
   ChangeSequence told_sequence_;
   LocalVersion told_version_;
