@@ -38,7 +38,7 @@ ReplicaId stranger(std::uint8_t number) {
 // A file with one change of a stranger: a put of t[key] with these cells.
 ByteVector file_of(const Change& change) {
   ChangeFileWriter file;
-  file.part(encode_change(change));
+  REQUIRE(file.part(encode_change(change)));
   return file.finish();
 }
 
@@ -111,7 +111,7 @@ TEST_CASE("parts with any byte changed under a right hash are refused whole or a
       bent[which][at] ^= 0x11;
       ChangeFileWriter file;
       for (const ByteVector& part : bent) {
-        file.part(part);
+        REQUIRE(file.part(part));
       }
       if (two.apply(file.finish()) != "") {
         ++refused;
@@ -137,7 +137,7 @@ TEST_CASE("a format of a later version is named as such") {
   ByteVector part = encode_change(strange_put("x", now_ms));
   part[0] = 2;
   ChangeFileWriter later;
-  later.part(part);
+  REQUIRE(later.part(part));
   CHECK(one.apply(later.finish()).find("format 2 is not known here") != std::string::npos);
 }
 
@@ -172,7 +172,7 @@ TEST_CASE("states from the far future are refused, too") {
     write_part_header(part, {ChangeSequence(0), Stamp{1, stranger(1)}, 0, 0, true});
     part.raw(rows.finish());
     ChangeFileWriter file;
-    file.part(part.bytes());
+    REQUIRE(file.part(part.bytes()));
     return file.finish();
   };
   const Stamp past{(now_ms - 5) << Stamp::counter_bits, stranger(1)};
@@ -216,13 +216,13 @@ TEST_CASE("a key of another shape, and parts out of order, are refused whole") {
   write_part_header(second, {change.sequence, change.stamp, 0, 1, true});
   second.raw(RowWriter(change.stamp.replica).finish());
   ChangeFileWriter file;
-  file.part(second.bytes());
+  REQUIRE(file.part(second.bytes()));
   CHECK(replica.apply(file.finish()).find("first part") != std::string::npos);
   Writer open;
   write_part_header(open, {change.sequence, change.stamp, 0, 0, false});
   open.raw(RowWriter(change.stamp.replica).finish());
   ChangeFileWriter unfinished;
-  unfinished.part(open.bytes());
+  REQUIRE(unfinished.part(open.bytes()));
   CHECK(replica.apply(unfinished.finish()).find("last part") != std::string::npos);
   CHECK(contents(replica) == before);
 }
