@@ -57,6 +57,7 @@ struct Options {
   std::uint64_t tells = 0;
   std::uint64_t demands = 0;
   std::uint64_t json = 0;
+  std::uint64_t failures = 10;
 };
 
 bool read_options(int argc, char** argv, Options& out) {
@@ -83,6 +84,8 @@ bool read_options(int argc, char** argv, Options& out) {
       out.tells = value;
     } else if (name == "--json") {
       out.json = value;
+    } else if (name == "--failures") {
+      out.failures = value;
     } else if (name == "--demand") {
       out.demands = value;
     } else {
@@ -141,7 +144,9 @@ int run_for_programs(const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   if (!read_options(argc, argv, options)) {
-    std::printf("options: --seed --seeds --first --steps --real --shrink --tell --demand\n");
+    std::printf(
+        "options: --seed --seeds --first --steps --real --shrink --tell --demand "
+        "--failures\n");
     return 2;
   }
   if (options.json != 0) {
@@ -171,7 +176,7 @@ int main(int argc, char** argv) {
         quiet.tells = false;
         std::printf("  %s\n", shrink(seed, quiet).c_str());
       }
-      if (failed >= 10) {
+      if (static_cast<std::uint64_t>(failed) >= options.failures) {
         break;
       }
     }

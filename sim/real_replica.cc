@@ -162,7 +162,7 @@ bool RealReplica::resolve(std::uint64_t pick) {
                                   pick % 2 == 0 ? Resolution::mine : Resolution::theirs, {}));
 }
 
-void RealReplica::copy_file() {
+void RealReplica::copy_file(const ReplicaId& known_as) {
   close();
   for (const char* suffix : {"", "-wal"}) {
     disk_.remove(std::string(copy_name) + suffix);
@@ -172,9 +172,10 @@ void RealReplica::copy_file() {
   }
   has_copy_ = true;
   copy_answered_ = answered_;
+  copy_known_as_ = known_as;
 }
 
-void RealReplica::put_copy_back() {
+ReplicaId RealReplica::put_copy_back() {
   close();
   for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
     disk_.remove(std::string(file_name) + suffix);
@@ -183,6 +184,7 @@ void RealReplica::put_copy_back() {
     }
   }
   answered_ = copy_answered_;
+  return copy_known_as_;
 }
 
 void RealReplica::copy_to(RealReplica& other) {
@@ -210,6 +212,14 @@ std::optional<ReplicaFacts> RealReplica::facts() {
     return std::nullopt;
   }
   return std::move(*facts);
+}
+
+std::optional<ReplicaId> RealReplica::identity() {
+  if (!engine_) {
+    return std::nullopt;
+  }
+  const auto id = engine_->replica();
+  return id ? std::optional<ReplicaId>(*id) : std::nullopt;
 }
 
 std::string RealReplica::situation() {

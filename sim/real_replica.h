@@ -45,15 +45,18 @@ class RealReplica final : public ReplicaLink {
   std::uint32_t upgrades() const { return upgrades_; }
 
   // The user copies the file, in order; and puts the copy in its place, or somewhere else.
-  void copy_file();
+  void copy_file(const ReplicaId& known_as);
   bool has_copy() const { return has_copy_; }
-  void put_copy_back();
+  // Whose copy it was.
+  ReplicaId put_copy_back();
   void copy_to(RealReplica& other);
 
   ReplicaHost& host() { return *host_; }
   StatusReport status(Instant now) const;
   std::uint64_t mismatches() const { return host_ ? host_->session().mismatches() : 0; }
   std::optional<ReplicaFacts> facts();
+  // Nothing when it is not open.
+  std::optional<ReplicaId> identity();
   // The last own change whose commit was answered to the application, and whose it was: a copy
   // numbers anew.
   using Answered = std::pair<ReplicaId, ChangeSequence>;
@@ -102,6 +105,7 @@ class RealReplica final : public ReplicaLink {
   bool has_copy_ = false;
   Answered answered_;
   Answered copy_answered_;
+  ReplicaId copy_known_as_;
   std::uint32_t upgrades_ = 0;
   std::uint64_t salvages_ = 0;
   std::string last_error_;

@@ -15,6 +15,7 @@
 #include "sim/disk.h"
 #include "sim/model_replica.h"
 #include "sim/real_replica.h"
+#include "sim/witness.h"
 
 namespace syncline::sim {
 
@@ -104,6 +105,8 @@ class World {
     std::vector<ModelReplica> salvaged;
     // Null for a model.
     std::unique_ptr<RealReplica> real;
+    // Whom it spoke for when it was looked at last.
+    ReplicaId known_as;
 
     StatusReport status(Instant at) const { return real ? real->status(at) : session->status(at); }
     std::uint64_t mismatches() const { return real ? real->mismatches() : session->mismatches(); }
@@ -156,6 +159,8 @@ class World {
   void write_real(std::size_t node, const std::vector<ModelReplica::Write>& writes);
   void storm_real(std::size_t node);
   void check_real(std::size_t node);
+  void check_identity(std::size_t node);
+  void forked(const ReplicaId& replica, const std::string& which);
   void check_real_end(std::size_t node, const std::map<RowName, RowState>& truth);
   void disconnected(std::size_t node);
   void wake_client(std::size_t node, std::int64_t delay);
@@ -193,6 +198,7 @@ class World {
   std::uint64_t link_ids_ = 0;
   std::uint64_t server_life_ = 0;
   std::int64_t value_ = 0;
+  Witness witness_;
   Outcome outcome_;
 };
 

@@ -38,6 +38,14 @@ void World::check_status(std::size_t index) {
   }
 }
 
+// Nobody is judged a copy who was not copied.
+void World::forked(const ReplicaId& replica, const std::string& which) {
+  count("forked");
+  if (!witness_.was_copied(replica)) {
+    violate(which + " (" + replica.hex().substr(0, 4) + ") was taken for a copy, and it is none");
+  }
+}
+
 // What an observer who sees everything says about "synced": at the server's head, the rows are the
 // server's.
 void World::check_truth(std::size_t index, const WorkspaceRecord& room) {

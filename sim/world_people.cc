@@ -42,13 +42,16 @@ void World::copy_replica(std::size_t from) {
   count("clone");
   auto copy = std::make_unique<Node>(random_, workspace_);
   copy->replica = nodes_[from]->replica;
+  witness_.saw_copy(copy->replica.facts().replica);
   copy->clock.offset = nodes_[from]->clock.offset;
   copy->clock.now = &time_;
   if (nodes_[from]->real) {
     count("real_clone");
     copy->real = std::make_unique<RealReplica>(nodes_.size(), copy->clock, random_, workspace_);
     hang_up(from, true);
+    witness_.saw_copy(nodes_[from]->known_as);
     nodes_[from]->real->copy_to(*copy->real);
+    copy->known_as = nodes_[from]->known_as;
     open_replica(from);
   }
   nodes_.push_back(std::move(copy));
@@ -118,6 +121,7 @@ void World::replica_turn(std::size_t index) {
     hang_up(index, true);
     tell(index, "an old copy is put back");
     node.replica = *node.backup;
+    witness_.saw_copy(node.replica.facts().replica);
     open_replica(index);
   }
   if (happens("replica_clone", storm_.replica_clone)) {

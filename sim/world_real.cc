@@ -16,6 +16,7 @@ void World::open_real(std::size_t index) {
     return;
   }
   const auto facts = node.real->facts();
+  node.known_as = facts ? facts->replica : node.known_as;
   if (facts && facts->replica == answered.first && facts->last_sequence < answered.second) {
     violate("a local write that was answered did not survive its process");
   }
@@ -44,6 +45,7 @@ void World::pump_real(std::size_t index) {
   if (node.real->takes_work()) {
     wake_client(index, static_cast<std::int64_t>(random_.below(8)));
   }
+  check_identity(index);
   if (node.real->is_dead()) {
     count("real_died");
     hang_up(index, random_.chance(1, 2));
@@ -52,6 +54,16 @@ void World::pump_real(std::size_t index) {
     return;
   }
   check_real(index);
+}
+
+void World::check_identity(std::size_t index) {
+  Node& node = *nodes_[index];
+  const std::optional<ReplicaId> now_as = node.real->identity();
+  if (now_as && *now_as != node.known_as) {
+    count("real_forked");
+    forked(node.known_as, "real replica " + std::to_string(index));
+    node.known_as = *now_as;
+  }
 }
 
 void World::write_real(std::size_t index, const std::vector<ModelReplica::Write>& writes) {
@@ -87,12 +99,12 @@ void World::storm_real(std::size_t index) {
   }
   if (random_.chance(1, 50) && real.is_open()) {
     hang_up(index, true);
-    real.copy_file();
+    real.copy_file(node.known_as);
     reopen("real_copied");
   }
   if (real.has_copy() && happens("replica_old_copy", storm_.replica_old_copy)) {
     hang_up(index, true);
-    real.put_copy_back();
+    witness_.saw_copy(real.put_copy_back());
     reopen("real_old_copy");
   }
   if (happens("replica_clone", storm_.replica_clone)) {

@@ -222,11 +222,7 @@ void World::answer(std::size_t index, ClientEffect& any) {
             session.on_facts(now(), replica.facts());
           },
           [&](effect::Reidentify& e) {
-            count("forked");
-            if (outcome_.counts.count("clone") == 0 &&
-                outcome_.counts.count("replica_old_copy") == 0) {
-              violate("a replica was taken for a copy, and there are none");
-            }
+            forked(replica.facts().replica, "replica " + std::to_string(index));
             replica.reidentify(random_, e);
             session.on_facts(now(), replica.facts());
           },
