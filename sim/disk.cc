@@ -4,19 +4,44 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 namespace syncline::sim {
 
-struct Disk::Vfs {
+struct DiskFile;
+
+// A process's end of the disk.
+struct Disk::Process {
+  Disk* disk = nullptr;
+  std::string name;
   sqlite3_vfs vfs{};
+  bool killed = false;
+  std::uint64_t dies_in = 0;
+  std::set<DiskFile*> open;
 };
 
 struct DiskFile {
   sqlite3_file base;
   Disk* disk;
-  Disk::File* file;
+  Disk::Process* process;
+  std::shared_ptr<Disk::File>* file;
   bool delete_on_close;
   char name[64];
+};
+
+// What SQLite's calls may do with a disk.
+struct DiskCalls {
+  static int admit_write(DiskFile* file) { return file->disk->admit_write(*file->process); }
+  static int admit_lock(DiskFile* file) { return file->disk->admit_lock(*file->process); }
+  static bool passes(DiskFile* file) { return file->disk->passes(*file->process); }
+  static bool is_dead(const DiskFile* file) { return file->disk->dead_ || file->process->killed; }
+  static std::shared_ptr<Disk::File> open(Disk* disk, const std::string& name) {
+    auto& file = disk->files_[name];
+    if (!file) {
+      file = std::make_shared<Disk::File>();
+    }
+    return file;
+  }
 };
 
 namespace {
@@ -25,19 +50,31 @@ constexpr std::uint64_t sector = 512;
 
 DiskFile* of(sqlite3_file* file) { return reinterpret_cast<DiskFile*>(file); }
 
+Disk::File& content_of(sqlite3_file* file) { return **of(file)->file; }
+
+void forget_locks(DiskFile* file) {
+  (*file->file)->lock.lower(file, FileLock::Level::none);
+  (*file->file)->shared.unlock(file, 0, SharedMemory::locks);
+}
+
 int file_close(sqlite3_file* f) {
-  if (of(f)->delete_on_close) {
-    of(f)->disk->remove(of(f)->name);
+  DiskFile* file = of(f);
+  forget_locks(file);
+  (*file->file)->shared.unmap(file);
+  file->process->open.erase(file);
+  if (file->delete_on_close) {
+    file->disk->remove(file->name);
   }
+  delete file->file;
+  file->file = nullptr;
   return SQLITE_OK;
 }
 
 int file_read(sqlite3_file* f, void* out, int size, sqlite3_int64 offset) {
-  const DiskFile* file = of(f);
-  if (file->disk->is_dead()) {
+  if (DiskCalls::is_dead(of(f))) {
     return SQLITE_IOERR_READ;
   }
-  const auto& bytes = file->file->now;
+  const auto& bytes = content_of(f).now;
   const auto at = static_cast<std::size_t>(offset);
   const auto want = static_cast<std::size_t>(size);
   const std::size_t have = at >= bytes.size() ? 0 : std::min(want, bytes.size() - at);
@@ -65,49 +102,60 @@ void apply_write(std::vector<std::uint8_t>& to, const Disk::PendingWrite& write)
 }
 
 int file_write(sqlite3_file* f, const void* data, int size, sqlite3_int64 offset) {
-  const DiskFile* file = of(f);
-  if (const int result = file->disk->admit_write(); result != SQLITE_OK) {
+  if (const int result = DiskCalls::admit_write(of(f)); result != SQLITE_OK) {
     return result;
   }
   const auto* bytes = static_cast<const std::uint8_t*>(data);
   Disk::PendingWrite write{static_cast<std::uint64_t>(offset), {bytes, bytes + size}, false};
-  apply_write(file->file->now, write);
-  file->file->pending.push_back(std::move(write));
+  apply_write(content_of(f).now, write);
+  content_of(f).pending.push_back(std::move(write));
   return SQLITE_OK;
 }
 
 int file_truncate(sqlite3_file* f, sqlite3_int64 size) {
-  const DiskFile* file = of(f);
-  if (const int result = file->disk->admit_write(); result != SQLITE_OK) {
+  if (const int result = DiskCalls::admit_write(of(f)); result != SQLITE_OK) {
     return result;
   }
   Disk::PendingWrite write{static_cast<std::uint64_t>(size), {}, true};
-  apply_write(file->file->now, write);
-  file->file->pending.push_back(std::move(write));
+  apply_write(content_of(f).now, write);
+  content_of(f).pending.push_back(std::move(write));
   return SQLITE_OK;
 }
 
 int file_sync(sqlite3_file* f, int /*flags*/) {
-  const DiskFile* file = of(f);
-  if (file->disk->is_dead()) {
+  if (!DiskCalls::passes(of(f))) {
     return SQLITE_IOERR_FSYNC;
   }
-  for (const Disk::PendingWrite& write : file->file->pending) {
-    apply_write(file->file->synced, write);
+  Disk::File& file = content_of(f);
+  for (const Disk::PendingWrite& write : file.pending) {
+    apply_write(file.synced, write);
   }
-  file->file->pending.clear();
-  file->file->name_synced = true;
+  file.pending.clear();
+  file.name_synced = true;
   return SQLITE_OK;
 }
 
 int file_size(sqlite3_file* f, sqlite3_int64* size) {
-  *size = static_cast<sqlite3_int64>(of(f)->file->now.size());
-  return of(f)->disk->is_dead() ? SQLITE_IOERR_FSTAT : SQLITE_OK;
+  *size = static_cast<sqlite3_int64>(content_of(f).now.size());
+  return DiskCalls::is_dead(of(f)) ? SQLITE_IOERR_FSTAT : SQLITE_OK;
 }
 
-int file_lock(sqlite3_file*, int) { return SQLITE_OK; }
-int file_check_lock(sqlite3_file*, int* out) {
-  *out = 0;
+int file_lock(sqlite3_file* f, int level) {
+  if (const int result = DiskCalls::admit_lock(of(f)); result != SQLITE_OK) {
+    return result;
+  }
+  return content_of(f).lock.raise(of(f), static_cast<FileLock::Level>(level)) ? SQLITE_OK
+                                                                              : SQLITE_BUSY;
+}
+// A dead process's locks are free already.
+int file_unlock(sqlite3_file* f, int level) {
+  if (DiskCalls::passes(of(f))) {
+    content_of(f).lock.lower(of(f), static_cast<FileLock::Level>(level));
+  }
+  return SQLITE_OK;
+}
+int file_check_lock(sqlite3_file* f, int* out) {
+  *out = content_of(f).lock.is_reserved() ? 1 : 0;
   return SQLITE_OK;
 }
 int file_control(sqlite3_file*, int, void*) { return SQLITE_NOTFOUND; }
@@ -115,39 +163,47 @@ int file_sector(sqlite3_file*) { return static_cast<int>(sector); }
 int file_traits(sqlite3_file*) { return 0; }
 
 int shm_map(sqlite3_file* f, int region, int size, int extend, void volatile** out) {
-  auto& shared = of(f)->file->shared;
-  const auto index = static_cast<std::size_t>(region);
-  if (shared.size() <= index) {
-    if (extend == 0) {
-      *out = nullptr;
-      return SQLITE_OK;
-    }
-    shared.resize(index + 1);
+  if (DiskCalls::is_dead(of(f))) {
+    return SQLITE_IOERR_SHMMAP;
   }
-  if (shared[index].empty()) {
-    shared[index].resize(static_cast<std::size_t>(size));
-  }
-  *out = shared[index].data();
+  *out = content_of(f).shared.map(of(f), static_cast<std::size_t>(region),
+                                  static_cast<std::size_t>(size), extend != 0);
   return SQLITE_OK;
 }
-int shm_lock(sqlite3_file*, int, int, int) { return SQLITE_OK; }
+int shm_lock(sqlite3_file* f, int first, int count, int flags) {
+  const auto from = static_cast<std::size_t>(first);
+  const auto number = static_cast<std::size_t>(count);
+  if ((flags & SQLITE_SHM_UNLOCK) != 0) {
+    if (DiskCalls::passes(of(f))) {
+      content_of(f).shared.unlock(of(f), from, number);
+    }
+    return SQLITE_OK;
+  }
+  if (const int result = DiskCalls::admit_lock(of(f)); result != SQLITE_OK) {
+    return result;
+  }
+  const bool exclusive = (flags & SQLITE_SHM_EXCLUSIVE) != 0;
+  return content_of(f).shared.lock(of(f), from, number, exclusive) ? SQLITE_OK : SQLITE_BUSY;
+}
 void shm_barrier(sqlite3_file*) {}
 int shm_unmap(sqlite3_file* f, int /*remove*/) {
-  of(f)->file->shared.clear();
+  content_of(f).shared.unmap(of(f));
   return SQLITE_OK;
 }
 
 const sqlite3_io_methods methods = {
     2,         file_close,  file_read,       file_write,   file_truncate, file_sync,   file_size,
-    file_lock, file_lock,   file_check_lock, file_control, file_sector,   file_traits, shm_map,
+    file_lock, file_unlock,   file_check_lock, file_control, file_sector,   file_traits, shm_map,
     shm_lock,  shm_barrier, shm_unmap,       nullptr,      nullptr};
 
-Disk* disk_of(sqlite3_vfs* vfs) { return static_cast<Disk*>(vfs->pAppData); }
+Disk::Process* process_of(sqlite3_vfs* vfs) { return static_cast<Disk::Process*>(vfs->pAppData); }
+Disk* disk_of(sqlite3_vfs* vfs) { return process_of(vfs)->disk; }
+bool is_gone(sqlite3_vfs* vfs) { return disk_of(vfs)->is_dead() || process_of(vfs)->killed; }
 
 int vfs_open(sqlite3_vfs* vfs, sqlite3_filename name, sqlite3_file* f, int flags, int* out) {
   static std::uint64_t temporary = 0;
   Disk* disk = disk_of(vfs);
-  if (disk->is_dead()) {
+  if (is_gone(vfs)) {
     f->pMethods = nullptr;
     return SQLITE_CANTOPEN;
   }
@@ -156,7 +212,10 @@ int vfs_open(sqlite3_vfs* vfs, sqlite3_filename name, sqlite3_file* f, int flags
   std::strncpy(file->name, path.c_str(), sizeof file->name - 1);
   file->name[sizeof file->name - 1] = 0;
   file->disk = disk;
-  file->file = &disk->file(file->name);
+  file->process = process_of(vfs);
+  // SQLite gives raw memory for it.
+  file->file = new std::shared_ptr<Disk::File>(DiskCalls::open(disk, file->name));
+  file->process->open.insert(file);
   file->delete_on_close = (flags & SQLITE_OPEN_DELETEONCLOSE) != 0;
   file->base.pMethods = &methods;
   if (out != nullptr) {
@@ -166,7 +225,7 @@ int vfs_open(sqlite3_vfs* vfs, sqlite3_filename name, sqlite3_file* f, int flags
 }
 
 int vfs_delete(sqlite3_vfs* vfs, const char* name, int /*sync*/) {
-  if (disk_of(vfs)->is_dead()) {
+  if (is_gone(vfs)) {
     return SQLITE_IOERR_DELETE;
   }
   disk_of(vfs)->remove(name);
@@ -197,15 +256,22 @@ int vfs_time(sqlite3_vfs*, double* out) {
 
 }  // namespace
 
-Disk::Disk(std::string vfs_name, Random& random)
-    : name_(std::move(vfs_name)), random_(&random), vfs_(std::make_unique<Vfs>()) {
+Disk::Disk(std::string vfs_name, Random& random) : name_(std::move(vfs_name)), random_(&random) {
   sqlite3_initialize();
-  sqlite3_vfs& vfs = vfs_->vfs;
+  add_process(name_);
+}
+
+void Disk::add_process(const std::string& name) {
+  auto& process = processes_[name];
+  process = std::make_unique<Process>();
+  process->disk = this;
+  process->name = name;
+  sqlite3_vfs& vfs = process->vfs;
   vfs.iVersion = 1;
   vfs.szOsFile = sizeof(DiskFile);
   vfs.mxPathname = 60;
-  vfs.zName = name_.c_str();
-  vfs.pAppData = this;
+  vfs.zName = process->name.c_str();
+  vfs.pAppData = process.get();
   vfs.xOpen = vfs_open;
   vfs.xDelete = vfs_delete;
   vfs.xAccess = vfs_access;
@@ -216,11 +282,50 @@ Disk::Disk(std::string vfs_name, Random& random)
   sqlite3_vfs_register(&vfs, 0);
 }
 
-Disk::~Disk() { sqlite3_vfs_unregister(&vfs_->vfs); }
+Disk::~Disk() {
+  for (const auto& [name, process] : processes_) {
+    sqlite3_vfs_unregister(&process->vfs);
+  }
+}
 
-int Disk::admit_write() {
-  if (dead_) {
+void Disk::kill(const std::string& name) {
+  Process& dying = process(name);
+  dying.killed = true;
+  dying.dies_in = 0;
+  for (DiskFile* file : dying.open) {
+    forget_locks(file);
+  }
+}
+
+void Disk::kill_at_step(const std::string& name, std::uint64_t steps_from_now) {
+  process(name).dies_in = steps_from_now;
+}
+
+bool Disk::is_killed(const std::string& name) const { return process(name).killed; }
+
+void Disk::start_anew(const std::string& name) {
+  process(name).killed = false;
+  process(name).dies_in = 0;
+}
+
+// False when the process does not live to do it.
+bool Disk::passes(Process& acting) {
+  if (dead_ || acting.killed) {
+    return false;
+  }
+  if (!calm_ && acting.dies_in > 0 && --acting.dies_in == 0) {
+    kill(acting.name);
+    return false;
+  }
+  return true;
+}
+
+int Disk::admit_write(Process& acting) {
+  if (!passes(acting)) {
     return SQLITE_IOERR_WRITE;
+  }
+  if (calm_) {
+    return SQLITE_OK;
   }
   if (crash_in_ > 0 && --crash_in_ == 0) {
     crash();
@@ -233,10 +338,34 @@ int Disk::admit_write() {
   return full_ ? SQLITE_FULL : SQLITE_OK;
 }
 
+int Disk::admit_lock(Process& acting) {
+  if (!passes(acting)) {
+    return SQLITE_IOERR_LOCK;
+  }
+  if (calm_) {
+    return SQLITE_OK;
+  }
+  if (hook_ && !hooked_) {
+    hooked_ = true;
+    hook_(acting.name);
+    hooked_ = false;
+    if (dead_ || acting.killed) {
+      return SQLITE_IOERR_LOCK;
+    }
+  }
+  if (busy_ > 0) {
+    --busy_;
+    ++busy_answers_;
+    return SQLITE_BUSY;
+  }
+  return SQLITE_OK;
+}
+
 void Disk::crash() {
   dead_ = true;
   crash_in_ = 0;
-  for (auto& [name, file] : files_) {
+  for (auto& [name, any] : files_) {
+    File& file = *any;
     std::vector<std::uint8_t> left = file.synced;
     for (const PendingWrite& write : file.pending) {
       const std::uint64_t fate = random_->below(3);
@@ -268,20 +397,33 @@ void Disk::crash() {
 
 void Disk::restart() {
   dead_ = false;
-  // Only now: until its process is gone, a dead connection still points into this memory.
-  for (auto& [name, file] : files_) {
-    file.shared.clear();
+  for (const auto& [name, process] : processes_) {
+    start_anew(name);
   }
 }
 
-void Disk::copy(const std::string& from, const std::string& to) { files_[to] = files_.at(from); }
+void Disk::copy(const std::string& from, const std::string& to) {
+  const File& source = *files_.at(from);
+  auto file = std::make_shared<File>();
+  file->now = source.now;
+  file->synced = source.synced;
+  file->pending = source.pending;
+  file->name_synced = source.name_synced;
+  files_[to] = std::move(file);
+}
 
-void Disk::remove(const std::string& name) {
-  // Somebody may still have it open: the file is emptied, and its name goes with the content.
-  const auto at = files_.find(name);
-  if (at != files_.end()) {
-    files_.erase(at);
-  }
+void Disk::remove(const std::string& name) { files_.erase(name); }
+
+std::vector<std::uint8_t> Disk::content(const std::string& name) const {
+  return files_.at(name)->now;
+}
+
+void Disk::put(const std::string& name, std::vector<std::uint8_t> bytes) {
+  auto file = std::make_shared<File>();
+  file->now = bytes;
+  file->synced = std::move(bytes);
+  file->name_synced = true;
+  files_[name] = std::move(file);
 }
 
 }  // namespace syncline::sim

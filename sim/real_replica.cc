@@ -191,8 +191,8 @@ void RealReplica::copy_to(RealReplica& other) {
   close();
   for (const char* suffix : {"", "-wal"}) {
     if (disk_.exists(std::string(file_name) + suffix)) {
-      other.disk_.file(std::string(file_name) + suffix) =
-          disk_.file(std::string(file_name) + suffix);
+      other.disk_.put(std::string(file_name) + suffix,
+                      disk_.content(std::string(file_name) + suffix));
     }
   }
   other.upgrades_ = upgrades_;
