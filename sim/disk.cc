@@ -193,7 +193,7 @@ int shm_unmap(sqlite3_file* f, int /*remove*/) {
 
 const sqlite3_io_methods methods = {
     2,         file_close,  file_read,       file_write,   file_truncate, file_sync,   file_size,
-    file_lock, file_unlock,   file_check_lock, file_control, file_sector,   file_traits, shm_map,
+    file_lock, file_unlock, file_check_lock, file_control, file_sector,   file_traits, shm_map,
     shm_lock,  shm_barrier, shm_unmap,       nullptr,      nullptr};
 
 Disk::Process* process_of(sqlite3_vfs* vfs) { return static_cast<Disk::Process*>(vfs->pAppData); }

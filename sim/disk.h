@@ -56,6 +56,7 @@ class Disk {
   void set_lock_hook(LockHook hook) { hook_ = std::move(hook); }
   // While it is set, nothing strikes: whoever checks must not change what happens.
   void set_calm(bool calm) { calm_ = calm; }
+  bool is_calm() const { return calm_; }
 
   void copy(const std::string& from, const std::string& to);
   void remove(const std::string& name);

@@ -58,7 +58,20 @@ struct Options {
   std::uint64_t demands = 0;
   std::uint64_t json = 0;
   std::uint64_t failures = 10;
+  // Weather that is not drawn but given.
+  std::map<std::string_view, std::uint64_t> given;
 };
+
+// --cut 30: the chance of a kind of weather, for every run.
+bool read_chance(const std::string& name, std::uint64_t value, Options& out) {
+  for (const Fault& fault : all_faults()) {
+    if (name == "--" + std::string(fault.name)) {
+      out.given[fault.name] = value;
+      return true;
+    }
+  }
+  return false;
+}
 
 bool read_options(int argc, char** argv, Options& out) {
   for (int i = 1; i < argc; i += 2) {
@@ -88,7 +101,7 @@ bool read_options(int argc, char** argv, Options& out) {
       out.failures = value;
     } else if (name == "--demand") {
       out.demands = value;
-    } else {
+    } else if (!read_chance(name, value, out)) {
       return false;
     }
   }
@@ -99,6 +112,10 @@ Storm storm_of(const Options& options, std::uint64_t seed) {
   Storm storm = Storm::draw(seed, options.steps);
   storm.real = options.real;
   storm.tells = options.tells != 0;
+  for (const Fault& fault : all_faults()) {
+    const auto at = options.given.find(fault.name);
+    storm.*fault.chance = at == options.given.end() ? storm.*fault.chance : at->second;
+  }
   return storm;
 }
 
@@ -146,7 +163,7 @@ int main(int argc, char** argv) {
   if (!read_options(argc, argv, options)) {
     std::printf(
         "options: --seed --seeds --first --steps --real --shrink --tell --demand "
-        "--failures\n");
+        "--failures, or the name of a fault and its chance\n");
     return 2;
   }
   if (options.json != 0) {

@@ -1,5 +1,7 @@
 #include "sim/real_replica.h"
 
+#include "client/verify.h"
+
 namespace syncline::sim {
 namespace {
 
@@ -9,15 +11,24 @@ constexpr const char* tables[] = {"notes", "tags", "forbidden"};
 
 }  // namespace
 
-RealReplica::RealReplica(std::size_t number, WallClock& clock, Random& random,
-                         std::string workspace)
-    : vfs_("sim-replica-" + std::to_string(number)),
-      disk_(vfs_, random),
-      clock_(&clock),
-      random_(&random),
-      workspace_(std::move(workspace)) {}
+RealReplica::RealReplica(const Parts& parts, std::string workspace)
+    : parts_(parts),
+      vfs_("sim-replica-" + std::to_string(parts.number)),
+      other_vfs_(vfs_ + "-other"),
+      disk_(vfs_, *parts.random),
+      workspace_(std::move(workspace)),
+      main_(vfs_, *parts.clock, *parts.random, parts.has_ledger) {
+  disk_.add_process(other_vfs_);
+  for (std::size_t i = 0; i < others; ++i) {
+    desks_[i] = std::make_unique<Desk>(i == 0 ? vfs_ : other_vfs_, *parts.clock, *parts.random,
+                                       parts.has_ledger);
+  }
+}
 
-RealReplica::~RealReplica() { close(); }
+RealReplica::~RealReplica() {
+  close();
+  close_beside(1);
+}
 
 bool RealReplica::failed(const Result<void>& done) {
   if (!done) {
@@ -27,29 +38,20 @@ bool RealReplica::failed(const Result<void>& done) {
 }
 
 Result<void> RealReplica::prepare() {
-  OpenOptions options;
-  options.vfs = vfs_;
-  SL_TRY(Database opened, Database::open(file_name, options));
-  database_.emplace(std::move(opened));
-  SL_TRY(engine_, Engine::attach({database_->connection(), clock_, random_, true}));
-  SL_TRY(engine_->initialise());
-  for (const char* table : tables) {
-    const std::string name(table);
-    SL_TRY(database_->connection().execute("CREATE TABLE IF NOT EXISTS " + name +
-                                           "(id INTEGER PRIMARY KEY, body TEXT, rank INTEGER)"));
-    SL_TRY(const TrackOptions rules,
-           parse_track_options(name == "tags" ? std::vector<std::string>{"body=manual"}
-                                              : std::vector<std::string>()));
-    SL_TRY(engine_->track(name, rules));
-  }
+  SL_TRY(main_.open(file_name));
   host_ = std::make_unique<ReplicaHost>(
-      ReplicaHost::Parts{engine_.get(), clock_, random_, this, nullptr}, ClientOptions{});
+      ReplicaHost::Parts{&main_.engine(), parts_.clock, parts_.random, this, nullptr},
+      ClientOptions{});
   return {};
 }
 
 bool RealReplica::open(Instant now) {
   close();
-  disk_.restart();
+  bury_dead();
+  if (disk_.is_dead()) {
+    disk_.restart();
+  }
+  disk_.start_anew(vfs_);
   if (failed(prepare()) || failed(host_->start(now, workspace_, "token"))) {
     close();
     return false;
@@ -59,13 +61,19 @@ bool RealReplica::open(Instant now) {
 
 void RealReplica::close() {
   host_.reset();
-  if (engine_) {
-    engine_->release();
-  }
-  database_.reset();
-  engine_.reset();
+  close_beside(0);
+  main_.close();
   wishes_.clear();
   work_waits_ = false;
+  bury_dead();
+}
+
+// Connections of a process that died are gone; it may come again.
+void RealReplica::bury_dead() {
+  if (disk_.is_dead() || disk_.is_killed(other_vfs_)) {
+    close_beside(1);
+    disk_.start_anew(other_vfs_);
+  }
 }
 
 void RealReplica::crash() {
@@ -73,40 +81,105 @@ void RealReplica::crash() {
   close();
 }
 
-bool RealReplica::write(const std::vector<ModelReplica::Write>& writes) {
-  if (!host_) {
+// The application has been told that this is done.
+void RealReplica::answer(Desk& desk, const PeopleWrites& writes) {
+  const Calm calm(disk_);
+  const auto id = desk.engine().replica();
+  const auto head = desk.engine().log_head();
+  if (id && head) {
+    answered_ = {*id, head->own_sequence};
+  }
+  for (const LedgerWrite& one : writes.ledger) {
+    if (one.kind == LedgerWrite::Kind::pay) {
+      payments_.push_back(one.number);
+    }
+  }
+}
+
+bool RealReplica::write(const PeopleWrites& writes) {
+  if (!host_ || failed(main_.write(writes, upgrades_))) {
     return false;
   }
-  const Connection connection = database_->connection();
+  answer(main_, writes);
+  return true;
+}
+
+// --- Others on the file
+// ---------------------------------------------------------------------------
+
+bool RealReplica::write_beside(std::size_t which, const PeopleWrites& writes, bool holds) {
+  Desk& desk = *desks_[which];
+  if (disk_.is_dead() || is_dead() || (which == 0 && !host_)) {
+    return false;
+  }
+  bury_dead();
+  const Desk* const before = std::exchange(acting_, &desk);
   const auto run = [&]() -> Result<void> {
-    SL_TRY(connection.execute("BEGIN IMMEDIATE"));
-    for (const ModelReplica::Write& one : writes) {
-      const std::string id = std::to_string(one.id);
-      const std::string value = std::to_string(one.value);
-      std::string sql = "DELETE FROM " + one.table + " WHERE id = " + id;
-      if (one.kind != EditKind::erase) {
-        const std::string rank = one.value % 3 == 0 ? ", rank = " + value : "";
-        sql = "INSERT INTO " + one.table + "(id, body) VALUES(" + id + ", '" + value +
-              "') ON CONFLICT(id) DO UPDATE SET body = excluded.body" + rank;
-      }
-      SL_TRY(connection.execute(sql));
-      if (upgrades_ > 0 && one.kind == EditKind::set && one.table == "notes") {
-        SL_TRY(connection.execute("UPDATE notes SET extra" + std::to_string(upgrades_) + " = " +
-                                  value + " WHERE id = " + id));
+    if (!desk.is_open()) {
+      auto opened = desk.open(file_name);
+      if (!opened) {
+        desk.close();
+        return opened;
       }
     }
-    return connection.execute("COMMIT");
+    if (desk.holds()) {
+      return Error(ErrorCode::busy, "a transaction is open");
+    }
+    return holds ? desk.begin(writes, upgrades_) : desk.write(writes, upgrades_);
   };
-  if (failed(run())) {
-    if (!connection.autocommit()) {
-      (void)connection.execute("ROLLBACK");
-    }
+  const auto done = run();
+  acting_ = before;
+  if (failed(done)) {
     return false;
   }
-  if (const auto now = facts()) {
-    answered_ = {now->replica, now->last_sequence};
+  if (!holds) {
+    answer(desk, writes);
   }
   return true;
+}
+
+bool RealReplica::finish_beside(std::size_t which) {
+  Desk& desk = *desks_[which];
+  if (!desk.holds() || disk_.is_dead() || disk_.is_killed(desk.process())) {
+    return false;
+  }
+  const Desk* const before = std::exchange(acting_, &desk);
+  const auto done = desk.commit();
+  acting_ = before;
+  if (failed(done)) {
+    return false;
+  }
+  answer(desk, desk.held());
+  return true;
+}
+
+void RealReplica::close_beside(std::size_t which) { desks_[which]->close(); }
+
+void RealReplica::kill_beside_at_step(std::uint64_t steps) {
+  disk_.kill_at_step(other_vfs_, steps);
+}
+
+void RealReplica::set_meddling(std::uint64_t chance, std::function<PeopleWrites()> supply) {
+  meddling_ = chance;
+  supply_ = std::move(supply);
+  disk_.set_lock_hook(chance == 0 ? Disk::LockHook()
+                                  : [this](const std::string& process) { meddle(process); });
+}
+
+void RealReplica::meddle(const std::string& process) {
+  (void)process;
+  if (!parts_.random->chance(meddling_, 1000)) {
+    return;
+  }
+  const std::size_t which = static_cast<std::size_t>(parts_.random->below(others));
+  Desk& desk = *desks_[which];
+  // Nobody opens a file there: a schema that changes under a statement is another story.
+  if (&desk == acting_ || !desk.is_open() || desk.holds()) {
+    return;
+  }
+  if (write_beside(which, supply_(), false)) {
+    ++meddled_;
+  }
 }
 
 bool RealReplica::upgrade() {
@@ -114,15 +187,15 @@ bool RealReplica::upgrade() {
     return false;
   }
   const auto run = [&]() -> Result<void> {
-    SL_TRY(engine_->alter_begin());
-    SL_TRY(database_->connection().execute("ALTER TABLE notes ADD COLUMN extra" +
-                                           std::to_string(upgrades_ + 1) + " INTEGER"));
-    return engine_->alter_commit();
+    SL_TRY(main_.engine().alter_begin());
+    SL_TRY(main_.connection().execute("ALTER TABLE notes ADD COLUMN extra" +
+                                      std::to_string(upgrades_ + 1) + " INTEGER"));
+    return main_.engine().alter_commit();
   };
   if (failed(run())) {
     // As an application must: the change of schema is a transaction like any other.
-    if (!database_->connection().autocommit()) {
-      (void)database_->connection().execute("ROLLBACK");
+    if (!main_.connection().autocommit()) {
+      (void)main_.connection().execute("ROLLBACK");
     }
     return false;
   }
@@ -134,7 +207,7 @@ bool RealReplica::resync() {
   if (!host_) {
     return false;
   }
-  const auto salvaged_file = engine_->resync();
+  const auto salvaged_file = main_.engine().resync();
   if (!salvaged_file) {
     last_error_ = salvaged_file.error().message();
     return false;
@@ -146,7 +219,7 @@ bool RealReplica::resolve(std::uint64_t pick) {
   if (!host_) {
     return false;
   }
-  const auto conflicts = engine_->conflicts();
+  const auto conflicts = main_.engine().conflicts();
   if (!conflicts) {
     last_error_ = conflicts.error().message();
     return false;
@@ -158,12 +231,13 @@ bool RealReplica::resolve(std::uint64_t pick) {
     }
   }
   return !open.empty() &&
-         !failed(engine_->resolve(open[pick % open.size()],
-                                  pick % 2 == 0 ? Resolution::mine : Resolution::theirs, {}));
+         !failed(main_.engine().resolve(open[pick % open.size()],
+                                        pick % 2 == 0 ? Resolution::mine : Resolution::theirs, {}));
 }
 
 void RealReplica::copy_file(const ReplicaId& known_as) {
   close();
+  close_beside(1);
   for (const char* suffix : {"", "-wal"}) {
     disk_.remove(std::string(copy_name) + suffix);
     if (disk_.exists(std::string(file_name) + suffix)) {
@@ -173,10 +247,12 @@ void RealReplica::copy_file(const ReplicaId& known_as) {
   has_copy_ = true;
   copy_answered_ = answered_;
   copy_known_as_ = known_as;
+  copy_payments_ = payments_.size();
 }
 
-ReplicaId RealReplica::put_copy_back() {
+std::pair<ReplicaId, std::vector<std::int64_t>> RealReplica::put_copy_back() {
   close();
+  close_beside(1);
   for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
     disk_.remove(std::string(file_name) + suffix);
     if (disk_.exists(std::string(copy_name) + suffix)) {
@@ -184,11 +260,15 @@ ReplicaId RealReplica::put_copy_back() {
     }
   }
   answered_ = copy_answered_;
-  return copy_known_as_;
+  const auto from = payments_.begin() + static_cast<std::ptrdiff_t>(copy_payments_);
+  std::vector<std::int64_t> unknown(from, payments_.end());
+  payments_.resize(copy_payments_);
+  return {copy_known_as_, std::move(unknown)};
 }
 
 void RealReplica::copy_to(RealReplica& other) {
   close();
+  close_beside(1);
   for (const char* suffix : {"", "-wal"}) {
     if (disk_.exists(std::string(file_name) + suffix)) {
       other.disk_.put(std::string(file_name) + suffix,
@@ -198,15 +278,17 @@ void RealReplica::copy_to(RealReplica& other) {
   other.upgrades_ = upgrades_;
 }
 
-StatusReport RealReplica::status(Instant now) const {
+StatusReport RealReplica::status(Instant now) {
+  const Calm calm(disk_);
   return host_ ? host_->status(now) : StatusReport();
 }
 
 std::optional<ReplicaFacts> RealReplica::facts() {
-  if (!engine_) {
+  if (!main_.is_open()) {
     return std::nullopt;
   }
-  auto facts = engine_->facts({});
+  const Calm calm(disk_);
+  auto facts = main_.engine().facts({});
   if (!facts) {
     last_error_ = facts.error().message();
     return std::nullopt;
@@ -215,10 +297,11 @@ std::optional<ReplicaFacts> RealReplica::facts() {
 }
 
 std::optional<ReplicaId> RealReplica::identity() {
-  if (!engine_) {
+  if (!main_.is_open()) {
     return std::nullopt;
   }
-  const auto id = engine_->replica();
+  const Calm calm(disk_);
+  const auto id = main_.engine().replica();
   return id ? std::optional<ReplicaId>(*id) : std::nullopt;
 }
 
@@ -226,18 +309,18 @@ std::string RealReplica::situation() {
   if (!host_) {
     return "not open, last error: " + last_error_;
   }
-  const auto head = engine_->log_head();
-  return std::string(database_->connection().autocommit() ? "no" : "a") + " transaction open, " +
+  const auto head = main_.engine().log_head();
+  return std::string(main_.connection().autocommit() ? "no" : "a") + " transaction open, " +
          (head ? "own sequence " + std::to_string(head->own_sequence.get())
                : head.error().message()) +
          ", last error: " + last_error_;
 }
 
 std::optional<std::map<RowName, std::map<std::string, std::string>>> RealReplica::rows() {
+  const Calm calm(disk_);
   std::map<RowName, std::map<std::string, std::string>> out;
   for (const char* table : tables) {
-    auto statement =
-        database_->connection().prepare("SELECT id, body, rank FROM " + std::string(table));
+    auto statement = main_.connection().prepare("SELECT id, body, rank FROM " + std::string(table));
     if (!statement) {
       return std::nullopt;
     }
@@ -260,6 +343,74 @@ std::optional<std::map<RowName, std::map<std::string, std::string>>> RealReplica
     }
   }
   return out;
+}
+
+std::optional<std::map<std::string, std::string>> RealReplica::ledger() {
+  const Calm calm(disk_);
+  auto rows = ledger_rows(main_.connection());
+  return rows ? std::optional(std::move(*rows)) : std::nullopt;
+}
+
+std::optional<std::vector<std::int64_t>> RealReplica::numbers() {
+  const Calm calm(disk_);
+  auto numbers = ledger_numbers(main_.connection());
+  return numbers ? std::optional(std::move(*numbers)) : std::nullopt;
+}
+
+std::string RealReplica::audit() {
+  const Calm calm(disk_);
+  const auto wrong = audit_ledger(main_.connection());
+  return wrong ? *wrong : std::string();
+}
+
+std::string RealReplica::verify_file() {
+  const Calm calm(disk_);
+  const auto wrong = verify(main_.engine());
+  if (!wrong) {
+    return wrong.error().message();
+  }
+  return wrong->empty() ? std::string() : wrong->front();
+}
+
+// --- Files of changes
+// -----------------------------------------------------------------------------
+
+std::optional<ByteVector> RealReplica::export_pending() {
+  if (!host_) {
+    return std::nullopt;
+  }
+  const Calm calm(disk_);
+  auto file = main_.engine().export_pending();
+  return file ? std::optional(std::move(*file)) : std::nullopt;
+}
+
+std::optional<ByteVector> RealReplica::changes(std::uint64_t pick) {
+  if (!host_) {
+    return std::nullopt;
+  }
+  const Calm calm(disk_);
+  const auto version = main_.engine().version();
+  if (!version) {
+    return std::nullopt;
+  }
+  auto file = main_.engine().changes_since(LocalVersion(pick % (version->get() + 1)));
+  return file ? std::optional(std::move(*file)) : std::nullopt;
+}
+
+bool RealReplica::import_pending(Bytes file) {
+  if (!host_) {
+    return false;
+  }
+  const auto done = main_.engine().import_pending(file);
+  return !failed(done ? Result<void>() : Result<void>(done.error()));
+}
+
+bool RealReplica::apply_file(Bytes file) {
+  if (!host_) {
+    return false;
+  }
+  const auto done = main_.engine().apply_file(file);
+  return !failed(done ? Result<void>() : Result<void>(done.error()));
 }
 
 std::optional<RealReplica::Wish> RealReplica::next_wish() {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,31 +12,40 @@
 
 #include "client/engine.h"
 #include "client/replica_host.h"
+#include "sim/desk.h"
 #include "sim/disk.h"
 #include "sim/model_replica.h"
-#include "sqlite/database.h"
 
 namespace syncline::sim {
 
 // A replica as applications have it: the engine and its host over a SQLite file on a disk of its
 // own that fails. What the host wants from its link is kept in order until the world takes it.
+// Beside the connection that syncs there are others on the file, in its process and in another.
 class RealReplica final : public ReplicaLink {
  public:
-  // `clock` and `random` outlive the replica. `number` names its disk.
-  RealReplica(std::size_t number, WallClock& clock, Random& random, std::string workspace);
+  struct Parts {
+    std::size_t number = 0;  // names its disk
+    // All outlive the replica.
+    WallClock* clock = nullptr;
+    Random* random = nullptr;
+    bool has_ledger = false;
+  };
+  RealReplica(const Parts& parts, std::string workspace);
   ~RealReplica() override;
 
   // A process opens the file and begins to sync; false when the disk does not let it.
   bool open(Instant now);
-  // The process ends: in order, or with its machine, which forgets and tears what was not synced.
+  // The process that syncs ends: in order, or with its machine, which forgets and tears what was
+  // not synced.
   void close();
   void crash();
   bool is_open() const { return host_ != nullptr; }
-  bool is_dead() const { return disk_.is_dead(); }
+  // With its machine or alone.
+  bool is_dead() const { return disk_.is_dead() || disk_.is_killed(vfs_); }
   Disk& disk() { return disk_; }
 
   // One transaction by plain SQL. False when the database refused; nothing is written then.
-  bool write(const std::vector<ModelReplica::Write>& writes);
+  bool write(const PeopleWrites& writes);
   // The application's own DDL: one more column.
   bool upgrade();
   // A person presses "resync": what came from the server goes, unsent work stays. False when the
@@ -44,15 +55,35 @@ class RealReplica final : public ReplicaLink {
   bool resolve(std::uint64_t pick);
   std::uint32_t upgrades() const { return upgrades_; }
 
+  // --- Others on the file: the first is in the process that syncs, the second in one of its own.
+  static constexpr std::size_t others = 2;
+  // One of them writes. When `holds`, its transaction stays open until finish_beside(). False when
+  // the database or the disk refused.
+  bool write_beside(std::size_t which, const PeopleWrites& writes, bool holds);
+  bool finish_beside(std::size_t which);
+  bool is_held(std::size_t which) const { return desks_[which]->holds(); }
+  void close_beside(std::size_t which);
+  void kill_beside_at_step(std::uint64_t steps);
+  // While the file is being locked, others write there with this chance of 1000, what `supply`
+  // gives them.
+  void set_meddling(std::uint64_t chance, std::function<PeopleWrites()> supply);
+  std::uint64_t meddled() const { return meddled_; }
+
   // The user copies the file, in order; and puts the copy in its place, or somewhere else.
   void copy_file(const ReplicaId& known_as);
   bool has_copy() const { return has_copy_; }
-  // Whose copy it was.
-  ReplicaId put_copy_back();
+  // Whose copy it was, and which payments it does not know.
+  std::pair<ReplicaId, std::vector<std::int64_t>> put_copy_back();
   void copy_to(RealReplica& other);
 
+  // Files of changes, as applications carry them by hand; nothing when the disk refuses.
+  std::optional<ByteVector> export_pending();
+  std::optional<ByteVector> changes(std::uint64_t pick);
+  bool import_pending(Bytes file);
+  bool apply_file(Bytes file);
+
   ReplicaHost& host() { return *host_; }
-  StatusReport status(Instant now) const;
+  StatusReport status(Instant now);
   std::uint64_t mismatches() const { return host_ ? host_->session().mismatches() : 0; }
   std::optional<ReplicaFacts> facts();
   // Nothing when it is not open.
@@ -61,10 +92,17 @@ class RealReplica final : public ReplicaLink {
   // numbers anew.
   using Answered = std::pair<ReplicaId, ChangeSequence>;
   const Answered& answered() const { return answered_; }
+  // The payments that were answered through this file, and are not known to have gone with it.
+  const std::vector<std::int64_t>& payments() const { return payments_; }
   // What a person needs who asks why it does not settle.
   std::string situation();
   // Rows as the application reads them: columns by name, in the order of the key.
   std::optional<std::map<RowName, std::map<std::string, std::string>>> rows();
+  std::optional<std::map<std::string, std::string>> ledger();
+  std::optional<std::vector<std::int64_t>> numbers();
+  // What is wrong in the ledger's accounts, or in the file when `whole`; empty when nothing is.
+  std::string audit();
+  std::string verify_file();
 
   enum class Want { send, dial, hang_up, wake };
   struct Wish {
@@ -88,17 +126,31 @@ class RealReplica final : public ReplicaLink {
   void salvaged(const std::string& reason, Bytes file) override;
 
  private:
+  // Nothing strikes while it lives: whoever looks must not change what happens.
+  class Calm {
+   public:
+    explicit Calm(Disk& disk) : disk_(disk), before_(disk.is_calm()) { disk_.set_calm(true); }
+    ~Calm() { disk_.set_calm(before_); }
+    Calm(const Calm&) = delete;
+    Calm& operator=(const Calm&) = delete;
+
+   private:
+    Disk& disk_;
+    bool before_;
+  };
   Result<void> prepare();
   bool failed(const Result<void>& done);
+  void answer(Desk& desk, const PeopleWrites& writes);
+  void meddle(const std::string& process);
+  void bury_dead();
 
+  Parts parts_;
   std::string vfs_;
+  std::string other_vfs_;
   Disk disk_;
-  WallClock* clock_;
-  Random* random_;
   std::string workspace_;
-  // In this order: the connection goes before the engine that hooks into it.
-  std::unique_ptr<Engine> engine_;
-  std::optional<Database> database_;
+  Desk main_;
+  std::array<std::unique_ptr<Desk>, others> desks_;
   std::unique_ptr<ReplicaHost> host_;
   std::deque<Wish> wishes_;
   bool work_waits_ = false;
@@ -106,8 +158,15 @@ class RealReplica final : public ReplicaLink {
   Answered answered_;
   Answered copy_answered_;
   ReplicaId copy_known_as_;
+  std::vector<std::int64_t> payments_;
+  std::size_t copy_payments_ = 0;
   std::uint32_t upgrades_ = 0;
   std::uint64_t salvages_ = 0;
+  std::uint64_t meddling_ = 0;
+  std::uint64_t meddled_ = 0;
+  std::function<PeopleWrites()> supply_;
+  // Who of the others is in the middle of something.
+  const Desk* acting_ = nullptr;
   std::string last_error_;
 };
 

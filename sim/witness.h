@@ -1,13 +1,21 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
 
+#include "base/bytes.h"
 #include "model/ids.h"
+#include "server/log_store.h"
 
 namespace syncline::sim {
 
 // Sees everything that happens in a world and forgets nothing: what no party of the conversation
-// can know alone. The world asks it whether what was done was right.
+// can know alone. What it is shown, it judges: it says what is wrong, or nothing.
 class Witness {
  public:
   // From now on two files may speak under this name, or one that has forgotten what it said: a
@@ -15,8 +23,31 @@ class Witness {
   void saw_copy(const ReplicaId& replica) { copied_.insert(replica); }
   bool was_copied(const ReplicaId& replica) const { return copied_.count(replica) != 0; }
 
+  // What a replica says. A change that was told once is told the same for ever.
+  std::string saw_sent(Bytes frame);
+  // What a server has made durable. A change has one content for ever, and what people did is
+  // there once, under one name.
+  std::string saw_logged(const LogEntry& entry);
+
+  // The payments that a server has ever had.
+  bool is_logged(std::int64_t payment) const { return payments_.count(payment) != 0; }
+  template <typename Visit>
+  void for_each_logged(const Visit& visit) const {
+    for (const auto& [payment, name] : payments_) {
+      visit(payment);
+    }
+  }
+
  private:
+  using Name = std::pair<ReplicaId, std::uint64_t>;
+  static std::string words(const Name& name);
+
   std::set<ReplicaId> copied_;
+  // Parts of a change that is not told to its end yet.
+  std::map<ReplicaId, std::vector<ByteVector>> telling_;
+  std::map<std::tuple<ReplicaId, std::uint64_t, std::uint64_t>, std::uint64_t> told_;
+  std::map<Name, std::pair<std::uint64_t, std::uint64_t>> logged_;
+  std::map<std::int64_t, Name> payments_;
 };
 
 }  // namespace syncline::sim

@@ -18,48 +18,19 @@ constexpr std::int64_t settle_ms = 150'000;
 // replicas look at it once a second.
 constexpr std::int64_t believed_ms = 6000;
 
-}  // namespace
-
-Storm Storm::draw(std::uint64_t seed, std::uint64_t steps) {
-  SeededRandom random(seed ^ 0x5704EU);
-  Storm storm;
-  storm.steps = steps;
-  storm.replicas = 2 + random.below(3);
-  storm.rows = 2 + random.below(40);
-  storm.real = 0;
-  const std::size_t fan_outs[] = {128, 512, 4096};
-  storm.fan_out_bytes = fan_outs[random.below(3)];
-  for (std::uint64_t* chance : {&storm.cut,
-                                &storm.half_open,
-                                &storm.partition,
-                                &storm.server_crash,
-                                &storm.server_disk_fails,
-                                &storm.server_disk_full,
-                                &storm.server_backup,
-                                &storm.server_restore,
-                                &storm.server_retire,
-                                &storm.replica_crash,
-                                &storm.replica_old_copy,
-                                &storm.replica_clone,
-                                &storm.clock_jump,
-                                &storm.long_sleep,
-                                &storm.resync,
-                                &storm.reject,
-                                &storm.replica_disk,
-                                &storm.upgrade,
-                                &storm.slow_answer,
-                                &storm.mangle,
-                                &storm.repeat,
-                                &storm.late}) {
-    // Each kind is absent from some runs and heavy in others.
-    const std::uint64_t fate = random.below(4);
-    *chance = fate == 0 ? 0 : fate == 3 ? *chance * 3 : *chance;
+// Nobody disturbs any more, and whoever held a transaction open ends it.
+void calm_down(RealReplica& real) {
+  real.disk().be_busy(0);
+  real.disk().kill_at_step(real.disk().vfs_name(), 0);
+  real.kill_beside_at_step(0);
+  real.set_meddling(0, {});
+  for (std::size_t which = 0; which < RealReplica::others; ++which) {
+    (void)real.finish_beside(which);
+    real.close_beside(which);
   }
-  if (storm.server_restore > 0 && storm.server_backup == 0) {
-    storm.server_backup = 6;
-  }
-  return storm;
 }
+
+}  // namespace
 
 World::World(std::uint64_t seed, const Storm& storm) : random_(seed), storm_(storm) {
   disk_ = std::make_unique<Disk>("sim-disk", random_);
@@ -70,7 +41,7 @@ World::World(std::uint64_t seed, const Storm& storm) : random_(seed), storm_(sto
     if (i < storm_.real) {
       Node& node = *nodes_.back();
       node.clock.now = &time_;
-      node.real = std::make_unique<RealReplica>(i, node.clock, random_, workspace_);
+      add_real(i);
     }
     open_replica(i);
   }
@@ -290,6 +261,7 @@ void World::step(Event& event) {
     case Kind::commit:
       if (hub_) {
         hub_->commit(now());
+        look_at_log();
         pump_server();
       }
       return;
@@ -326,6 +298,7 @@ Outcome World::run() {
           node->real->disk().set_full(false);
           node->real->disk().fail_writes(0);
           node->real->disk().crash_at_write(0);
+          calm_down(*node->real);
         }
       }
     }
@@ -344,6 +317,8 @@ Outcome World::run() {
   outcome_.counts["lost_writes"] = disk_->lost_writes();
   for (const auto& node : nodes_) {
     if (node->real) {
+      outcome_.counts["meddled"] += node->real->meddled();
+      outcome_.counts["busy_answers"] += node->real->disk().busy_answers();
       outcome_.counts["real_torn_sectors"] += node->real->disk().torn_sectors();
       outcome_.counts["real_lost_writes"] += node->real->disk().lost_writes();
       outcome_.counts["real_salvaged"] += node->real->salvages();

@@ -15,47 +15,10 @@
 #include "sim/disk.h"
 #include "sim/model_replica.h"
 #include "sim/real_replica.h"
+#include "sim/storm.h"
 #include "sim/witness.h"
 
 namespace syncline::sim {
-
-// Which faults exist in a run, and how hard; drawn from the seed, or set by a scenario.
-struct Storm {
-  std::uint64_t steps = 4000;
-  std::size_t replicas = 3;
-  // So many of them are the engine over a SQLite file; the others are models in memory.
-  std::size_t real = 0;
-  std::uint64_t rows = 12;  // few, so that people meet
-  // Small, so that readers also come to the log.
-  std::size_t fan_out_bytes = 4096;
-  // Chances per 1000 events of a person's turn.
-  std::uint64_t cut = 20;
-  std::uint64_t half_open = 5;
-  std::uint64_t partition = 5;
-  std::uint64_t server_crash = 8;
-  std::uint64_t server_disk_fails = 4;
-  std::uint64_t server_disk_full = 2;
-  std::uint64_t server_backup = 6;
-  std::uint64_t server_restore = 2;
-  std::uint64_t server_retire = 6;
-  std::uint64_t replica_crash = 10;
-  std::uint64_t replica_old_copy = 3;
-  std::uint64_t replica_clone = 2;
-  std::uint64_t clock_jump = 4;
-  std::uint64_t long_sleep = 4;
-  std::uint64_t resync = 4;
-  std::uint64_t reject = 4;
-  std::uint64_t replica_disk = 6;
-  std::uint64_t upgrade = 2;
-  std::uint64_t slow_answer = 4;  // of 1000 outboxes that are asked for
-  // Of 1000 frames: cut in the middle, and heard twice; and of those whose connection their sender
-  // has left already, heard late all the same.
-  std::uint64_t mangle = 2;
-  std::uint64_t repeat = 4;
-  std::uint64_t late = 300;
-  bool tells = false;  // prints what happens
-  static Storm draw(std::uint64_t seed, std::uint64_t steps);
-};
 
 struct Outcome {
   bool ok = true;
@@ -134,10 +97,23 @@ class World {
   void crash_server();
   void restore_server();
   void take_backup();
+  void copy_folder();
+  void put_folder_back();
+  void change_server();
   void pump_server();
   void person_turn();
   void people_write(std::size_t node);
+  std::vector<ModelReplica::Write> plain_writes();
+  PeopleWrites ledger_writes();
+  PeopleWrites any_writes();
   bool happens(const char* name, std::uint64_t chance);
+  // The same for faults that are newer than most seeds: it draws nothing when there is no chance.
+  bool strikes(const char* name, std::uint64_t chance) {
+    return chance > 0 && happens(name, chance);
+  }
+  void add_real(std::size_t node);
+  void beside_turn(std::size_t node);
+  void carry_turn(std::size_t node);
   void storm_turn(std::size_t node);
   void replica_turn(std::size_t node);
   void dial(const Event& event);
@@ -151,14 +127,22 @@ class World {
   void hear(const Event& event);
   void deliver(const Event& event, Bytes frame);
   bool mangles(const Event& event);
-  bool has_restored() const { return outcome_.counts.count("server_restore") != 0; }
+  bool has_restored() const {
+    return outcome_.counts.count("server_restore") + outcome_.counts.count("server_put_back") +
+               outcome_.counts.count("server_change") !=
+           0;
+  }
 
   void open_replica(std::size_t node);
   void open_real(std::size_t node);
   void pump_real(std::size_t node);
-  void write_real(std::size_t node, const std::vector<ModelReplica::Write>& writes);
+  void write_real(std::size_t node, const PeopleWrites& writes);
   void storm_real(std::size_t node);
   void check_real(std::size_t node);
+  void check_ledger(std::size_t node);
+  void check_payments(std::size_t node);
+  void check_ledger_end();
+  void look_at_log();
   void check_identity(std::size_t node);
   void forked(const ReplicaId& replica, const std::string& which);
   void check_real_end(std::size_t node, const std::map<RowName, RowState>& truth);
@@ -194,11 +178,18 @@ class World {
   std::unique_ptr<Hub> hub_;
   bool has_backup_ = false;
   bool restoring_ = false;
+  bool has_folder_ = false;
+  bool folder_is_other_ = false;
+  bool is_other_server_ = false;
   std::map<ConnectionId, std::size_t> connections_;
   std::uint64_t link_ids_ = 0;
   std::uint64_t server_life_ = 0;
   std::int64_t value_ = 0;
+  std::int64_t payment_ = 0;
   Witness witness_;
+  // The log as the witness has seen it.
+  LineageId logged_lineage_;
+  ServerVersion logged_;
   Outcome outcome_;
 };
 

@@ -4,6 +4,12 @@
 #include "sim/world.h"
 
 namespace syncline::sim {
+namespace {
+
+constexpr const char* compared_tables[] = {"notes",  "tags",   "forbidden", "accounts", "entries",
+                                           "counts", "papers", "parents",   "children"};
+
+}  // namespace
 
 void World::check_status(std::size_t index) {
   Node& node = *nodes_[index];
@@ -93,7 +99,7 @@ std::string World::first_difference(std::size_t index) {
             " on replica " + std::to_string(index) + " and " + words(theirs) + " on the server";
     }
   };
-  for (const char* table : {"notes", "tags", "forbidden"}) {
+  for (const char* table : compared_tables) {
     (void)store_->for_each_row((*room)->id, table, {}, {},
                                [&](const ServerRow& row) -> Result<bool> {
                                  seen.insert({row.table, row.key});
@@ -158,7 +164,7 @@ void World::check_end() {
     return;
   }
   std::map<RowName, RowState> truth;
-  for (const char* table : {"notes", "tags", "forbidden"}) {
+  for (const char* table : compared_tables) {
     (void)store_->for_each_row((*room)->id, table, {}, {},
                                [&](const ServerRow& row) -> Result<bool> {
                                  if (row.state.alive) {
@@ -192,6 +198,7 @@ void World::check_end() {
       violate("replica " + std::to_string(i) + " and the server differ on its last change");
     }
   }
+  check_ledger_end();
 }
 
 }  // namespace syncline::sim

@@ -5,8 +5,7 @@
 
 namespace syncline::sim {
 
-void World::people_write(std::size_t index) {
-  Node& node = *nodes_[index];
+std::vector<ModelReplica::Write> World::plain_writes() {
   std::vector<ModelReplica::Write> writes;
   const std::uint64_t count_edits = 1 + random_.below(3);
   for (std::uint64_t i = 0; i < count_edits; ++i) {
@@ -25,9 +24,19 @@ void World::people_write(std::size_t index) {
     }
     writes.push_back(write);
   }
+  return writes;
+}
+
+void World::people_write(std::size_t index) {
+  Node& node = *nodes_[index];
   count("writes");
+  if (node.real && strikes("ledger", storm_.ledger)) {
+    write_real(index, ledger_writes());
+    return;
+  }
+  const std::vector<ModelReplica::Write> writes = plain_writes();
   if (node.real) {
-    write_real(index, writes);
+    write_real(index, {writes, {}});
     return;
   }
   node.replica.write(*node.hybrid, writes);
@@ -47,14 +56,16 @@ void World::copy_replica(std::size_t from) {
   copy->clock.now = &time_;
   if (nodes_[from]->real) {
     count("real_clone");
-    copy->real = std::make_unique<RealReplica>(nodes_.size(), copy->clock, random_, workspace_);
     hang_up(from, true);
     witness_.saw_copy(nodes_[from]->known_as);
-    nodes_[from]->real->copy_to(*copy->real);
     copy->known_as = nodes_[from]->known_as;
+    nodes_.push_back(std::move(copy));
+    add_real(nodes_.size() - 1);
+    nodes_[from]->real->copy_to(*nodes_.back()->real);
     open_replica(from);
+  } else {
+    nodes_.push_back(std::move(copy));
   }
-  nodes_.push_back(std::move(copy));
   open_replica(nodes_.size() - 1);
 }
 
@@ -97,6 +108,15 @@ void World::storm_turn(std::size_t index) {
   }
   if (has_backup_ && happens("server_restore", storm_.server_restore)) {
     restore_server();
+  }
+  if (strikes("server_folder", storm_.server_put_back * 4) && hub_ && !disk_->is_dead()) {
+    copy_folder();
+  }
+  if (has_folder_ && strikes("server_put_back", storm_.server_put_back)) {
+    put_folder_back();
+  }
+  if (strikes("server_change", storm_.server_change)) {
+    change_server();
   }
   if (happens("server_retire", storm_.server_retire) && hub_ && !disk_->is_dead()) {
     (void)hub_->retire(now());

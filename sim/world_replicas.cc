@@ -131,7 +131,12 @@ void World::perform(std::size_t index, ClientEffect& any) {
     tell(index, effect_words(any));
   }
   std::visit(Overloaded{
-                 [&](effect::Send& e) { send_up(index, std::move(e.frame)); },
+                 [&](effect::Send& e) {
+                   if (const std::string wrong = witness_.saw_sent(e.frame); !wrong.empty()) {
+                     violate(wrong);
+                   }
+                   send_up(index, std::move(e.frame));
+                 },
                  [&](effect::HangUp&) { hang_up(index, true); },
                  [&](effect::WakeAt& e) { wake_client(index, e.at.ms - time_); },
                  [&](effect::Dial&) { dial_soon(index); },

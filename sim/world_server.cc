@@ -7,7 +7,8 @@
 namespace syncline::sim {
 namespace {
 
-constexpr const char* database = "server.db";
+constexpr const char* databases[] = {"server.db", "other.db"};
+constexpr const char* folder_name = "folder.db";
 constexpr const char* backup_name = "backup.db";
 
 }  // namespace
@@ -17,6 +18,7 @@ void World::start_server() {
   disk_->restart();
   disk_->fail_writes(0);
   disk_->set_full(false);
+  const char* const database = databases[is_other_server_ ? 1 : 0];
   SqliteLogStore::Options options;
   options.open.vfs = disk_->vfs_name();
   if (restoring_) {
@@ -77,6 +79,46 @@ void World::crash_server() {
 void World::restore_server() {
   stop_server();
   restoring_ = true;
+  start_server();
+}
+
+// Somebody copies the server's folder while the server is down, and puts it back some day: neither
+// is told to anybody.
+void World::copy_folder() {
+  stop_server();
+  for (const char* suffix : {"", "-wal"}) {
+    const std::string from = databases[is_other_server_ ? 1 : 0] + std::string(suffix);
+    disk_->remove(folder_name + std::string(suffix));
+    if (disk_->exists(from)) {
+      disk_->copy(from, folder_name + std::string(suffix));
+    }
+  }
+  folder_is_other_ = is_other_server_;
+  has_folder_ = true;
+  start_server();
+}
+
+void World::put_folder_back() {
+  if (folder_is_other_ != is_other_server_) {
+    return;
+  }
+  stop_server();
+  const std::string database = databases[is_other_server_ ? 1 : 0];
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
+    disk_->remove(database + suffix);
+    if (disk_->exists(folder_name + std::string(suffix))) {
+      disk_->copy(folder_name + std::string(suffix), database + suffix);
+    }
+  }
+  restoring_ = false;
+  start_server();
+}
+
+// Everybody's server is another one now, of another lineage; the first may come back later.
+void World::change_server() {
+  stop_server();
+  is_other_server_ = !is_other_server_;
+  restoring_ = false;
   start_server();
 }
 

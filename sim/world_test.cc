@@ -7,36 +7,8 @@ using namespace syncline::sim;
 
 namespace {
 
-// No weather at all; a scenario switches on what it is about.
-Storm calm() {
-  Storm storm;
-  storm.steps = 3000;
-  for (std::uint64_t Storm::*chance : {&Storm::cut,
-                                       &Storm::half_open,
-                                       &Storm::partition,
-                                       &Storm::server_crash,
-                                       &Storm::server_disk_fails,
-                                       &Storm::server_disk_full,
-                                       &Storm::server_backup,
-                                       &Storm::server_restore,
-                                       &Storm::server_retire,
-                                       &Storm::replica_crash,
-                                       &Storm::replica_old_copy,
-                                       &Storm::replica_clone,
-                                       &Storm::clock_jump,
-                                       &Storm::long_sleep,
-                                       &Storm::resync,
-                                       &Storm::reject,
-                                       &Storm::replica_disk,
-                                       &Storm::upgrade,
-                                       &Storm::slow_answer,
-                                       &Storm::mangle,
-                                       &Storm::repeat,
-                                       &Storm::late}) {
-    storm.*chance = 0;
-  }
-  return storm;
-}
+// A scenario switches on what it is about.
+Storm calm() { return Storm::calm(3000); }
 
 // Runs a few seeds; the fault must really have happened in them.
 void survives(const Storm& storm, const char* counter) {

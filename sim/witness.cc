@@ -1,0 +1,80 @@
+#include "sim/witness.h"
+
+#include "model/value_codec.h"
+#include "sim/ledger.h"
+#include "wire/change_codec.h"
+#include "wire/codec.h"
+
+namespace syncline::sim {
+
+std::string Witness::words(const Name& name) {
+  return name.first.hex().substr(0, 4) + ":" + std::to_string(name.second);
+}
+
+std::string Witness::saw_sent(Bytes frame) {
+  const auto message = decode_message(frame);
+  const PushPart* push = message ? std::get_if<PushPart>(&*message) : nullptr;
+  if (push == nullptr) {
+    return {};
+  }
+  Reader in(push->part);
+  const auto header = read_part_header(in);
+  if (!header) {
+    return "a replica sends a change that cannot be read: " + header.error().message();
+  }
+  std::vector<ByteVector>& parts = telling_[header->stamp.replica];
+  if (header->index == 0) {
+    parts.clear();
+  }
+  parts.push_back(push->part);
+  if (!header->last) {
+    return {};
+  }
+  const std::vector<Bytes> whole(parts.begin(), parts.end());
+  if (const auto change = decode_parts(whole); !change) {
+    return "a replica sends a change that cannot be read: " + change.error().message();
+  }
+  const std::uint64_t hash = hash_of_parts(parts);
+  parts.clear();
+  const Name name{header->stamp.replica, header->sequence.get()};
+  const auto [at, is_new] = told_.insert({{name.first, name.second, header->stamp.time}, hash});
+  if (!is_new && at->second != hash && !was_copied(name.first)) {
+    return "the change " + words(name) + " is told once more, and not the same";
+  }
+  return {};
+}
+
+std::string Witness::saw_logged(const LogEntry& entry) {
+  if (entry.parts.empty() || entry.sequence == ChangeSequence(0)) {
+    return {};  // rows that came as states
+  }
+  const std::vector<Bytes> whole(entry.parts.begin(), entry.parts.end());
+  const auto change = decode_parts(whole);
+  if (!change) {
+    return "the log holds what cannot be read: " + change.error().message();
+  }
+  const Name name{entry.stamp.replica, entry.sequence.get()};
+  const auto [at, is_new] = logged_.insert({name, {entry.stamp.time, entry.hash}});
+  const bool is_same = at->second == std::make_pair(entry.stamp.time, entry.hash);
+  if (!is_new && !is_same && !was_copied(name.first)) {
+    return "the log holds another change under " + words(name);
+  }
+  for (const RowEdit& edit : change->edits) {
+    if (edit.table != ledger_entries || edit.kind != EditKind::put) {
+      continue;
+    }
+    const auto values = key_values(edit.key.view());
+    if (!values || values->size() != 1) {
+      return "a payment's key cannot be read";
+    }
+    const std::int64_t payment = values->front().view().integer;
+    const auto [known, is_first] = payments_.insert({payment, name});
+    if (!is_first && known->second != name) {
+      return "payment " + std::to_string(payment) + " is in the log as " + words(known->second) +
+             " and as " + words(name);
+    }
+  }
+  return {};
+}
+
+}  // namespace syncline::sim
