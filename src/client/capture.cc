@@ -66,7 +66,11 @@ void Capture::disconnected() {
   --sinks_;
   last_table_ = nullptr;
   if (sinks_ == 0) {
-    release();
+    // Otherwise the schema is being read anew, perhaps for one of these very statements: somebody
+    // else on the file changed it.
+    if (!Statement::is_any_stepping()) {
+      release();
+    }
     if (listener_ != nullptr) {
       listener_->on_disconnected();
     }

@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdio>
+
 #include "client/replica_world.h"
+#include "client/test_replica.h"
 
 namespace syncline {
 namespace {
@@ -219,6 +222,37 @@ TEST_CASE("a schema that was rolled back is not taken for the one that got its n
   REQUIRE(replica.run("BEGIN; CREATE TRIGGER mine AFTER INSERT ON other BEGIN REPLACE INTO t "
                       "VALUES('b', new.x); END; INSERT INTO other VALUES(1); COMMIT") == "");
   CHECK(replica.last_change() == "erase t[text:61]; put t[text:62] u=1");
+}
+
+TEST_CASE("a kept statement that finds the schema changed by another connection goes on") {
+  const std::string path = "capture_test_schema.db";
+  const auto clean = [&] {
+    for (const char* suffix : {"", "-wal", "-shm"}) {
+      std::remove((path + suffix).c_str());
+    }
+  };
+  clean();
+  {
+    TestReplica::Clock clock;
+    SeededRandom random(1);
+    std::unique_ptr<Engine> engine;  // outlives the connection
+    Database database = *Database::open(path);
+    engine = *Engine::attach({database.connection(), &clock, &random, true});
+    REQUIRE(engine->initialise());
+    REQUIRE(database->execute("CREATE TABLE t(id INTEGER PRIMARY KEY, a)"));
+    REQUIRE(engine->track("t", {}));
+    REQUIRE(database->execute("INSERT INTO t VALUES(1, 10)"));
+    REQUIRE(engine->apply_remote({}, ServerVersion(1)));
+    {
+      Database other = *Database::open(path);
+      REQUIRE(other->execute("CREATE TABLE unrelated(x)"));
+    }
+    CHECK(engine->apply_remote({}, ServerVersion(2)));
+    CHECK(database->execute("UPDATE t SET a = 11"));
+    CHECK(engine->log_head()->own_sequence == ChangeSequence(2));
+    engine->release();
+  }
+  clean();
 }
 
 }  // namespace
