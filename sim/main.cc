@@ -58,6 +58,7 @@ struct Options {
   std::uint64_t demands = 0;
   std::uint64_t json = 0;
   std::uint64_t failures = 10;
+  std::uint64_t calm = 0;
   // Weather that is not drawn but given.
   std::map<std::string_view, std::uint64_t> given;
 };
@@ -97,6 +98,8 @@ bool read_options(int argc, char** argv, Options& out) {
       out.tells = value;
     } else if (name == "--json") {
       out.json = value;
+    } else if (name == "--calm") {
+      out.calm = value;
     } else if (name == "--failures") {
       out.failures = value;
     } else if (name == "--demand") {
@@ -109,7 +112,7 @@ bool read_options(int argc, char** argv, Options& out) {
 }
 
 Storm storm_of(const Options& options, std::uint64_t seed) {
-  Storm storm = Storm::draw(seed, options.steps);
+  Storm storm = options.calm != 0 ? Storm::calm(options.steps) : Storm::draw(seed, options.steps);
   storm.real = options.real;
   storm.tells = options.tells != 0;
   for (const Fault& fault : all_faults()) {
