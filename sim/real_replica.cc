@@ -5,19 +5,24 @@
 namespace syncline::sim {
 namespace {
 
-constexpr const char* file_name = "app.db";
-constexpr const char* copy_name = "copy.db";
 constexpr const char* tables[] = {"notes", "tags", "forbidden"};
 
 }  // namespace
 
-RealReplica::RealReplica(const Parts& parts, std::string workspace)
+std::shared_ptr<ReplicaFile> RealReplica::make_file(std::size_t number, Random& random) {
+  return std::make_shared<ReplicaFile>("sim-machine-" + std::to_string(number), random);
+}
+
+RealReplica::RealReplica(const Parts& parts, std::string workspace,
+                         std::shared_ptr<ReplicaFile> file)
     : parts_(parts),
       vfs_("sim-replica-" + std::to_string(parts.number)),
       other_vfs_(vfs_ + "-other"),
-      disk_(vfs_, *parts.random),
+      file_(std::move(file)),
+      disk_(file_->disk()),
       workspace_(std::move(workspace)),
       main_(vfs_, *parts.clock, *parts.random, parts.has_ledger) {
+  disk_.add_process(vfs_);
   disk_.add_process(other_vfs_);
   for (std::size_t i = 0; i < others; ++i) {
     desks_[i] = std::make_unique<Desk>(i == 0 ? vfs_ : other_vfs_, *parts.clock, *parts.random,
@@ -25,10 +30,7 @@ RealReplica::RealReplica(const Parts& parts, std::string workspace)
   }
 }
 
-RealReplica::~RealReplica() {
-  close();
-  close_beside(1);
-}
+RealReplica::~RealReplica() { close_all(); }
 
 bool RealReplica::failed(const Result<void>& done) {
   if (!done) {
@@ -38,7 +40,7 @@ bool RealReplica::failed(const Result<void>& done) {
 }
 
 Result<void> RealReplica::prepare() {
-  SL_TRY(main_.open(file_name));
+  SL_TRY(main_.open(ReplicaFile::name));
   host_ = std::make_unique<ReplicaHost>(
       ReplicaHost::Parts{&main_.engine(), parts_.clock, parts_.random, this, nullptr},
       ClientOptions{});
@@ -87,17 +89,17 @@ void RealReplica::answer(Desk& desk, const PeopleWrites& writes) {
   const auto id = desk.engine().replica();
   const auto head = desk.engine().log_head();
   if (id && head) {
-    answered_ = {*id, head->own_sequence};
+    file_->answer({*id, head->own_sequence});
   }
   for (const LedgerWrite& one : writes.ledger) {
     if (one.kind == LedgerWrite::Kind::pay) {
-      payments_.push_back(one.number);
+      file_->answer_payment(one.number);
     }
   }
 }
 
 bool RealReplica::write(const PeopleWrites& writes) {
-  if (!host_ || failed(main_.write(writes, upgrades_))) {
+  if (!host_ || failed(main_.write(writes, file_->columns()))) {
     return false;
   }
   answer(main_, writes);
@@ -116,7 +118,7 @@ bool RealReplica::write_beside(std::size_t which, const PeopleWrites& writes, bo
   const Desk* const before = std::exchange(acting_, &desk);
   const auto run = [&]() -> Result<void> {
     if (!desk.is_open()) {
-      auto opened = desk.open(file_name);
+      auto opened = desk.open(ReplicaFile::name);
       if (!opened) {
         desk.close();
         return opened;
@@ -125,7 +127,7 @@ bool RealReplica::write_beside(std::size_t which, const PeopleWrites& writes, bo
     if (desk.holds()) {
       return Error(ErrorCode::busy, "a transaction is open");
     }
-    return holds ? desk.begin(writes, upgrades_) : desk.write(writes, upgrades_);
+    return holds ? desk.begin(writes, file_->columns()) : desk.write(writes, file_->columns());
   };
   const auto done = run();
   acting_ = before;
@@ -189,7 +191,7 @@ bool RealReplica::upgrade() {
   const auto run = [&]() -> Result<void> {
     SL_TRY(main_.engine().alter_begin());
     SL_TRY(main_.connection().execute("ALTER TABLE notes ADD COLUMN extra" +
-                                      std::to_string(upgrades_ + 1) + " INTEGER"));
+                                      std::to_string(file_->columns() + 1) + " INTEGER"));
     return main_.engine().alter_commit();
   };
   if (failed(run())) {
@@ -199,7 +201,7 @@ bool RealReplica::upgrade() {
     }
     return false;
   }
-  ++upgrades_;
+  file_->add_column();
   return true;
 }
 
@@ -235,47 +237,9 @@ bool RealReplica::resolve(std::uint64_t pick) {
                                         pick % 2 == 0 ? Resolution::mine : Resolution::theirs, {}));
 }
 
-void RealReplica::copy_file(const ReplicaId& known_as) {
+void RealReplica::close_all() {
   close();
   close_beside(1);
-  for (const char* suffix : {"", "-wal"}) {
-    disk_.remove(std::string(copy_name) + suffix);
-    if (disk_.exists(std::string(file_name) + suffix)) {
-      disk_.copy(std::string(file_name) + suffix, std::string(copy_name) + suffix);
-    }
-  }
-  has_copy_ = true;
-  copy_answered_ = answered_;
-  copy_known_as_ = known_as;
-  copy_payments_ = payments_.size();
-}
-
-std::pair<ReplicaId, std::vector<std::int64_t>> RealReplica::put_copy_back() {
-  close();
-  close_beside(1);
-  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
-    disk_.remove(std::string(file_name) + suffix);
-    if (disk_.exists(std::string(copy_name) + suffix)) {
-      disk_.copy(std::string(copy_name) + suffix, std::string(file_name) + suffix);
-    }
-  }
-  answered_ = copy_answered_;
-  const auto from = payments_.begin() + static_cast<std::ptrdiff_t>(copy_payments_);
-  std::vector<std::int64_t> unknown(from, payments_.end());
-  payments_.resize(copy_payments_);
-  return {copy_known_as_, std::move(unknown)};
-}
-
-void RealReplica::copy_to(RealReplica& other) {
-  close();
-  close_beside(1);
-  for (const char* suffix : {"", "-wal"}) {
-    if (disk_.exists(std::string(file_name) + suffix)) {
-      other.disk_.put(std::string(file_name) + suffix,
-                      disk_.content(std::string(file_name) + suffix));
-    }
-  }
-  other.upgrades_ = upgrades_;
 }
 
 StatusReport RealReplica::status(Instant now) {
@@ -294,6 +258,12 @@ std::optional<ReplicaFacts> RealReplica::facts() {
     return std::nullopt;
   }
   return std::move(*facts);
+}
+
+std::optional<Digest> RealReplica::digest_of(const std::string& table) {
+  const Calm calm(disk_);
+  auto sum = main_.engine().digest_of_tables({table});
+  return sum ? std::optional(*sum) : std::nullopt;
 }
 
 std::optional<ReplicaId> RealReplica::identity() {

@@ -15,22 +15,25 @@
 #include "sim/desk.h"
 #include "sim/disk.h"
 #include "sim/model_replica.h"
+#include "sim/replica_file.h"
 
 namespace syncline::sim {
 
-// A replica as applications have it: the engine and its host over a SQLite file on a disk of its
-// own that fails. What the host wants from its link is kept in order until the world takes it.
-// Beside the connection that syncs there are others on the file, in its process and in another.
+// A replica as applications have it: the engine and its host over a SQLite file on a disk that
+// fails. What the host wants from its link is kept in order until the world takes it. Beside the
+// connection that syncs there are others on the file, in its process and in another.
 class RealReplica final : public ReplicaLink {
  public:
   struct Parts {
-    std::size_t number = 0;  // names its disk
+    std::size_t number = 0;  // names its processes
     // All outlive the replica.
     WallClock* clock = nullptr;
     Random* random = nullptr;
     bool has_ledger = false;
   };
-  RealReplica(const Parts& parts, std::string workspace);
+  // `file` is shared with others that sync it, or its own.
+  RealReplica(const Parts& parts, std::string workspace, std::shared_ptr<ReplicaFile> file);
+  static std::shared_ptr<ReplicaFile> make_file(std::size_t number, Random& random);
   ~RealReplica() override;
 
   // A process opens the file and begins to sync; false when the disk does not let it.
@@ -43,6 +46,9 @@ class RealReplica final : public ReplicaLink {
   // With its machine or alone.
   bool is_dead() const { return disk_.is_dead() || disk_.is_killed(vfs_); }
   Disk& disk() { return disk_; }
+  ReplicaFile& file() { return *file_; }
+  const std::shared_ptr<ReplicaFile>& shared_file() const { return file_; }
+  const std::string& process() const { return vfs_; }
 
   // One transaction by plain SQL. False when the database refused; nothing is written then.
   bool write(const PeopleWrites& writes);
@@ -53,7 +59,6 @@ class RealReplica final : public ReplicaLink {
   bool resync();
   // A person settles one of the open conflicts, if there are any.
   bool resolve(std::uint64_t pick);
-  std::uint32_t upgrades() const { return upgrades_; }
 
   // --- Others on the file: the first is in the process that syncs, the second in one of its own.
   static constexpr std::size_t others = 2;
@@ -69,12 +74,8 @@ class RealReplica final : public ReplicaLink {
   void set_meddling(std::uint64_t chance, std::function<PeopleWrites()> supply);
   std::uint64_t meddled() const { return meddled_; }
 
-  // The user copies the file, in order; and puts the copy in its place, or somewhere else.
-  void copy_file(const ReplicaId& known_as);
-  bool has_copy() const { return has_copy_; }
-  // Whose copy it was, and which payments it does not know.
-  std::pair<ReplicaId, std::vector<std::int64_t>> put_copy_back();
-  void copy_to(RealReplica& other);
+  // Everything of this application's ends in order.
+  void close_all();
 
   // Files of changes, as applications carry them by hand; nothing when the disk refuses.
   std::optional<ByteVector> export_pending();
@@ -86,14 +87,9 @@ class RealReplica final : public ReplicaLink {
   StatusReport status(Instant now);
   std::uint64_t mismatches() const { return host_ ? host_->session().mismatches() : 0; }
   std::optional<ReplicaFacts> facts();
+  std::optional<Digest> digest_of(const std::string& table);
   // Nothing when it is not open.
   std::optional<ReplicaId> identity();
-  // The last own change whose commit was answered to the application, and whose it was: a copy
-  // numbers anew.
-  using Answered = std::pair<ReplicaId, ChangeSequence>;
-  const Answered& answered() const { return answered_; }
-  // The payments that were answered through this file, and are not known to have gone with it.
-  const std::vector<std::int64_t>& payments() const { return payments_; }
   // What a person needs who asks why it does not settle.
   std::string situation();
   // Rows as the application reads them: columns by name, in the order of the key.
@@ -147,20 +143,14 @@ class RealReplica final : public ReplicaLink {
   Parts parts_;
   std::string vfs_;
   std::string other_vfs_;
-  Disk disk_;
+  std::shared_ptr<ReplicaFile> file_;
+  Disk& disk_;
   std::string workspace_;
   Desk main_;
   std::array<std::unique_ptr<Desk>, others> desks_;
   std::unique_ptr<ReplicaHost> host_;
   std::deque<Wish> wishes_;
   bool work_waits_ = false;
-  bool has_copy_ = false;
-  Answered answered_;
-  Answered copy_answered_;
-  ReplicaId copy_known_as_;
-  std::vector<std::int64_t> payments_;
-  std::size_t copy_payments_ = 0;
-  std::uint32_t upgrades_ = 0;
   std::uint64_t salvages_ = 0;
   std::uint64_t meddling_ = 0;
   std::uint64_t meddled_ = 0;

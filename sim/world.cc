@@ -21,7 +21,7 @@ constexpr std::int64_t believed_ms = 6000;
 // Nobody disturbs any more, and whoever held a transaction open ends it.
 void calm_down(RealReplica& real) {
   real.disk().be_busy(0);
-  real.disk().kill_at_step(real.disk().vfs_name(), 0);
+  real.disk().kill_at_step(real.process(), 0);
   real.kill_beside_at_step(0);
   real.set_meddling(0, {});
   for (std::size_t which = 0; which < RealReplica::others; ++which) {
@@ -41,7 +41,7 @@ World::World(std::uint64_t seed, const Storm& storm) : random_(seed), storm_(sto
     if (i < storm_.real) {
       Node& node = *nodes_.back();
       node.clock.now = &time_;
-      add_real(i);
+      add_real(i, RealReplica::make_file(i, random_));
     }
     open_replica(i);
   }

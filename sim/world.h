@@ -68,8 +68,6 @@ class World {
     std::vector<ModelReplica> salvaged;
     // Null for a model.
     std::unique_ptr<RealReplica> real;
-    // Whom it spoke for when it was looked at last.
-    ReplicaId known_as;
 
     StatusReport status(Instant at) const { return real ? real->status(at) : session->status(at); }
     std::uint64_t mismatches() const { return real ? real->mismatches() : session->mismatches(); }
@@ -111,7 +109,11 @@ class World {
   bool strikes(const char* name, std::uint64_t chance) {
     return chance > 0 && happens(name, chance);
   }
-  void add_real(std::size_t node);
+  void add_real(std::size_t node, std::shared_ptr<ReplicaFile> file);
+  // The nodes on the same file, this one among them.
+  std::vector<std::size_t> sharing(std::size_t node) const;
+  void close_sharing(std::size_t node);
+  void open_sharing(std::size_t node);
   void beside_turn(std::size_t node);
   void carry_turn(std::size_t node);
   void storm_turn(std::size_t node);
@@ -139,6 +141,7 @@ class World {
   void write_real(std::size_t node, const PeopleWrites& writes);
   void storm_real(std::size_t node);
   void check_real(std::size_t node);
+  std::string differing_tables(std::size_t node);
   void check_ledger(std::size_t node);
   void check_payments(std::size_t node);
   void check_ledger_end();

@@ -49,7 +49,7 @@ void World::beside_turn(std::size_t index) {
     pump_client(index);
   }
   if (strikes("process_dies", storm_.process_dies)) {
-    real.disk().kill_at_step(real.disk().vfs_name(), 1 + random_.below(60));
+    real.disk().kill_at_step(real.process(), 1 + random_.below(60));
   }
   if (strikes("beside_dies", storm_.process_dies)) {
     real.kill_beside_at_step(1 + random_.below(60));
@@ -107,7 +107,7 @@ void World::check_payments(std::size_t index) {
   };
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     if (nodes_[i]->real) {
-      for (const std::int64_t payment : nodes_[i]->real->payments()) {
+      for (const std::int64_t payment : nodes_[i]->real->file().payments()) {
         demand(payment, "answered on real replica " + std::to_string(i));
       }
     }

@@ -56,13 +56,13 @@ void World::copy_replica(std::size_t from) {
   copy->clock.now = &time_;
   if (nodes_[from]->real) {
     count("real_clone");
-    hang_up(from, true);
-    witness_.saw_copy(nodes_[from]->known_as);
-    copy->known_as = nodes_[from]->known_as;
+    close_sharing(from);
+    ReplicaFile& file = nodes_[from]->real->file();
+    witness_.saw_copy(file.known_as());
     nodes_.push_back(std::move(copy));
-    add_real(nodes_.size() - 1);
-    nodes_[from]->real->copy_to(*nodes_.back()->real);
-    open_replica(from);
+    add_real(nodes_.size() - 1, RealReplica::make_file(nodes_.size() - 1, random_));
+    file.copy_to(nodes_.back()->real->file());
+    open_sharing(from);
   } else {
     nodes_.push_back(std::move(copy));
   }

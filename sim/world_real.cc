@@ -8,7 +8,8 @@ namespace syncline::sim {
 
 void World::open_real(std::size_t index) {
   Node& node = *nodes_[index];
-  const RealReplica::Answered answered = node.real->answered();
+  ReplicaFile& file = node.real->file();
+  const ReplicaFile::Answered answered = file.answered();
   if (!node.real->open(now())) {
     // The disk is still full or failing, or died once more: tried again a little later.
     count("real_open_failed");
@@ -16,7 +17,9 @@ void World::open_real(std::size_t index) {
     return;
   }
   const auto facts = node.real->facts();
-  node.known_as = facts ? facts->replica : node.known_as;
+  if (facts) {
+    file.set_known_as(facts->replica);
+  }
   if (facts && facts->replica == answered.first && facts->last_sequence < answered.second) {
     violate("a local write that was answered did not survive its process");
   }
@@ -51,29 +54,60 @@ void World::pump_real(std::size_t index) {
   check_identity(index);
   if (node.real->is_dead()) {
     count("real_died");
-    hang_up(index, random_.chance(1, 2));
-    node.real->close();
-    open_replica(index);
+    const bool is_told = random_.chance(1, 2);
+    const std::vector<std::size_t> gone =
+        node.real->disk().is_dead() ? sharing(index) : std::vector<std::size_t>{index};
+    for (const std::size_t i : gone) {
+      hang_up(i, is_told);
+      nodes_[i]->real->close();
+    }
+    for (const std::size_t i : gone) {
+      open_replica(i);
+    }
     return;
   }
   check_real(index);
 }
 
 void World::check_identity(std::size_t index) {
-  Node& node = *nodes_[index];
-  const std::optional<ReplicaId> now_as = node.real->identity();
-  if (now_as && *now_as != node.known_as) {
+  ReplicaFile& file = nodes_[index]->real->file();
+  const std::optional<ReplicaId> now_as = nodes_[index]->real->identity();
+  if (now_as && *now_as != file.known_as()) {
     count("real_forked");
-    forked(node.known_as, "real replica " + std::to_string(index));
-    node.known_as = *now_as;
+    forked(file.known_as(), "real replica " + std::to_string(index));
+    file.set_known_as(*now_as);
   }
 }
 
-void World::add_real(std::size_t index) {
+void World::add_real(std::size_t index, std::shared_ptr<ReplicaFile> file) {
   Node& node = *nodes_[index];
   node.real = std::make_unique<RealReplica>(
-      RealReplica::Parts{index, &node.clock, &random_, storm_.ledger > 0}, workspace_);
+      RealReplica::Parts{index, &node.clock, &random_, storm_.ledger > 0}, workspace_,
+      std::move(file));
   node.real->set_meddling(stormy_ ? storm_.meddle : 0, [this] { return any_writes(); });
+}
+
+std::vector<std::size_t> World::sharing(std::size_t index) const {
+  std::vector<std::size_t> out;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (nodes_[i]->real && nodes_[i]->real->shared_file() == nodes_[index]->real->shared_file()) {
+      out.push_back(i);
+    }
+  }
+  return out;
+}
+
+void World::close_sharing(std::size_t index) {
+  for (const std::size_t i : sharing(index)) {
+    hang_up(i, true);
+    nodes_[i]->real->close_all();
+  }
+}
+
+void World::open_sharing(std::size_t index) {
+  for (const std::size_t i : sharing(index)) {
+    open_replica(i);
+  }
 }
 
 void World::write_real(std::size_t index, const PeopleWrites& writes) {
@@ -87,14 +121,15 @@ void World::write_real(std::size_t index, const PeopleWrites& writes) {
 void World::storm_real(std::size_t index) {
   Node& node = *nodes_[index];
   RealReplica& real = *node.real;
-  const auto reopen = [&](const char* what) {
-    count(what);
-    open_replica(index);
-  };
   if (happens("replica_crash", storm_.replica_crash)) {
-    hang_up(index, random_.chance(1, 2));
+    count("real_crash");
+    const bool is_told = random_.chance(1, 2);
     real.crash();
-    reopen("real_crash");
+    for (const std::size_t i : sharing(index)) {
+      hang_up(i, is_told);
+      nodes_[i]->real->close_all();
+    }
+    open_sharing(index);
   }
   if (happens("real_dies_at_write", storm_.replica_disk)) {
     real.disk().crash_at_write(1 + random_.below(30));
@@ -108,14 +143,16 @@ void World::storm_real(std::size_t index) {
     real.disk().set_full(false);
   }
   if (random_.chance(1, 50) && real.is_open()) {
-    hang_up(index, true);
-    real.copy_file(node.known_as);
-    reopen("real_copied");
+    count("real_copied");
+    close_sharing(index);
+    real.file().copy();
+    open_sharing(index);
   }
-  if (real.has_copy() && happens("replica_old_copy", storm_.replica_old_copy)) {
-    hang_up(index, true);
-    witness_.saw_copy(real.put_copy_back().first);
-    reopen("real_old_copy");
+  if (real.file().has_copy() && happens("replica_old_copy", storm_.replica_old_copy)) {
+    count("real_old_copy");
+    close_sharing(index);
+    witness_.saw_copy(real.file().put_copy_back());
+    open_sharing(index);
   }
   beside_turn(index);
   carry_turn(index);
@@ -149,7 +186,7 @@ void World::storm_real(std::size_t index) {
     count("real_resolved");
     pump_client(index);
   }
-  if (real.is_open() && real.upgrades() < 3 && happens("real_upgrade", storm_.upgrade)) {
+  if (real.is_open() && real.file().columns() < 3 && happens("real_upgrade", storm_.upgrade)) {
     if (!real.upgrade()) {
       count("real_upgrade_failed");
     }
@@ -157,10 +194,28 @@ void World::storm_real(std::size_t index) {
   }
 }
 
+std::string World::differing_tables(std::size_t index) {
+  const auto room = store_ ? store_->find_workspace(workspace_)
+                           : Result<std::optional<WorkspaceRecord>>(std::nullopt);
+  if (!room || !*room) {
+    return {};
+  }
+  std::string out = ", in";
+  const auto totals = store_->totals((*room)->id);
+  for (const auto& [table, sum] : *totals) {
+    const auto ours = nodes_[index]->real->digest_of(table);
+    if (!ours || !(*ours == sum.digest)) {
+      out += " " + table;
+    }
+  }
+  return out;
+}
+
 void World::check_real(std::size_t index) {
   Node& node = *nodes_[index];
   if (node.mismatches() > 0 && !has_restored()) {
-    violate("digests differ that had to be equal on real replica " + std::to_string(index));
+    violate("digests differ that had to be equal on real replica " + std::to_string(index) +
+            differing_tables(index));
   }
   if (node.status(now()).status != Status::synced) {
     return;
