@@ -17,7 +17,8 @@ target_link_libraries(sim_tests PRIVATE doctest_main syncline_sim_world)
 add_test(NAME sim COMMAND sim_tests)
 # The same code with deliberate bugs in it. Its objects stand before the libraries' own.
 file(GLOB mutant_sources CONFIGURE_DEPENDS
-  "${CMAKE_SOURCE_DIR}/src/session/*.cc" "${CMAKE_SOURCE_DIR}/src/server/*.cc")
+  "${CMAKE_SOURCE_DIR}/src/session/*.cc" "${CMAKE_SOURCE_DIR}/src/server/*.cc"
+  "${CMAKE_SOURCE_DIR}/src/client/*.cc" "${CMAKE_SOURCE_DIR}/src/sqlite/*.cc")
 list(FILTER mutant_sources EXCLUDE REGEX "_test\\.cc$")
 add_executable(sim_mutants sim/mutants.cc ${sim_sources} ${mutant_sources})
 target_include_directories(sim_mutants PRIVATE "${CMAKE_SOURCE_DIR}")

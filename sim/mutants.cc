@@ -12,7 +12,7 @@ using namespace syncline::sim;
 namespace {
 
 // A deliberate bug, and the weather in which it is looked for.
-enum class Weather { any, fence, sleepers, copies, restores, slowness };
+enum class Weather { any, fence, sleepers, copies, restores, slowness, crowd };
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): the list reads best in this order
 struct Mutant {
   int number;
@@ -55,7 +55,24 @@ constexpr Mutant mutants[] = {
     {30, "takes an old insert for a new one", Weather::sleepers},
     {32, "a copy does not compare its rows", Weather::copies, 50},
     {33, "an old deletion leaves an old tombstone", Weather::sleepers},
+    // Of the engine and its host, with several processes on a file.
+    {40, "two lead on one file", Weather::crowd},
+    {41, "begins a write as a reader, and takes a locked file for a failure", Weather::crowd},
 };
+
+// Several processes on every file, and nothing else that is wrong with the world.
+Storm crowd(std::uint64_t steps) {
+  Storm storm = Storm::calm(steps);
+  storm.real = 2;
+  storm.ledger = 400;
+  storm.beside = 100;
+  storm.beside_holds = 200;
+  storm.meddle = 5;
+  storm.busy = 20;
+  storm.rival = 600;
+  storm.process_dies = 10;
+  return storm;
+}
 
 // The first seed in which something is noticed; zero for none.
 std::uint64_t hunt(const Mutant& mutant, std::uint64_t seeds, std::uint64_t steps,
@@ -85,6 +102,8 @@ std::uint64_t hunt(const Mutant& mutant, std::uint64_t seeds, std::uint64_t step
       storm.server_restore = 10;
       storm.clock_jump = 40;
       storm.partition = 20;
+    } else if (weather == Weather::crowd) {
+      storm = crowd(steps / 2);
     } else if (weather == Weather::slowness) {
       storm.slow_answer = 100;
       storm.cut = 60;
@@ -110,9 +129,11 @@ int main(int argc, char** argv) {
   int missed = 0;
   std::string how;
   active_mutant = 0;
-  if (only <= 0 && hunt({0, ""}, 30, steps, how) != 0) {
-    std::printf("without any bug: %s\n", how.c_str());
-    return 1;
+  for (const Mutant& none : {Mutant{0, ""}, Mutant{0, "", Weather::crowd}}) {
+    if (only <= 0 && hunt(none, 30, steps, how) != 0) {
+      std::printf("without any bug: %s\n", how.c_str());
+      return 1;
+    }
   }
   for (const Mutant& mutant : mutants) {
     if (only > 0 && mutant.number != only) {

@@ -41,9 +41,11 @@ bool RealReplica::failed(const Result<void>& done) {
 
 Result<void> RealReplica::prepare() {
   SL_TRY(main_.open(ReplicaFile::name));
-  host_ = std::make_unique<ReplicaHost>(
-      ReplicaHost::Parts{&main_.engine(), parts_.clock, parts_.random, this, nullptr},
-      ClientOptions{});
+  leadership_ = std::make_unique<Leadership>(main_.connection());
+  host_ =
+      std::make_unique<ReplicaHost>(ReplicaHost::Parts{&main_.engine(), parts_.clock, parts_.random,
+                                                       this, nullptr, leadership_.get()},
+                                    ClientOptions{});
   return {};
 }
 
@@ -63,6 +65,7 @@ bool RealReplica::open(Instant now) {
 
 void RealReplica::close() {
   host_.reset();
+  leadership_.reset();
   close_beside(0);
   main_.close();
   wishes_.clear();
@@ -271,8 +274,12 @@ std::optional<ReplicaId> RealReplica::identity() {
     return std::nullopt;
   }
   const Calm calm(disk_);
-  const auto id = main_.engine().replica();
-  return id ? std::optional<ReplicaId>(*id) : std::nullopt;
+  // As it stands in the file, whatever this connection believes.
+  auto read = main_.connection().prepare("SELECT replica FROM syncline_replicas WHERE id = 1");
+  const auto row = read ? read->step() : Result<bool>(false);
+  const auto id =
+      row && *row ? ReplicaId::from_bytes(read->column(0).data) : Result<ReplicaId>(ReplicaId());
+  return id && !id->is_zero() ? std::optional<ReplicaId>(*id) : std::nullopt;
 }
 
 std::string RealReplica::situation() {

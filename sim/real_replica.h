@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "client/engine.h"
+#include "client/leadership.h"
 #include "client/replica_host.h"
 #include "sim/desk.h"
 #include "sim/disk.h"
@@ -43,6 +44,8 @@ class RealReplica final : public ReplicaLink {
   void close();
   void crash();
   bool is_open() const { return host_ != nullptr; }
+  // Of those that sync the file, this one has the conversation.
+  bool leads() const { return leadership_ != nullptr && leadership_->leads(); }
   // With its machine or alone.
   bool is_dead() const { return disk_.is_dead() || disk_.is_killed(vfs_); }
   Disk& disk() { return disk_; }
@@ -148,6 +151,7 @@ class RealReplica final : public ReplicaLink {
   std::string workspace_;
   Desk main_;
   std::array<std::unique_ptr<Desk>, others> desks_;
+  std::unique_ptr<Leadership> leadership_;
   std::unique_ptr<ReplicaHost> host_;
   std::deque<Wish> wishes_;
   bool work_waits_ = false;

@@ -35,6 +35,7 @@ constexpr Fault faults[] = {
     {"meddle", &Storm::meddle},
     {"busy", &Storm::busy},
     {"process_dies", &Storm::process_dies},
+    {"rival", &Storm::rival},
     {"carry", &Storm::carry},
     {"server_put_back", &Storm::server_put_back},
     {"server_change", &Storm::server_change},

@@ -49,6 +49,8 @@ struct Storm {
   std::uint64_t beside = 60;
   std::uint64_t beside_holds = 200;
   std::uint64_t meddle = 3;
+  // Of 1000 replicas so many have two processes that sync.
+  std::uint64_t rival = 400;
   std::uint64_t busy = 6;
   std::uint64_t process_dies = 10;
   std::uint64_t carry = 4;

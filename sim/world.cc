@@ -43,6 +43,15 @@ World::World(std::uint64_t seed, const Storm& storm) : random_(seed), storm_(sto
       node.clock.now = &time_;
       add_real(i, RealReplica::make_file(i, random_));
     }
+  }
+  for (std::size_t i = 0; i < storm_.real; ++i) {
+    if (strikes("rivals", storm_.rival)) {
+      nodes_.push_back(std::make_unique<Node>(random_, workspace_));
+      nodes_.back()->clock.now = &time_;
+      add_real(nodes_.size() - 1, nodes_[i]->real->shared_file());
+    }
+  }
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
     open_replica(i);
   }
 }

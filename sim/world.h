@@ -141,6 +141,7 @@ class World {
   void write_real(std::size_t node, const PeopleWrites& writes);
   void storm_real(std::size_t node);
   void check_real(std::size_t node);
+  void check_speaker(std::size_t node, Bytes frame);
   std::string differing_tables(std::size_t node);
   void check_ledger(std::size_t node);
   void check_payments(std::size_t node);
@@ -164,6 +165,8 @@ class World {
   void check_welcome(const Node& node, const effect::SaveWelcome& welcome);
   void check_end();
   bool all_synced();
+  // It leaves the conversation to another process on its file.
+  bool follows(std::size_t node) const;
   Instant now() const { return {time_}; }
 
   SeededRandom random_;

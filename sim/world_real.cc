@@ -3,6 +3,7 @@
 
 #include "sim/words.h"
 #include "sim/world.h"
+#include "wire/codec.h"
 
 namespace syncline::sim {
 
@@ -32,6 +33,7 @@ void World::pump_real(std::size_t index) {
     switch (wish->want) {
       case RealReplica::Want::send:
         tell(index, "sends " + frame_words(wish->frame));
+        check_speaker(index, wish->frame);
         if (const std::string wrong = witness_.saw_sent(wish->frame); !wrong.empty()) {
           violate(wrong);
         }
@@ -194,6 +196,18 @@ void World::storm_real(std::size_t index) {
   }
 }
 
+// Who speaks is who the file is, whatever happened to it since it was opened.
+void World::check_speaker(std::size_t index, Bytes frame) {
+  const auto message = decode_message(frame);
+  const Hello* hello = message ? std::get_if<Hello>(&*message) : nullptr;
+  const auto identity = nodes_[index]->real->identity();
+  if (hello != nullptr && identity && hello->replica != *identity) {
+    violate("real replica " + std::to_string(index) + " speaks for " +
+            hello->replica.hex().substr(0, 4) + ", and its file is " +
+            identity->hex().substr(0, 4) + " now");
+  }
+}
+
 std::string World::differing_tables(std::size_t index) {
   const auto room = store_ ? store_->find_workspace(workspace_)
                            : Result<std::optional<WorkspaceRecord>>(std::nullopt);
@@ -216,6 +230,10 @@ void World::check_real(std::size_t index) {
   if (node.mismatches() > 0 && !has_restored()) {
     violate("digests differ that had to be equal on real replica " + std::to_string(index) +
             differing_tables(index));
+  }
+  if (node.real->is_open() && node.real->host().last_error().find("locked") != std::string::npos) {
+    violate("a file that others had locked ended the conversation of real replica " +
+            std::to_string(index) + ": " + node.real->host().last_error());
   }
   if (node.status(now()).status != Status::synced) {
     return;

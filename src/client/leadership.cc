@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/mutant.h"
+
 namespace syncline {
 
 Leadership::Leadership(Connection connection) : path_(connection.path()), vfs_(vfs_of(connection)) {
@@ -11,7 +13,7 @@ Leadership::Leadership(Connection connection) : path_(connection.path()), vfs_(v
 }
 
 Result<bool> Leadership::take() {
-  if (leads_ || path_.empty()) {
+  if (leads_ || path_.empty() || SL_MUTANT(40)) {
     leads_ = true;
     return true;
   }

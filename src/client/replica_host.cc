@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "base/mutant.h"
 #include "client/sync_state.h"
 
 namespace syncline {
@@ -137,7 +138,7 @@ bool ReplicaHost::is_blocked(const Result<void>& done) {
     blocked_.clear();
     return false;
   }
-  if (done.error().code() != ErrorCode::busy) {
+  if (done.error().code() != ErrorCode::busy || SL_MUTANT(41)) {
     return false;
   }
   blocked_ = done.error().message();

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "base/mutant.h"
+
 namespace syncline {
 
 Result<Savepoint> Savepoint::open(Connection connection) {
@@ -11,7 +13,7 @@ Result<Savepoint> Savepoint::open(Connection connection) {
 }
 
 Result<Savepoint> Savepoint::to_write(Connection connection) {
-  if (!connection.autocommit()) {
+  if (!connection.autocommit() || SL_MUTANT(41)) {
     return open(connection);
   }
   if (connection.in_write_transaction()) {
