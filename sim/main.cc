@@ -43,10 +43,11 @@ constexpr const char* kinds[] = {"bootstrap",
                                  "torn_sectors",
                                  "undo"};
 constexpr const char* real_kinds[] = {
-    "real_clock_jump", "real_clone",        "real_copied",    "real_crash",
-    "real_died",       "real_disk_fails",   "real_disk_full", "real_lost_writes",
-    "real_old_copy",   "real_resolved",     "real_resync",    "real_salvaged",
-    "real_synced",     "real_torn_sectors", "real_upgrade",   "real_write_failed"};
+    "real_clock_jump",   "real_clone",     "real_copied",      "real_crash",        "real_died",
+    "real_disk_fails",   "real_disk_full", "real_lost_writes", "real_old_copy",     "real_resolved",
+    "real_resync",       "real_salvaged",  "real_synced",      "real_torn_sectors", "real_upgrade",
+    "real_write_failed", "beside_dies",    "beside_finished",  "beside_holds",      "beside_wrote",
+    "busy_answers",      "ledger",         "meddled",          "process_dies",      "rivals"};
 
 struct Options {
   std::uint64_t first = 1;

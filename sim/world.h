@@ -140,6 +140,7 @@ class World {
   void pump_real(std::size_t node);
   void write_real(std::size_t node, const PeopleWrites& writes);
   void storm_real(std::size_t node);
+  void storm_disk(Disk& disk);
   void check_real(std::size_t node);
   void check_speaker(std::size_t node, Bytes frame);
   std::string differing_tables(std::size_t node);

@@ -120,6 +120,20 @@ void World::write_real(std::size_t index, const PeopleWrites& writes) {
   pump_client(index);
 }
 
+void World::storm_disk(Disk& disk) {
+  if (happens("real_dies_at_write", storm_.replica_disk)) {
+    disk.crash_at_write(1 + random_.below(30));
+  }
+  if (happens("real_disk_fails", storm_.replica_disk)) {
+    disk.fail_writes(1 + random_.below(5));
+  }
+  if (happens("real_disk_full", storm_.replica_disk)) {
+    disk.set_full(true);
+  } else if (random_.chance(1, 4)) {
+    disk.set_full(false);
+  }
+}
+
 void World::storm_real(std::size_t index) {
   Node& node = *nodes_[index];
   RealReplica& real = *node.real;
@@ -133,17 +147,7 @@ void World::storm_real(std::size_t index) {
     }
     open_sharing(index);
   }
-  if (happens("real_dies_at_write", storm_.replica_disk)) {
-    real.disk().crash_at_write(1 + random_.below(30));
-  }
-  if (happens("real_disk_fails", storm_.replica_disk)) {
-    real.disk().fail_writes(1 + random_.below(5));
-  }
-  if (happens("real_disk_full", storm_.replica_disk)) {
-    real.disk().set_full(true);
-  } else if (random_.chance(1, 4)) {
-    real.disk().set_full(false);
-  }
+  storm_disk(real.disk());
   if (random_.chance(1, 50) && real.is_open()) {
     count("real_copied");
     close_sharing(index);
