@@ -71,4 +71,12 @@ if(TARGET syncline_cli AND EXISTS /usr/bin/python3)
                                   $<TARGET_FILE:syncline_cli>)
     set_tests_properties(${name} PROPERTIES TIMEOUT 300)
   endforeach()
+  # Loaded before libc, which a sanitizer wants for itself.
+  if(NOT SYNCLINE_SANITIZE AND CMAKE_SYSTEM_NAME STREQUAL Linux)
+    add_library(bad_disk MODULE tests/e2e/storm/bad_disk.c)
+    target_link_libraries(bad_disk PRIVATE ${CMAKE_DL_LIBS})
+    add_test(NAME storm COMMAND /usr/bin/python3 "${CMAKE_SOURCE_DIR}/tests/e2e/storm/storm.py"
+                                $<TARGET_FILE:syncline_cli> $<TARGET_FILE:bad_disk>)
+    set_tests_properties(storm PROPERTIES TIMEOUT 300)
+  endif()
 endif()

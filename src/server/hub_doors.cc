@@ -77,7 +77,7 @@ Result<std::size_t> Hub::give(Instant now, const Gift& gift) {
   SL_TRY(begin());
   auto given = give_replicas(*store_, gift);
   if (!given) {
-    fail(now, given.error(), nullptr);
+    fail(now, given.error());
     return given.error();
   }
   if (!commit(now)) {
