@@ -40,7 +40,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!part || part->empty()) {
       break;
     }
-    file.part(*part);
+    if (!file.part(*part)) {
+      break;
+    }
   }
   const std::vector<std::string> before = world.rows("SELECT * FROM t UNION ALL SELECT * FROM p");
   SL_CHECK(world.run("BEGIN").empty());

@@ -259,12 +259,17 @@ TEST_CASE("values that are easily bent come out as they went in") {
     REQUIRE(one.run("UPDATE t SET b = " + values[i] + " WHERE k = '" + std::to_string(i) + "'") ==
             "");
   }
-  // As keys, too: all but NULL, which no key may be, and what equals an earlier one.
+  // As keys, too: all but NULL, which no key may be, what equals an earlier one, and what is longer
+  // than any key may be.
   REQUIRE(one.run("CREATE TABLE keys(k PRIMARY KEY NOT NULL, a)") == "");
   REQUIRE(two.run("CREATE TABLE keys(k PRIMARY KEY NOT NULL, a)") == "");
   REQUIRE(one.track("keys") == "");
   REQUIRE(two.track("keys") == "");
-  REQUIRE(one.run("INSERT OR IGNORE INTO keys SELECT a, k FROM t WHERE a IS NOT NULL") == "");
+  CHECK(one.run("INSERT INTO keys SELECT a, k FROM t WHERE length(a) >= 100000")
+            .find("key_bytes_max") != std::string::npos);
+  REQUIRE(one.run("INSERT OR IGNORE INTO keys SELECT a, k FROM t WHERE length(a) < 100000") == "");
+  REQUIRE(one.run("INSERT INTO keys VALUES(zeroblob(65000), 'z'), (hex(zeroblob(32500)), 'y')") ==
+          "");
   REQUIRE(two.apply(one.changes()) == "");
   const char* const exact =
       "SELECT k, typeof(a), hex(a), length(a), quote(a), typeof(b), hex(b), quote(b) FROM t "
