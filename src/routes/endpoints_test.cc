@@ -160,7 +160,7 @@ std::string hello_body(int replica, const std::string& token) {
   out.catch_up = CatchUp::bootstrap;
   out.token = token;
   Writer body;
-  append_frame(body, encode_message(out));
+  append_frame(body, *encode_message(out));
   return std::string(as_text(body.bytes()));
 }
 

@@ -520,7 +520,7 @@ TEST_CASE("a replica of the first protocol version is told nothing that it does 
     Admitted admitted;
     admitted.receipt = receipt;
     service.session.on_admitted(service.now, admitted);
-    service.session.on_log(service.now, {make_log_part(receipt, {1})}, receipt);
+    service.session.on_log(service.now, {*make_log_part(receipt, {1})}, receipt);
     service.take();
     CHECK(service.sent<Ack>().at(0).receipt == expected);
     CHECK(service.sent<PullPart>().at(0).receipt == expected);
