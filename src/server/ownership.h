@@ -19,8 +19,9 @@ struct Gift {
   std::string to;
 };
 
-// Runs inside the store's transaction; answers which replicas changed hands. Fails with `not_found`,
-// and with `invalid_argument` for the device of a JSON door, which is its user's by name.
+// Runs inside the store's transaction; answers which replicas changed hands. Fails with
+// `not_found`, and with `invalid_argument` for the device of a JSON door, which is its user's by
+// name.
 Result<std::vector<ReplicaId>> give_replicas(LogStore& store, const Gift& gift);
 
 }  // namespace syncline

@@ -47,8 +47,8 @@ struct SnapshotStep {
 //    its reason, and leaves nothing behind.
 // 6. What does not decode is not replaced.
 // 7. A replica belongs to the user who first said hello with it, and nobody else writes in its
-//    name: not by a hello, not by a push, not by a relay. Changes that were relayed before its first
-//    hello count only as far as its owner says the same.
+//    name: not by a hello, not by a push, not by a relay. Changes that were relayed before its
+//    first hello count only as far as its owner says the same.
 class Workspace {
  public:
   // `store` and `rules` outlive the workspace.

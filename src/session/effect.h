@@ -194,10 +194,9 @@ using ClientEffect =
                  effect::LoadOutbox, effect::Acknowledge, effect::RejectChange,
                  effect::ApplyChanges, effect::BeginSnapshot, effect::ApplyPage,
                  effect::FinishSnapshot, effect::BeginRescan, effect::CompareRanges,
-                 effect::AdoptRange, effect::FinishRescan, effect::SaveWelcome,
-                 effect::KeepReceipt, effect::CorrectClock, effect::Restamp, effect::Reidentify,
-                 effect::Salvage, effect::ShowPresence, effect::LoadRelays, effect::FinishRelay,
-                 effect::SetAside>;
+                 effect::AdoptRange, effect::FinishRescan, effect::SaveWelcome, effect::KeepReceipt,
+                 effect::CorrectClock, effect::Restamp, effect::Reidentify, effect::Salvage,
+                 effect::ShowPresence, effect::LoadRelays, effect::FinishRelay, effect::SetAside>;
 
 using ServerEffect =
     std::variant<effect::Send, effect::SendShared, effect::HangUp, effect::WakeAt,

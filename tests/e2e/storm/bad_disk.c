@@ -1,5 +1,5 @@
-// A disk that misbehaves, for one process: loaded before libc (LD_PRELOAD), steered by a shared file
-// that BAD_DISK names and that the test writes while the process runs. Only regular files are
+// A disk that misbehaves, for one process: loaded before libc (LD_PRELOAD), steered by a shared
+// file that BAD_DISK names and that the test writes while the process runs. Only regular files are
 // touched, and only calls by which a database writes.
 #define _GNU_SOURCE
 #include <dlfcn.h>
