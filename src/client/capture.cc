@@ -291,6 +291,25 @@ Result<std::uint64_t> Capture::updated_row_bytes(const TrackedTable& table,
   return bytes;
 }
 
+// A row under another key or rowid is the end of one and the beginning of another.
+Result<void> Capture::on_moved(const TrackedTable& table, std::span<sqlite3_value* const> values,
+                               RowId old_row, RowId new_row) {
+  SL_TRY(encode_key(table, values, true));
+  note_acted(table.id, key_.bytes());
+  SL_TRY(encode_key(table, values, false));
+  note_acted(table.id, key_.bytes());
+  note_acted_at(table.id, old_row);
+  note_acted_at(table.id, new_row);
+  encode_old(table, values);
+  ColumnSet& all = all_columns_[table.id];
+  if (all.empty()) {
+    all = table.all_columns();
+  }
+  buffer_.erase(table, old_row, key_.bytes(), all, true, old_.bytes());
+  buffer_.put(table, new_row);
+  return {};
+}
+
 Result<void> Capture::on_updated(const TrackedTable& table,
                                  std::span<sqlite3_value* const> values) {
   bool key_changed = false;
@@ -305,19 +324,7 @@ Result<void> Capture::on_updated(const TrackedTable& table,
     SL_TRY(settle_candidates(table, new_row, old_row));
   }
   if (key_changed || old_row != new_row) {
-    SL_TRY(encode_key(table, values, true));
-    note_acted(table.id, key_.bytes());
-    SL_TRY(encode_key(table, values, false));
-    note_acted(table.id, key_.bytes());
-    note_acted_at(table.id, old_row);
-    note_acted_at(table.id, new_row);
-    encode_old(table, values);
-    ColumnSet& all = all_columns_[table.id];
-    if (all.empty()) {
-      all = table.all_columns();
-    }
-    buffer_.erase(table, old_row, key_.bytes(), all, true, old_.bytes());
-    buffer_.put(table, new_row);
+    SL_TRY(on_moved(table, values, old_row, new_row));
     buffer_.add_told(key_.size() + bytes + 2 * (row_overhead_bytes + stamp_bytes));
     return {};
   }

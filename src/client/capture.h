@@ -149,6 +149,8 @@ class Capture final : public WriteSinkFactory {
   bool is_expected(TapKind kind, TableId table);
   Result<void> on_inserted(const TrackedTable& table, RowId row);
   Result<void> on_updated(const TrackedTable& table, std::span<sqlite3_value* const> values);
+  Result<void> on_moved(const TrackedTable& table, std::span<sqlite3_value* const> values,
+                        RowId old_row, RowId new_row);
   Result<void> on_deleted(const TrackedTable& table, std::span<sqlite3_value* const> values);
   Result<void> on_may_vanish(const TrackedTable& table, std::span<sqlite3_value* const> values);
   Result<bool> load_row(const TrackedTable& table, RowId row);
