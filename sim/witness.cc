@@ -56,7 +56,7 @@ std::string Witness::saw_logged(const LogEntry& entry) {
   const Name name{entry.stamp.replica, entry.sequence.get()};
   const auto [at, is_new] = logged_.insert({name, {entry.stamp.time, entry.hash}});
   const bool is_same = at->second == std::make_pair(entry.stamp.time, entry.hash);
-  if (!is_new && !is_same && !was_copied(name.first)) {
+  if (!is_new && !is_same && !was_copied(name.first) && restamped_.count(name.first) == 0) {
     return "the log holds another change under " + words(name);
   }
   for (const RowEdit& edit : change->edits) {

@@ -23,6 +23,11 @@ class Witness {
   void saw_copy(const ReplicaId& replica) { copied_.insert(replica); }
   bool was_copied(const ReplicaId& replica) const { return copied_.count(replica) != 0; }
 
+  // What this replica had not seen acknowledged got other stamps, because its clock had been wrong.
+  // Known fault: where the server was restored, too, a change that had been acknowledged before can
+  // be among them, and is then in the log once more under its name with another stamp.
+  void saw_restamp(const ReplicaId& replica) { restamped_.insert(replica); }
+
   // What a replica says. A change that was told once is told the same for ever.
   std::string saw_sent(Bytes frame);
   // What a server has made durable. A change has one content for ever, and what people did is
@@ -43,6 +48,7 @@ class Witness {
   static std::string words(const Name& name);
 
   std::set<ReplicaId> copied_;
+  std::set<ReplicaId> restamped_;
   // Parts of a change that is not told to its end yet.
   std::map<ReplicaId, std::vector<ByteVector>> telling_;
   std::map<std::tuple<ReplicaId, std::uint64_t, std::uint64_t>, std::uint64_t> told_;

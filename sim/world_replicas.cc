@@ -219,6 +219,7 @@ void World::answer(std::size_t index, ClientEffect& any) {
           },
           [&](effect::Restamp& e) {
             count("restamped");
+            witness_.saw_restamp(replica.facts().replica);
             // A clock that ran ahead never comes back by itself.
             const std::int64_t offset = node.hybrid->offset_ms();
             node.hybrid = std::make_unique<HybridClock>(node.clock);

@@ -14,7 +14,7 @@ export { Store, type Readable } from "./store.js";
 export { Collection, Table, type Document, type Query } from "./table.js";
 export { canReach, type AutoSyncOptions } from "./auto_sync.js";
 export { WebSocketTransport } from "./transport.js";
-export { SynclineError, type Row, type SqlInput, type SqlValue } from "./values.js";
+export { SynclineError, type Row, type SqlInput, type SqlParameters, type SqlValue } from "./values.js";
 export type { OpenOptions } from "./open.js";
 export type {
   Connection,

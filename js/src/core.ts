@@ -302,7 +302,7 @@ export class Core {
 
   #batch(ask: Ask, statements: Statement[]): Uint8Array {
     return this.#once(ask, () => {
-      const answers = statements.map(([sql, values]) => this.#engine.queryPacked(sql, values ?? []).slice());
+      const answers = statements.map(([sql, values]) => this.#engine.queryPacked(sql, (values ?? []) as SqlInput[]).slice());
       const size = answers.reduce((sum, answer) => sum + answer.length, 0);
       const out = new Uint8Array(size);
       let at = 0;
@@ -483,6 +483,9 @@ export class Core {
       replica: engine.replica as string,
       storage: this.#storage.kind,
     };
+    if (this.#lacksToken && this.#config.url && !this.#paused) {
+      Object.assign(this.#lastStatus, { status: "connecting", cause: "no_token", message: "waiting for a token" });
+    }
     return this.#lastStatus;
   }
 
@@ -512,16 +515,20 @@ export class Core {
 
   // Whoever had none, or a bad one, may have another by now.
   #askForToken(): void {
-    if (this.#lastStatus.cause !== "not_allowed") return;
+    if (this.#lastStatus.cause !== "not_allowed" && !this.#lacksToken) return;
     this.#tokenAsked = true;
     this.#broadcast({ news: "token-wanted" });
   }
 
   // --- The conversation ---------------------------------------------------------------------------
 
+  get #lacksToken(): boolean {
+    return this.#config.bringsToken === true && this.#config.token === undefined;
+  }
+
   #start(): void {
     const { url, workspace, token } = this.#config;
-    if (this.#started || this.#paused || !url || !workspace) return;
+    if (this.#started || this.#paused || !url || !workspace || this.#lacksToken) return;
     this.#engine.start(performance.now(), workspace, token ?? "");
     this.#started = true;
   }

@@ -14,16 +14,16 @@ import {
   type Status,
   type SyncEvent,
 } from "./types.js";
-import { objects, SynclineError, Unpacker, type Done, type Row, type SqlInput } from "./values.js";
+import { inOrder, objects, SynclineError, Unpacker, type Done, type Row, type SqlInput, type SqlParameters } from "./values.js";
 
 /** What a database and a transaction have in common. */
 export interface Sql {
   /** Runs one statement. */
-  exec(sql: string, values?: readonly SqlInput[]): Promise<{ changes: number; lastInsertRowid: number | bigint }>;
+  exec(sql: string, values?: SqlParameters): Promise<{ changes: number; lastInsertRowid: number | bigint }>;
   /** All rows, as objects. */
-  query<T = Row>(sql: string, values?: readonly SqlInput[]): Promise<T[]>;
+  query<T = Row>(sql: string, values?: SqlParameters): Promise<T[]>;
   /** The first row. */
-  get<T = Row>(sql: string, values?: readonly SqlInput[]): Promise<T | undefined>;
+  get<T = Row>(sql: string, values?: SqlParameters): Promise<T | undefined>;
 }
 
 export interface Conflict {
@@ -58,6 +58,28 @@ export interface QueuedRequest {
 
 type TokenSource = string | (() => string | Promise<string>);
 
+/** A timer that keeps no program in Node running. */
+function later(act: () => void, ms: number): ReturnType<typeof setTimeout> {
+  const timer = setTimeout(act, ms);
+  (timer as { unref?: () => void }).unref?.();
+  return timer;
+}
+
+/** What the application's callback brings; it may throw, or never answer. */
+async function answerOf(token: () => string | Promise<string>): Promise<string> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = later(() => reject(new Error("the callback does not answer")), tokenMsMax);
+  });
+  try {
+    const answer = await Promise.race([token(), late]);
+    if (typeof answer !== "string") throw new Error("the callback brought none");
+    return answer;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 export interface DatabaseOptions {
   token?: TokenSource;
   url?: string;
@@ -65,6 +87,8 @@ export interface DatabaseOptions {
 }
 
 const retriesMax = 3;
+const tokenMsMax = 30_000;
+const tokenWaitMsMax = 60_000;
 const databases = new Map<string, Database>();
 
 /** An open database by its name, for elements that name it (`for="..."`). */
@@ -119,32 +143,34 @@ export class Database implements Sql {
     this.#auto = options.autoSync === false || !options.url ? null : new AutoSync(this, options.url, options.autoSync ?? {});
     databases.set(name, this);
     port.onNews = (news) => this.#take(news);
+    if (options.url) void this.#bringToken();
     for (const told of [...openListeners]) told(this);
   }
 
   // --- SQL ----------------------------------------------------------------------------------------
 
-  async #run(sql: string, values: readonly SqlInput[], transaction?: string): Promise<Done> {
-    const packed = (await this.#port.request("query", [sql, values, transaction])) as Uint8Array;
+  async #run(sql: string, values: SqlParameters, transaction?: string): Promise<Done> {
+    const packed = (await this.#port.request("query", [sql, inOrder(sql, values), transaction])) as Uint8Array;
     return new Unpacker(packed).done();
   }
 
-  async exec(sql: string, values: readonly SqlInput[] = []): Promise<{ changes: number; lastInsertRowid: number | bigint }> {
+  async exec(sql: string, values: SqlParameters = []): Promise<{ changes: number; lastInsertRowid: number | bigint }> {
     const { changes, lastInsertRowid } = await this.#run(sql, values);
     return { changes, lastInsertRowid };
   }
 
-  async query<T = Row>(sql: string, values: readonly SqlInput[] = []): Promise<T[]> {
+  async query<T = Row>(sql: string, values: SqlParameters = []): Promise<T[]> {
     return objects<T>(await this.#run(sql, values));
   }
 
-  async get<T = Row>(sql: string, values: readonly SqlInput[] = []): Promise<T | undefined> {
+  async get<T = Row>(sql: string, values: SqlParameters = []): Promise<T | undefined> {
     return (await this.query<T>(sql, values))[0];
   }
 
   /** Statements that are one transaction, in one go. */
   async batch(statements: readonly Statement[]): Promise<Row[][]> {
-    const unpacker = new Unpacker((await this.#port.request("batch", [statements])) as Uint8Array);
+    const inOrders = statements.map(([sql, values = []]) => [sql, inOrder(sql, values)]);
+    const unpacker = new Unpacker((await this.#port.request("batch", [inOrders])) as Uint8Array);
     return statements.map(() => objects(unpacker.done()));
   }
 
@@ -181,14 +207,14 @@ export class Database implements Sql {
 
   async #transactOnce<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
     const token = (await this.#port.request("begin")) as string;
-    const run = (sql: string, values: readonly SqlInput[] = []): Promise<Done> => this.#run(sql, values, token);
+    const run = (sql: string, values: SqlParameters = []): Promise<Done> => this.#run(sql, values, token);
     const tx: Sql = {
       exec: async (sql, values) => {
         const { changes, lastInsertRowid } = await run(sql, values);
         return { changes, lastInsertRowid };
       },
-      query: async <R>(sql: string, values?: readonly SqlInput[]) => objects<R>(await run(sql, values)),
-      get: async <R>(sql: string, values?: readonly SqlInput[]) => objects<R>(await run(sql, values))[0],
+      query: async <R>(sql: string, values?: SqlParameters) => objects<R>(await run(sql, values)),
+      get: async <R>(sql: string, values?: SqlParameters) => objects<R>(await run(sql, values))[0],
     };
     let result: T;
     try {
@@ -210,9 +236,9 @@ export class Database implements Sql {
   }
 
   /** A query that follows the database; see LiveQuery. */
-  live<T = Row>(sql: string, values: readonly SqlInput[] = [], shape?: (row: Row) => T): LiveQuery<T> {
+  live<T = Row>(sql: string, values: SqlParameters = [], shape?: (row: Row) => T): LiveQuery<T> {
     const id = `live-${this.#nextLive++}`;
-    return new LiveQuery<T>(this.#port, id, sql, values, (query, inUse) => {
+    return new LiveQuery<T>(this.#port, id, sql, inOrder(sql, values), (query, inUse) => {
       if (inUse) this.#live_.set(id, query as unknown as LiveQuery<never>);
       else this.#live_.delete(id);
     }, shape);
@@ -415,13 +441,23 @@ export class Database implements Sql {
     const { token } = this.#options;
     if (typeof token !== "function" || this.#bringsToken) return;
     this.#bringsToken = true;
-    try {
-      await this.refreshToken(await token());
-    } catch (error) {
-      console.warn("syncline: no fresh token", error);
-    } finally {
-      this.#bringsToken = false;
+    for (let wait = 1000; !this.#isClosed; wait = Math.min(wait * 2, tokenWaitMsMax)) {
+      try {
+        await this.refreshToken(await answerOf(token));
+        break;
+      } catch (error) {
+        if (this.#isClosed) break;
+        this.#tellOfToken(error as Error);
+        await new Promise((done) => later(() => done(undefined), wait));
+      }
     }
+    this.#bringsToken = false;
+  }
+
+  #tellOfToken({ message }: Error): void {
+    console.warn(`syncline: no token: ${message}`);
+    const payload = { code: "not_allowed", message: `no token: ${message}`, retryable: true };
+    this.#take({ news: "events", events: [{ name: "sync.error:action", at: Date.now(), payload }] });
   }
 
   /** For transports of the application's own (providers.ts). */

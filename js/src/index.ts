@@ -1,6 +1,6 @@
 // The package in a browser.
 import { Database } from "./database.js";
-import type { OpenOptions } from "./open.js";
+import { tokenConfig, type OpenOptions } from "./open.js";
 import { removeFolder } from "./storage_folder.js";
 import { SynclineError } from "./values.js";
 import { WorkerPort } from "./worker_port.js";
@@ -20,7 +20,7 @@ export async function open(options: OpenOptions): Promise<Database> {
     ...rest,
     name,
     url,
-    token: typeof token === "function" ? await token() : token,
+    ...tokenConfig(token),
     ownTransport: transport !== undefined,
   };
   const { port } = await WorkerPort.open(

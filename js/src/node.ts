@@ -7,7 +7,7 @@ import { LocalPort } from "./port.js";
 import { MemoryStorage } from "./storage.js";
 import { FileStorage } from "./storage_node.js";
 import { WebSocketTransport } from "./transport.js";
-import type { OpenOptions } from "./open.js";
+import { tokenConfig, type OpenOptions } from "./open.js";
 import { SynclineError } from "./values.js";
 
 export * from "./common.js";
@@ -31,7 +31,7 @@ export async function open(options: OpenOptions): Promise<Database> {
   const inMemory = options.storage === "memory" || name === ":memory:";
   const storage = inMemory ? new MemoryStorage() : new FileStorage(name);
   const { autoSync, ...rest } = options;
-  const config = { ...rest, token: typeof token === "function" ? await token() : token, transport: undefined };
+  const config = { ...rest, ...tokenConfig(token), transport: undefined };
   let core: Core;
   try {
     core = await Core.open(config, await wasm(options.wasmUrl), storage, transport ?? new WebSocketTransport(), inMemory ? "db" : name);

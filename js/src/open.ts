@@ -9,7 +9,10 @@ export interface OpenOptions {
   url?: string;
   /** Who shares: a user, a team. Needed with `url`. */
   workspace?: string;
-  /** A token, or how to get one: called at the start and whenever the server wants a fresh one. */
+  /**
+   * A token, or how to get one: called at the start and whenever the server wants a fresh one. The
+   * database opens without waiting for it, and it is called again when it fails or never answers.
+   */
   token?: string | (() => string | Promise<string>);
   /** "memory" keeps nothing; the default does so only where there is no storage. */
   storage?: "auto" | "memory";
@@ -24,4 +27,9 @@ export interface OpenOptions {
   /** Where the module and the worker are, for bundlers that move them. */
   wasmUrl?: string | URL;
   workerUrl?: string | URL;
+}
+
+/** What the core is told of it: a callback's answer comes later. */
+export function tokenConfig(token: OpenOptions["token"]): { token: string | undefined; bringsToken: boolean } {
+  return typeof token === "function" ? { token: undefined, bringsToken: true } : { token, bringsToken: false };
 }

@@ -3,7 +3,7 @@
 //   import { useMemo, useSyncExternalStore } from "react";
 //   import { hooks } from "syncline/react";
 //   export const { useQuery, useStatus, useStore } = hooks({ useMemo, useSyncExternalStore });
-import type { Database, LiveQuery, Progress, Readable, Row, SqlInput, Status } from "syncline";
+import type { Database, LiveQuery, Progress, Readable, Row, SqlParameters, Status } from "syncline";
 
 interface React {
   useMemo<T>(make: () => T, dependencies: readonly unknown[]): T;
@@ -18,7 +18,7 @@ export interface Hooks {
   /** Any store: `db.status`, `db.presence`, a live query. */
   useStore<T>(store: Readable<T>): T;
   /** Rows that follow the database. */
-  useQuery<T = Row>(db: Database, sql: string, values?: readonly SqlInput[]): T[];
+  useQuery<T = Row>(db: Database, sql: string, values?: SqlParameters): T[];
   useStatus(db: Database): Status;
   useProgress(db: Database): Progress | null;
 }
@@ -31,8 +31,8 @@ export function hooks(react: React): Hooks {
   }
   return {
     useStore,
-    useQuery<T = Row>(db: Database, sql: string, values: readonly SqlInput[] = []): T[] {
-      const query = react.useMemo<LiveQuery<T>>(() => db.live<T>(sql, values), [db, sql, ...values]);
+    useQuery<T = Row>(db: Database, sql: string, values: SqlParameters = []): T[] {
+      const query = react.useMemo<LiveQuery<T>>(() => db.live<T>(sql, values), [db, sql, ...Object.entries(values).flat()]);
       return useStore(query);
     },
     useStatus: (db) => useStore(db.status),

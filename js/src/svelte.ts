@@ -1,13 +1,13 @@
 // For Svelte: everything that changes is a store already (`$db.status`, `db.live(...)`); these make
 // queries follow values, and write a field back.
-import type { Database, Row, SqlInput } from "syncline";
+import type { Database, Row, SqlParameters } from "syncline";
 
 export interface SvelteStore<T> {
   subscribe(told: (value: T) => void): () => void;
 }
 
 /** A query whose parameters are a store themselves, such as what is typed into a search field. */
-export function query<T = Row>(db: Database, sql: string, values: SvelteStore<readonly SqlInput[]>): SvelteStore<T[]> {
+export function query<T = Row>(db: Database, sql: string, values: SvelteStore<SqlParameters>): SvelteStore<T[]> {
   return {
     subscribe(told) {
       let stop: (() => void) | undefined;

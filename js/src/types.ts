@@ -1,4 +1,4 @@
-import type { SqlInput } from "./values.js";
+import type { SqlParameters } from "./values.js";
 import type { StorageKind } from "./storage.js";
 
 /** The six words for where a replica stands; docs/browser.md says what each promises. */
@@ -95,6 +95,8 @@ export interface CoreConfig {
   url?: string;
   workspace?: string;
   token?: string;
+  /** The page brings one as soon as it has it: nobody is asked for anything without. */
+  bringsToken?: boolean;
   storage?: "auto" | "memory";
   /** A copy of another database, to begin with; ignored when this one exists. */
   from?: Uint8Array;
@@ -132,4 +134,4 @@ export interface RequestOutcome {
   error?: string;
 }
 
-export type Statement = [sql: string, values?: readonly SqlInput[]];
+export type Statement = [sql: string, values?: SqlParameters];

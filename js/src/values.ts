@@ -4,6 +4,8 @@
 export type SqlValue = null | number | bigint | string | Uint8Array;
 /** What may be given as a parameter: `true` and `false` are stored as 1 and 0. */
 export type SqlInput = SqlValue | boolean | undefined;
+/** Parameters in their order, or by name: `{ id: 1 }` for `:id`, `@id` or `$id`. */
+export type SqlParameters = readonly SqlInput[] | Readonly<Record<string, SqlInput>>;
 export type Row = Record<string, SqlValue>;
 
 export interface Rows {
@@ -27,6 +29,29 @@ export class SynclineError extends Error {
     super(message);
     this.name = "SynclineError";
   }
+}
+
+// A parameter's name, or what may look like one and is not: quoted text, names and comments.
+const parameter =
+  /'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[^]*?\*\/|([:@$][\p{L}\p{N}_$]+)|(\?)/gu;
+
+/** The values in the order in which SQLite numbers their names. */
+export function inOrder(sql: string, values: SqlParameters): readonly SqlInput[] {
+  if (Array.isArray(values)) return values as readonly SqlInput[];
+  if (typeof values !== "object" || values === null) {
+    throw new SynclineError("invalid_argument", "parameters are an array, or an object with their names");
+  }
+  const byName = values as Readonly<Record<string, SqlInput>>;
+  const names = new Set<string>();
+  for (const [, name, mark] of sql.matchAll(parameter)) {
+    if (mark) throw new SynclineError("invalid_argument", "a statement with `?` takes an array of values");
+    if (name) names.add(name);
+  }
+  return [...names].map((name) => {
+    const key = [name.slice(1), name].find((one) => Object.hasOwn(byName, one));
+    if (key === undefined) throw new SynclineError("invalid_argument", `the parameter ${name} has no value`);
+    return byName[key];
+  });
 }
 
 const encoder = new TextEncoder();

@@ -50,6 +50,51 @@ test("values come back as they went in", async () => {
   await db.close();
 });
 
+test("parameters may have names", async () => {
+  const db = await open({ name: ":memory:" });
+  const sql = "SELECT :b AS b, @a AS a, $c || ':no' AS c, :b + 1 AS d -- :neither\n /* :nor */, \"x:y\" FROM (SELECT 7 AS \"x:y\")";
+  assert.deepEqual(await db.get(sql, { a: 1, b: 2, $c: "three" }), { b: 2, a: 1, c: "three:no", d: 3, "x:y": 7 });
+  assert.deepEqual(await db.batch([["SELECT :n AS n", { n: null }]]), [[{ n: null }]]);
+  const live = db.live("SELECT :n AS n", { n: 5 });
+  assert.deepEqual(await live.first(), [{ n: 5 }]);
+  await db.transaction(async (tx) => assert.deepEqual(await tx.query("SELECT :n AS n", { n: 6 }), [{ n: 6 }]));
+  await assert.rejects(db.query("SELECT :a", { b: 1 }), /parameter :a has no value/);
+  await assert.rejects(db.query("SELECT ?", { a: 1 }), /takes an array of values/);
+  await assert.rejects(db.query("SELECT 1", 7), { code: "invalid_argument", message: /an array, or an object/ });
+  await db.close();
+});
+
+for (const [what, failing] of Object.entries({
+  "never answers": () => new Promise(() => {}),
+  throws: () => {
+    throw new Error("the session is over");
+  },
+  "brings none": async () => undefined,
+})) {
+  test(`a token callback that ${what} does not keep a database from opening`, async () => {
+    const db = await device(fresh(), { token: failing });
+    await db.exec("INSERT INTO notes(id) VALUES('1')");
+    await until("the reason shows", () => db.status.value.cause === "no_token" && db.status.value.pending === 1);
+    assert.equal(db.status.value.status, "connecting");
+    assert.deepEqual(await db.query("SELECT id FROM notes"), [{ id: "1" }]);
+    await db.close();
+  });
+}
+
+test("a token callback that failed once is asked again", async () => {
+  let asked = 0;
+  const db = await device(fresh(), {
+    token: () => {
+      if (++asked === 1) throw new Error("the session is over");
+      return "any will do here";
+    },
+  });
+  await db.exec("INSERT INTO notes(id) VALUES('1')");
+  await until("green", () => db.status.value.status === "synced");
+  assert.equal(asked, 2);
+  await db.close();
+});
+
 test("a write and its place in the outbox are one transaction", async () => {
   const db = await open({ name: ":memory:", schema });
   await assert.rejects(

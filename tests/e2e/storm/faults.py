@@ -231,6 +231,7 @@ def put_back_server(storm):
 def begin_anew(storm):
     """`resync` beside whoever writes and syncs."""
     device = storm.random.choice(storm.devices)
+    device.began_anew = True
     code, _ = device.command("resync", "--yes")
     storm.processes.note_end("resync", code)
     return True

@@ -69,17 +69,19 @@ class Ledger:
 
 
 def changes_by_token(log):
-    """The names of the changes that put each token, and what the log itself says that is wrong."""
+    """The names of the changes that put each token, the names that stand twice, deleted tokens."""
     found = collections.defaultdict(list)
-    seen, twice = set(), []
+    seen, twice, deleted = set(), [], set()
     for line in log:
         if line["op"] in seen:
             twice.append(line["op"])
         seen.add(line["op"])
         for row in line["tables"].get("items", []):
-            if row["kind"] not in ("del", "erase"):
+            if row["kind"] in ("del", "erase"):
+                deleted.add(row["key"][0])
+            else:
                 found[row["key"][0]].append((line["op"], row["kind"]))
-    return found, twice
+    return found, twice, deleted
 
 
 class Account:
@@ -88,7 +90,8 @@ class Account:
     def __init__(self, ledger, devices, log, rows, counter):
         self.ledger = ledger
         self.is_clean = {device.name: device.is_clean for device in devices}
-        self.found, self.twice = changes_by_token(log)
+        self.began_anew = {device.name: device.began_anew for device in devices}
+        self.found, self.twice, self.deleted = changes_by_token(log)
         self.rows, self.counter = rows, counter
         self.lost, self.doubled, self.renamed, self.wrong = [], [], [], []
         self.happened = set()
@@ -109,7 +112,12 @@ class Account:
                 self.renamed.append((token, order.op, puts))
 
     def check_rows(self):
-        deleted = {self.ledger.orders[token].deletes for token in self.happened}
+        deleted = set()
+        for token in self.happened:
+            order = self.ledger.orders[token]
+            # Whoever began anew may have found nothing to delete; then only the log can tell.
+            if not self.began_anew[order.device] or order.deletes in self.deleted:
+                deleted.add(order.deletes)
         for token in self.happened:
             if (token in self.rows) == (token in deleted):
                 self.wrong.append((token, "is there" if token in self.rows else "is gone"))

@@ -199,6 +199,8 @@ class Device:
         self.random = random.Random(seed)
         # Whether its file was ever copied or put back: then an op may have gone to another name.
         self.is_clean = True
+        # Whether it dropped its rows to get them again: what was to be deleted may not have been there.
+        self.began_anew = False
         self.writer, self.syncers = None, []
         self.writing = threading.Lock()
 
