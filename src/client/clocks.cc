@@ -313,11 +313,15 @@ Result<void> Clocks::enter_part(const LogRow& row, Bytes part, Writer* replaced)
 
 void Clocks::enter_tomb(const LogRow& row, TableId table, Bytes key, const Tomb& tomb) {
   TableClocks& clocks = tables_[table];
-  ByteVector name = to_vector(key);
-  if (row.version != LocalVersion()) {  // a preview is entered again
-    clocks.deaths[name].emplace_back(row.version, tomb.death);
+  const auto [at, is_new] =
+      clocks.tombs.try_emplace(to_vector(key), TableClocks::Dated{tomb, row.version});
+  if (is_new) {
+    return;
   }
-  clocks.tombs[std::move(name)] = tomb;
+  if (at->second.version != LocalVersion()) {  // a preview is entered again
+    clocks.deaths[at->first].emplace_back(at->second.version, at->second.tomb.death);
+  }
+  at->second = {tomb, row.version};
 }
 
 // Which key a rowid stands for is a question to the tables and to later log rows, and only for
@@ -373,6 +377,11 @@ Result<void> Clocks::settle_puts(LocalVersion after, LocalVersion through) {
 
 Result<ClockTime> Clocks::death_before(LocalVersion version, TableId table, Bytes key) {
   const TableClocks& clocks = tables_[table];
+  const auto newest = clocks.tombs.find(key);
+  if (newest != clocks.tombs.end() && newest->second.version != LocalVersion() &&
+      newest->second.version < version) {
+    return newest->second.tomb.death;
+  }
   const auto deaths = clocks.deaths.find(key);
   if (deaths != clocks.deaths.end()) {
     for (std::size_t i = deaths->second.size(); i-- > 0;) {
@@ -537,7 +546,7 @@ Result<std::optional<Tomb>> Clocks::find_tomb(TableId table, Bytes key) {
   const TableClocks& clocks = tables_[table];
   const auto found = clocks.tombs.find(key);
   if (found != clocks.tombs.end()) {
-    return std::optional<Tomb>(found->second);
+    return std::optional<Tomb>(found->second.tomb);
   }
   return stored_tomb(table, key);
 }
@@ -617,7 +626,8 @@ Result<void> Clocks::store_tombs(TableId table, TableClocks& clocks) {
   }
   SL_TRY(Statement * write, write_tomb_.get(connection_));
   Writer body;
-  for (const auto& [key, tomb] : clocks.tombs) {
+  for (const auto& [key, dated] : clocks.tombs) {
+    const Tomb& tomb = dated.tomb;
     body.clear();
     write_tomb(body, tomb);
     write->bind(1, table).bind_blob(2, key).bind_blob(3, body.bytes());

@@ -126,8 +126,13 @@ class Clocks {
   };
   struct TableClocks {
     std::unordered_map<ChunkId, std::unique_ptr<Chunk>> chunks;
-    std::map<ByteVector, Tomb, BytesLess> tombs;
-    // All deaths since the last fold, by key, in the log's order.
+    // The newest since the last fold, with the log row that it stands in; zero in a preview.
+    struct Dated {
+      Tomb tomb;
+      LocalVersion version;
+    };
+    std::map<ByteVector, Dated, BytesLess> tombs;
+    // The deaths before those, by key, in the log's order. Few keys die twice between two folds.
     std::map<ByteVector, std::vector<std::pair<LocalVersion, ClockTime>>, BytesLess> deaths;
     std::optional<bool> stored_tombs;
     ChunkId last_id = 0;

@@ -29,6 +29,9 @@ static int (*real_fsync)(int);
 static int (*real_ftruncate)(int, off_t);
 static uint32_t chance = 1;
 
+// Found by the loader although the build hides names.
+#pragma GCC visibility push(default)
+
 __attribute__((constructor)) static void begin(void) {
   real_pwrite = (ssize_t(*)(int, const void*, size_t, off_t))dlsym(RTLD_NEXT, "pwrite");
   real_fdatasync = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
