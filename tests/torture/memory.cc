@@ -17,8 +17,8 @@
 namespace syncline::torture {
 namespace {
 
-// The goal is 256. What a put replaced follows from the log since, which keeps the version of each death:
-// 258 at most.
+// The goal is 256. What a put replaced follows from the log since, which keeps the version of each
+// death: 258 at most.
 constexpr long resident_mib_max = 264;
 
 struct Folder {
