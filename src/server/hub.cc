@@ -316,6 +316,10 @@ void Hub::welcome(Instant now, Greeted&& greeted) {
 }
 
 void Hub::join(Instant now, ConnectionId id, Peer& peer) {
+  peer.room->members.insert(id);
+  if (peer.session.hello().catch_up == CatchUp::bequest) {
+    return;  // the replica's own connection stays
+  }
   // Invariant 3.
   const ReplicaId replica = peer.session.hello().replica;
   if (const auto other = peer.room->by_replica.find(replica);
@@ -325,7 +329,6 @@ void Hub::join(Instant now, ConnectionId id, Peer& peer) {
                                       "another connection of this replica took over");
     pump(now, older);
   }
-  peer.room->members.insert(id);
   peer.room->by_replica[replica] = id;
 }
 
@@ -336,13 +339,25 @@ void Hub::leave(Instant now, ConnectionId id, Peer& peer) {
   Room& room = *peer.room;
   const ReplicaId replica = peer.session.hello().replica;
   room.members.erase(id);
-  if (const auto at = room.by_replica.find(replica);
-      at != room.by_replica.end() && at->second == id) {
-    room.by_replica.erase(at);
+  const auto own = room.by_replica.find(replica);
+  const bool is_own = own != room.by_replica.end() && own->second == id;
+  const std::optional<ConnectionId> original =
+      own == room.by_replica.end() || is_own ? std::nullopt : std::optional(own->second);
+  if (is_own) {
+    room.by_replica.erase(own);
   }
   peer.room = nullptr;
   if (room.members.empty()) {
     room.recent.clear();  // nobody follows closely; the log has it all
+  }
+  if (!is_own) {
+    if (peer.has_bequeathed && original) {
+      // It is not sent what was told in its name, and learns of it by its next hello.
+      peers_.at(*original)->session.hang_up(now, Farewell::replaced,
+                                            "a copy of this replica told its changes");
+      pump(now, *original);
+    }
+    return;
   }
   for (auto at = room.presence.begin(); at != room.presence.end();) {
     if (at->first.first != replica) {

@@ -85,7 +85,7 @@ using HubEffect = std::variant<HubSend, HubHangUp, HubAuthorise, HubWakeAt, HubC
 // 2. A failed commit fails every change in it: their connections are closed and come again. What
 //    fails before that, a change, a greeting or a visit, fails alone: what else waited for the
 //    commit is done anew without it, and nobody else notices anything.
-// 3. One connection a replica: a newer one takes over.
+// 3. One connection a replica: a newer one takes over. A copy's that leaves a bequest is not one.
 // 4. A greeting waits for a commit, too, and shares it: a thousand replicas that come back at once
 //    cost a few syncs.
 class Hub {
@@ -167,6 +167,8 @@ class Hub {
     Room* room = nullptr;
     // A change waits for the commit that ends this session.
     bool is_refused = false;
+    // A copy, whose changes came in under the original's name.
+    bool has_bequeathed = false;
     std::size_t unfinished = 0;  // bytes of a change that is not whole yet
   };
   struct Greeted {

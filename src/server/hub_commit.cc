@@ -217,6 +217,10 @@ bool Hub::commit(Instant now) {
       moved.insert(one.room);
     }
     if (const auto at = peers_.find(one.connection); at != peers_.end()) {
+      Peer& peer = *at->second;
+      peer.has_bequeathed =
+          peer.has_bequeathed || (one.admitted.admission == Admission::admitted &&
+                                  peer.session.hello().catch_up == CatchUp::bequest);
       one.admitted.receipt = one.receipt;
       one.admitted.sequence = SL_MUTANT(3) ? one.admitted.sequence.next() : one.admitted.sequence;
       at->second->session.on_admitted(now, std::move(one.admitted));

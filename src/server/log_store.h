@@ -200,7 +200,10 @@ class LogStore {
                                                             std::int64_t seen_since_ms) = 0;
   // The last version that was written before that time; zero when there is none.
   virtual Result<ServerVersion> version_before(WorkspaceId workspace, std::int64_t at_ms) = 0;
-  // The identities of a replica's changes up to `through` will not be asked for again.
+  // The replica knows what became of its changes up to `through`. Identities that outlived their
+  // log entries go; of refused changes the last `refusals_kept` stay, because a copy of the replica
+  // may tell them once more.
+  static constexpr std::size_t refusals_kept = 256;
   virtual Result<void> forget_identities(WorkspaceId workspace, const ReplicaId& replica,
                                          ChangeSequence through) = 0;
   // Forgets the log up to `through`, and dead rows that no later version touched. Identities of

@@ -299,8 +299,15 @@ inline void identities_after_trim(LogStore& store) {
   CHECK_FALSE(store.find_change(a, replica(1), ChangeSequence(2))->has_value());
   CHECK(store.find_change(a, replica(1), ChangeSequence(3))->has_value());
   CHECK(store.find_change(a, replica(1), ChangeSequence(4))->has_value());
-  CHECK(store.forget_identities(a, replica(1), ChangeSequence(4)).has_value());
+  // A copy may tell what was refused once more.
+  const std::uint64_t last = 4 + LogStore::refusals_kept;
+  for (std::uint64_t sequence = 5; sequence <= last; ++sequence) {
+    CHECK(store.append_rejected(a, replica(1), ChangeSequence(sequence), {5, 6, "not_allowed", ""})
+              .has_value());
+  }
+  CHECK(store.forget_identities(a, replica(1), ChangeSequence(last)).has_value());
   CHECK_FALSE(store.find_change(a, replica(1), ChangeSequence(4))->has_value());
+  CHECK(store.find_change(a, replica(1), ChangeSequence(5))->has_value());
   CHECK(store.commit().has_value());
 }
 

@@ -569,9 +569,15 @@ Result<void> SqliteLogStore::forget_identities(WorkspaceId workspace, const Repl
                                                ChangeSequence through) {
   for (const char* sql :
        {"DELETE FROM identities WHERE workspace = ?1 AND replica = ?2 AND sequence <= ?3",
-        "DELETE FROM rejected WHERE workspace = ?1 AND replica = ?2 AND sequence <= ?3"}) {
+        "DELETE FROM rejected WHERE workspace = ?1 AND replica = ?2 AND sequence <= ?3 AND "
+        "sequence "
+        "<= (SELECT sequence FROM rejected WHERE workspace = ?1 AND replica = ?2 ORDER BY sequence "
+        "DESC LIMIT 1 OFFSET ?4)"}) {
     SL_TRY(Statement * row, prepared(sql));
     row->bind(1, workspace.get()).bind_blob(2, replica.view()).bind(3, to_sql(through.get()));
+    if (row->parameter_count() == 4) {
+      row->bind(4, static_cast<std::int64_t>(refusals_kept));
+    }
     SL_TRY(row->run());
   }
   return {};

@@ -206,9 +206,12 @@ Result<std::optional<Refused>> Workspace::judge_replica(const Hello& hello,
     return hello.epoch == epoch || std::find(hello.epochs_before.begin(), hello.epochs_before.end(),
                                              epoch) != hello.epochs_before.end();
   };
-  const bool wrong_epoch = !known->epoch.is_zero() && !offered(known->epoch);
-  bool wrong_past = known->last_sequence > hello.last_sequence ||
-                    (hello.lineage == lineage && hello.acknowledged < known->confirmed);
+  // Who leaves a bequest knows that it is a copy; each change that it tells is compared.
+  const bool leaves = hello.catch_up == CatchUp::bequest;
+  const bool wrong_epoch = !leaves && !known->epoch.is_zero() && !offered(known->epoch);
+  bool wrong_past =
+      !leaves && (known->last_sequence > hello.last_sequence ||
+                  (hello.lineage == lineage && hello.acknowledged < known->confirmed));
   if (!wrong_past && hello.acknowledged > ChangeSequence(0) &&
       hello.acknowledged <= known->last_sequence) {
     SL_TRY(const auto time, time_of(hello, hello.acknowledged));
@@ -270,10 +273,12 @@ Result<Greeting> Workspace::greet(const Hello& hello, const Rights& rights, std:
     return Greeting(std::move(*refused));
   }
   ReplicaRecord record = known.value_or(ReplicaRecord());
-  record.epoch = hello.epoch;
   record.seen_ms = now_ms;
   record.user = rights.user;
-  record.confirmed = std::min(record.last_sequence, hello.acknowledged);
+  if (hello.catch_up != CatchUp::bequest) {
+    record.epoch = hello.epoch;
+    record.confirmed = std::min(record.last_sequence, hello.acknowledged);
+  }
   // What the replica does not know to be acknowledged it sends again, and each change is compared:
   // under the same numbers there may be a copy's changes, or refusals that were never heard.
   welcome.known_sequence = std::min(record.last_sequence, hello.acknowledged);
@@ -303,8 +308,11 @@ Result<std::optional<Admitted>> Workspace::known_already(const Hello& hello,
   SL_TRY(const auto known, store_->find_change(record_.id, hello.replica, header.sequence));
   Admitted out;
   out.sequence = header.sequence;
-  if (known && !SL_MUTANT(5) &&
-      !KnownChange{known->time, known->hash}.is(header.stamp.time, hash)) {
+  // What the original knows to be acknowledged may be forgotten here, and is nothing to compare a
+  // copy's with.
+  const bool differs = known ? !KnownChange{known->time, known->hash}.is(header.stamp.time, hash)
+                             : hello.catch_up == CatchUp::bequest;
+  if (differs && !SL_MUTANT(5)) {
     out.admission = Admission::diverged;
     out.known_sequence = record.last_sequence;
     SL_TRY(out.known, known_changes(hello, record.last_sequence));

@@ -363,6 +363,50 @@ TEST_CASE("a copy is recognised by its epoch, its numbers, its times and what it
   }
 }
 
+TEST_CASE("a copy that leaves a bequest is compared change by change, and takes nobody's place") {
+  Team team;
+  Hello hello = team.welcomed(1);
+  team.admit(hello, change_of(1, 1, 501));
+  team.admit(hello, change_of(1, 2, 502, {.table = "prices"}));
+  team.admit(hello, change_of(1, 3, 503));
+  // The original knows it all.
+  hello.last_sequence = hello.acknowledged = ChangeSequence(3);
+  hello.acknowledged_time = sample_stamp(503, 1).time;
+  CHECK(refused(team.greet(hello)) == nullptr);
+  // The copy was made before.
+  Hello copy = hello;
+  copy.epoch.bytes.fill(9);
+  copy.last_sequence = ChangeSequence(5);
+  copy.acknowledged = ChangeSequence(1);
+  copy.acknowledged_time = sample_stamp(501, 1).time;
+  CHECK(refused(team.greet(copy))->reason == Refusal::replica_forked);
+  copy.catch_up = CatchUp::bequest;
+  const Greeting greeting = team.greet(copy);
+  REQUIRE(std::holds_alternative<Welcome>(greeting));
+  CHECK(std::get<Welcome>(greeting).known_sequence == ChangeSequence(1));
+  CHECK(team.admit(copy, change_of(1, 2, 502, {.table = "prices"})).admission ==
+        Admission::rejected);
+  CHECK(team.admit(copy, change_of(1, 3, 503)).admission == Admission::repeated);
+  CHECK(team.admit(copy, change_of(1, 4, 504)).admission == Admission::admitted);
+  SUBCASE("the original goes on where it agrees") {
+    hello.last_sequence = ChangeSequence(4);
+    CHECK(refused(team.greet(hello)) == nullptr);
+    CHECK(team.admit(hello, change_of(1, 4, 504)).admission == Admission::repeated);
+  }
+  SUBCASE("the original is the one that is renamed where it does not") {
+    CHECK(team.admit(hello, change_of(1, 4, 505)).admission == Admission::diverged);
+  }
+  SUBCASE("what differs is its own") {
+    const Admitted other = team.admit(copy, change_of(1, 4, 506));
+    CHECK(other.admission == Admission::diverged);
+    CHECK(other.known_sequence == ChangeSequence(4));
+  }
+  SUBCASE("it is no way around what both were told") {
+    copy.acknowledged_time += 1;
+    CHECK(refused(team.greet(copy))->reason == Refusal::replica_forked);
+  }
+}
+
 TEST_CASE("what is told of a copy leaves out what was refused") {
   Team team;
   Hello hello = team.welcomed(1);

@@ -17,6 +17,7 @@ ClientSession::ClientSession(const Parts& parts, const ClientOptions& options)
 void ClientSession::start(Instant now, ReplicaFacts facts, std::string token) {
   facts_ = std::move(facts);
   token_ = std::move(token);
+  bequest_ = Bequest::none;
   dial(now);
 }
 
@@ -148,7 +149,7 @@ void ClientSession::subscribe(Instant now, std::vector<std::string> tables) {
 }
 
 void ClientSession::set_presence(Instant now, std::string key, ByteVector value) {
-  if (is_up() && key.size() <= limits::presence_key_bytes_max &&
+  if (is_up() && phase_ != Phase::bequest && key.size() <= limits::presence_key_bytes_max &&
       value.size() <= limits::presence_value_bytes_max) {
     send(now, Presence{facts_.replica, std::move(key), std::move(value)});
   }
@@ -190,6 +191,7 @@ void ClientSession::on_wakeup(Instant now) {
         return;
       }
       break;
+    case Phase::bequest:
     case Phase::bootstrap:
     case Phase::rescan:
     case Phase::live:
@@ -238,6 +240,9 @@ void ClientSession::say_hello(Instant now) {
   } else if (facts_.cursor == ServerVersion(0)) {
     hello.catch_up = CatchUp::bootstrap;
   }
+  if (bequest_ == Bequest::leaving) {
+    hello.catch_up = CatchUp::bequest;
+  }
   spoke_at_ = now;
   send(now, hello);
 }
@@ -267,6 +272,11 @@ void ClientSession::handle(Instant now, Welcome&& m) {
   trouble_ = Trouble::none;
   backoff_.reset();
   correct_clock(m.server_time_ms);
+  if (bequest_ == Bequest::leaving) {
+    begin_bequest(now, m);
+    return;
+  }
+  bequest_ = Bequest::none;
   if (m.known_sequence < facts_.acknowledged || m.resume_after < facts_.cursor) {
     effects_.emplace_back(effect::Salvage{"the server was restored from a backup"});
   }
@@ -338,23 +348,6 @@ void ClientSession::refused_for_good(Instant now, Refused&& m) {
   }
 }
 
-void ClientSession::reidentify(Refused&& m) {
-  phase_ = Phase::mending;
-  // These lead up to the last change that the server knows.
-  std::uint64_t before = m.known_sequence.get() - m.known.size();
-  if (m.known.size() > m.known_sequence.get() || before > facts_.acknowledged.get()) {
-    // What lies between is not told; sending a change twice is better than not at all.
-    before = std::min(facts_.acknowledged.get(), m.known_sequence.get());
-    m.known.clear();
-  }
-  // While both went by one name, the server took the other copy's changes for ours and did not send
-  // them; and a restored server may have forgotten what is in our rows.
-  if (facts_.cursor > ServerVersion(0) && !SL_MUTANT(32)) {
-    effects_.emplace_back(effect::BeginRescan{});
-  }
-  effects_.emplace_back(effect::Reidentify{ChangeSequence(before), std::move(m.known)});
-}
-
 void ClientSession::refused_and_mendable(Instant now, Refused&& m) {
   close(now, std::string(refusal_name(m.reason)));
   effects_.emplace_back(effect::Salvage{m.message});
@@ -375,7 +368,7 @@ void ClientSession::refused_and_mendable(Instant now, Refused&& m) {
       dial(now);
       return;
     case Refusal::replica_forked:
-      reidentify(std::move(m));
+      forked(now, std::move(m));
       return;
     case Refusal::clock_skew:
       phase_ = Phase::mending;
@@ -439,6 +432,7 @@ void ClientSession::start_over(Instant now, ReplicaFacts facts) {
   facts_are_void_ = false;
   refused_lineage_ = LineageId();
   refused_token_.clear();
+  bequest_ = Bequest::none;
   busy_ = false;
   trouble_ = Trouble::none;
   backoff_.reset();
@@ -508,12 +502,14 @@ void ClientSession::on_local_change(Instant now, ChangeSequence last_sequence,
 }
 
 void ClientSession::push(Instant now) {
-  const bool may = (phase_ == Phase::live || phase_ == Phase::bootstrap) && may_write_;
-  if (!may) {
+  if (!may_push()) {
     return;
   }
   if (auto load = push_.next(now, facts_.last_sequence)) {
     effects_.emplace_back(*load);
+  }
+  if (phase_ == Phase::bequest) {
+    return;
   }
   if (auto load = relays_.next()) {
     effects_.emplace_back(*load);
@@ -560,6 +556,9 @@ void ClientSession::on_outbox(Instant now, ChangeSequence after, std::vector<Out
   }
   push_.sent(parts);
   if (parts.empty()) {
+    if (phase_ == Phase::bequest && push_.empty()) {
+      end_bequest(now);  // there is nothing that can be told
+    }
     return;
   }
   for (OutboxPart& part : parts) {
@@ -592,6 +591,10 @@ void ClientSession::handle(Instant now, Ack&& m) {
   watch_.moved();
   keep_receipt();
   effects_.emplace_back(effect::Acknowledge{m.through});
+  if (phase_ == Phase::bequest && facts_.acknowledged >= bequest_through_) {
+    end_bequest(now);
+    return;
+  }
   push(now);
 }
 

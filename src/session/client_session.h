@@ -71,7 +71,9 @@ struct ClientOptions {
 //    rows that the server has forgotten must not come back.
 // 4. `synced` is derived from proofs only (session/status).
 // 5. Unsent changes are exported before a lineage, a replica id or a stamp changes (P5).
-// 6. A hello says what is in the database. After an effect that could not be performed nothing is
+// 6. A copy gives up its name only when the server has, under that name, what it wrote until then:
+//    the original may hold the same and tell it, too.
+// 7. A hello says what is in the database. After an effect that could not be performed nothing is
 //    known of that, and it is read anew first.
 class ClientSession {
  public:
@@ -143,7 +145,17 @@ class ClientSession {
   std::size_t bytes_held() const { return received_.bytes() + push_.bytes() + relays_.bytes(); }
 
  private:
-  enum class Phase { stopped, waiting, dialing, greeting, bootstrap, rescan, live, mending };
+  enum class Phase {
+    stopped,
+    waiting,
+    dialing,
+    greeting,
+    bequest,
+    bootstrap,
+    rescan,
+    live,
+    mending
+  };
   void dial(Instant now);
   void retry_later(Instant now);
   void give_up(Instant now, Trouble trouble, std::string message, std::string advice);
@@ -165,7 +177,13 @@ class ClientSession {
   void wake(Instant now);
   bool is_waiting_in_vain(Instant now) const;
   bool is_up() const {
-    return phase_ == Phase::bootstrap || phase_ == Phase::rescan || phase_ == Phase::live;
+    return phase_ == Phase::bequest || phase_ == Phase::bootstrap || phase_ == Phase::rescan ||
+           phase_ == Phase::live;
+  }
+  // Own changes may be told.
+  bool may_push() const {
+    return (phase_ == Phase::live || phase_ == Phase::bootstrap || phase_ == Phase::bequest) &&
+           may_write_;
   }
 
   void handle(Instant now, Welcome&& m);
@@ -191,7 +209,12 @@ class ClientSession {
 
   void refused_for_good(Instant now, Refused&& m);
   void refused_and_mendable(Instant now, Refused&& m);
+  // --- session/client_session_bequest.cc ---
+  void forked(Instant now, Refused&& m);
+  void begin_bequest(Instant now, const Welcome& m);
+  void end_bequest(Instant now);
   void reidentify(Refused&& m);
+
   void go_live(Instant now);
   void push(Instant now);
   void pull();
@@ -216,7 +239,7 @@ class ClientSession {
   ClientOptions options_;
   Backoff backoff_;
   ReplicaFacts facts_;
-  bool facts_are_void_ = false;  // invariant 6
+  bool facts_are_void_ = false;  // invariant 7
   // What the file may say still, though it is known to be of no use.
   LineageId refused_lineage_;
   ByteVector refused_token_;
@@ -239,6 +262,11 @@ class ClientSession {
   bool setting_aside_ = false;
   ChangeSequence set_aside_through_;
   bool compares_again_ = false;
+  // The server took us for a copy. It is told first what may be the original's, too; `done` is also
+  // what cannot be done.
+  enum class Bequest { none, leaving, done };
+  Bequest bequest_ = Bequest::none;
+  ChangeSequence bequest_through_;
   // Where pulling starts once a rescan has ended.
   ServerVersion resume_after_;
 

@@ -64,6 +64,7 @@ void ClientSession::on_applied(Instant now, ServerVersion cursor, const Digest& 
     case Phase::waiting:
     case Phase::dialing:
     case Phase::greeting:
+    case Phase::bequest:
     case Phase::mending:
       break;
   }

@@ -2,6 +2,8 @@
 
 #include "session/client_session.h"
 #include "wire/change_codec.h"
+#include "wire/codec.h"
+#include "wire/version.h"
 #include "wire/wire_samples.h"
 
 using namespace syncline;
@@ -147,4 +149,76 @@ TEST_CASE("pushed and not acknowledged is never more than the window") {
     REQUIRE(sequence < 100);
   }
   CHECK(replica.session.bytes_held() <= limits::push_window_bytes + 600'000);
+}
+
+TEST_CASE("a copy tells what it holds under the old name before it takes a new one") {
+  Replica replica(7, 5);
+  Refused refused;
+  refused.reason = Refusal::replica_forked;
+  refused.protocol = {1, bequests_since};
+  refused.known_sequence = ChangeSequence(5);
+  const auto said = [&] {
+    for (const ClientEffect& effect : replica.effects) {
+      const auto* send = std::get_if<effect::Send>(&effect);
+      const auto message = send != nullptr ? decode_message(send->frame)
+                                           : Result<Message>(Error(ErrorCode::not_found, ""));
+      if (message && std::holds_alternative<Hello>(*message)) {
+        return std::get<Hello>(*message).catch_up;
+      }
+    }
+    return CatchUp::resume;
+  };
+  const auto connect = [&] {
+    replica.effects.clear();
+    replica.session.on_connected(replica.now);
+    replica.drain();
+  };
+  replica.hear(refused);
+  REQUIRE(replica.find<effect::Dial>() != nullptr);
+  CHECK(replica.find<effect::Reidentify>() == nullptr);
+  connect();
+  CHECK(said() == CatchUp::bequest);
+  SUBCASE("and the server takes it") {
+    replica.welcome(5);
+    CHECK(replica.find<effect::SaveWelcome>() == nullptr);
+    REQUIRE(replica.find<effect::LoadOutbox>() != nullptr);
+    replica.session.on_outbox(replica.now, ChangeSequence(5), {part(6), part(7)});
+    replica.hear(Ack{ChangeSequence(6), {}});
+    CHECK(replica.find<effect::Reidentify>() == nullptr);
+    replica.hear(Ack{ChangeSequence(7), {}});
+    REQUIRE(replica.find<effect::Reidentify>() != nullptr);
+    CHECK(replica.find<effect::Reidentify>()->acknowledged == ChangeSequence(7));
+    CHECK(replica.find<effect::Reidentify>()->known.empty());
+    CHECK(replica.find<effect::BeginRescan>() != nullptr);
+  }
+  SUBCASE("and a cut does not keep it from it") {
+    replica.welcome(5);
+    replica.session.on_disconnected(replica.now);
+    replica.now.ms += 60'000;
+    replica.session.on_wakeup(replica.now);
+    connect();
+    CHECK(said() == CatchUp::bequest);
+  }
+  SUBCASE("until something differs") {
+    replica.welcome(5);
+    replica.session.on_outbox(replica.now, ChangeSequence(5), {part(6), part(7)});
+    replica.hear(Ack{ChangeSequence(6), {}});
+    refused.known_sequence = ChangeSequence(8);
+    refused.known = {{0, 0}, {12, 0}, {13, 0}};
+    replica.hear(refused);
+    REQUIRE(replica.find<effect::Reidentify>() != nullptr);
+    // The sixth was refused, and was acknowledged on the way.
+    CHECK(replica.find<effect::Reidentify>()->acknowledged == ChangeSequence(6));
+    CHECK(replica.find<effect::Reidentify>()->known == std::vector<KnownChange>{{12, 0}, {13, 0}});
+  }
+  SUBCASE("but not where the server has lost what both had") {
+    replica.welcome(3);
+    CHECK(replica.find<effect::LoadOutbox>() == nullptr);
+    connect();
+    CHECK(said() == CatchUp::resume);
+    refused.known_sequence = ChangeSequence(3);
+    replica.hear(refused);
+    REQUIRE(replica.find<effect::Reidentify>() != nullptr);
+    CHECK(replica.find<effect::Reidentify>()->acknowledged == ChangeSequence(3));
+  }
 }

@@ -28,6 +28,8 @@ enum class CatchUp : std::uint8_t {
   resume = 1,     // changes after its cursor
   bootstrap = 2,  // a snapshot, then the changes after it
   rescan = 3,     // comparing ranges of rows, then the changes after that
+  // Not at all: a copy tells what it holds under the name that it is about to give up.
+  bequest = 4,
 };
 
 // That the server once had everything up to a version, said in a way that only it can say. Comes

@@ -24,7 +24,7 @@ void fields(V& v, auto& m, std::type_identity<Hello>) {
   v("schema", m.schema, limits::schema_bytes_max);
   v("lineage", m.lineage);
   v("cursor", m.cursor);
-  v("catch_up", m.catch_up, CatchUp::rescan);
+  v("catch_up", m.catch_up, CatchUp::bequest);
   v("tables", m.tables, limits::subscribed_tables_max);
   v("token", m.token, limits::token_bytes_max);
   v("receipt", m.receipt);

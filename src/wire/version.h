@@ -11,11 +11,14 @@ namespace syncline {
 // that none changes by accident.
 //   1  the first
 //   2  receipts, and the refusal cannot_store
-inline constexpr ProtocolRange protocol_spoken{1, 2};
-// A replica's hello is written in the newest, which a server of the first cannot read.
-inline constexpr ProtocolRange protocol_of_hello{2, 2};
+//   3  bequests
+inline constexpr ProtocolRange protocol_spoken{1, 3};
+// A replica's hello is written in the second, which a server of the first cannot read.
+inline constexpr ProtocolRange protocol_of_hello{2, 3};
 // The first version that knows receipts and cannot_store.
 inline constexpr std::uint32_t receipts_since = 2;
+// The first version that knows CatchUp::bequest.
+inline constexpr std::uint32_t bequests_since = 3;
 
 // What the server offers beyond a protocol version; a bit each.
 namespace features {

@@ -1,0 +1,216 @@
+// Files that were copied while they held what no server had acknowledged.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "client/verify.h"
+#include "model/value_codec.h"
+#include "tests/conversation/notes.h"
+#include "wire/change_codec.h"
+
+using namespace syncline;
+
+namespace {
+
+const std::string ids = "SELECT group_concat(id) FROM (SELECT id FROM notes ORDER BY id)";
+const std::string stars = "SELECT stars FROM notes WHERE id = 1";
+
+// A device that has counted to 1 and synced, and then counted to 3 and written a note offline.
+void prepare(ConversationWorld& world, Device& a) {
+  track(a, {"stars=counter"});
+  a.start();
+  insert(a, 1, "shared");
+  a.run("UPDATE notes SET stars = stars + 1 WHERE id = 1");
+  check_agreed(world, {&a});
+  a.online = false;
+  world.cut(a);
+  a.run("UPDATE notes SET stars = stars + 2 WHERE id = 1");
+  insert(a, 2, "unsent in both");
+  a.close();
+}
+
+// How often the server's log has a change that puts this note.
+int times_logged(ConversationWorld& world, std::int64_t id) {
+  const auto room = world.store->find_workspace("team");
+  REQUIRE(room);
+  REQUIRE(*room);
+  int times = 0;
+  const auto looked = world.store->for_each_entry(
+      (*room)->id, ServerVersion(0), (*room)->head, [&](LogEntry& entry) -> Result<bool> {
+        const std::vector<Bytes> parts(entry.parts.begin(), entry.parts.end());
+        const auto change = decode_parts(parts);
+        REQUIRE(change);
+        for (const RowEdit& edit : change->edits) {
+          const auto key = key_values(edit.key.view());
+          REQUIRE(key);
+          times += edit.kind == EditKind::put && key->front().view().integer == id ? 1 : 0;
+        }
+        return true;
+      });
+  REQUIRE(looked);
+  return times;
+}
+
+}  // namespace
+
+TEST_CASE("two copies that come back at once tell what they share once") {
+  ConversationWorld world("copies_at_once");
+  Device a(world, "a.db", 1);
+  prepare(world, a);
+  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
+  Device b(world, "b.db", 2);
+  a.open();
+  a.online = true;
+  a.run("UPDATE notes SET stars = stars + 10 WHERE id = 1");
+  world.time.ms += 1;
+  b.run("UPDATE notes SET stars = stars + 100 WHERE id = 1");
+  insert(b, 3, "only in the copy");
+  a.start();
+  b.start();  // says hello before the first has told anything
+  check_converged(world, {&a, &b});
+  CHECK(*a.engine->replica() != *b.engine->replica());
+  CHECK(a.text(stars) == "113");
+  CHECK(a.text(ids) == "1,2,3");
+  CHECK(times_logged(world, 2) == 1);
+  CHECK(times_logged(world, 3) == 1);
+}
+
+TEST_CASE("a copy tells what it shares with an original that is away, and nothing counts twice") {
+  ConversationWorld world("copies_away");
+  Device a(world, "a.db", 1);
+  prepare(world, a);
+  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
+  Device b(world, "b.db", 2);
+  a.open();
+  a.online = true;
+  a.frames_left = 1;  // its welcome, and not one acknowledgement
+  a.start();
+  world.settle_now();
+  a.online = false;
+  world.cut(a);
+  const ReplicaId original = *a.engine->replica();
+  SUBCASE("which has written more since") {
+    a.run("UPDATE notes SET stars = stars + 10 WHERE id = 1");
+    insert(a, 4, "only in the original");
+  }
+  SUBCASE("which has not") { a.run("UPDATE notes SET stars = stars + 10 WHERE id = 1"); }
+  world.time.ms += 1;
+  b.run("UPDATE notes SET stars = stars + 100 WHERE id = 1");
+  insert(b, 3, "only in the copy");
+  b.start();
+  check_converged(world, {&b});
+  CHECK(b.text(stars) == "103");
+  CHECK(*b.engine->replica() != original);
+  a.online = true;
+  world.advance(60'000);
+  check_converged(world, {&a, &b});
+  CHECK(a.text(stars) == "113");
+  CHECK(times_logged(world, 2) == 1);
+  CHECK(times_logged(world, 3) == 1);
+}
+
+TEST_CASE("the original is sent away when a copy told more in its name, and hears of it") {
+  ConversationWorld world("copies_idle");
+  Device a(world, "a.db", 1);
+  prepare(world, a);
+  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
+  Device b(world, "b.db", 2);
+  a.open();
+  a.online = true;
+  a.start();
+  check_agreed(world, {&a});
+  b.run("UPDATE notes SET stars = stars + 100 WHERE id = 1");
+  insert(b, 3, "only in the copy");
+  b.start();
+  check_converged(world, {&a, &b});
+  CHECK(a.text(stars) == "103");
+  CHECK(a.text(ids) == "1,2,3");
+}
+
+TEST_CASE("what the server refuses the original keeps a copy from nothing") {
+  ConversationWorld world("copies_refused");
+  world.options.rules.read_only_tables = {"ledger"};
+  world.close_server();
+  world.open_server();
+  Device a(world, "a.db", 1);
+  a.run("CREATE TABLE ledger(id INTEGER PRIMARY KEY, text TEXT)");
+  REQUIRE(a.engine->track("ledger", TrackOptions()));
+  track(a, {"stars=counter"});
+  a.start();
+  insert(a, 1, "shared");
+  check_agreed(world, {&a});
+  a.online = false;
+  world.cut(a);
+  a.run("INSERT INTO ledger VALUES(1, 'refused')");
+  a.run("UPDATE notes SET stars = stars + 2 WHERE id = 1");
+  a.close();
+  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
+  Device b(world, "b.db", 2);
+  a.open();
+  a.online = true;
+  a.start();
+  check_converged(world, {&a});
+  b.start();
+  check_converged(world, {&a, &b});
+  CHECK(a.text(stars) == "2");
+  CHECK(b.text("SELECT count(*) FROM ledger") == "0");
+  CHECK(b.engine->counts()->rejected == 1);
+}
+
+TEST_CASE(
+    "an old file with unsent work that was sent since is put back, and nothing counts twice") {
+  ConversationWorld world("copies_old");
+  Device a(world, "a.db", 1);
+  prepare(world, a);
+  std::filesystem::copy_file(a.path, world.folder.file("old.db"));
+  a.open();
+  a.online = true;
+  a.start();
+  check_agreed(world, {&a});
+  world.cut(a);  // the next hello confirms what was acknowledged
+  world.advance(60'000);
+  check_agreed(world, {&a});
+  a.close();
+  std::filesystem::copy_file(world.folder.file("old.db"), a.path,
+                             std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::remove(a.path + "-wal");
+  a.open();
+  a.run("UPDATE notes SET stars = stars + 100 WHERE id = 1");
+  a.start();
+  check_converged(world, {&a});
+  CHECK(a.text(stars) == "103");
+  CHECK(times_logged(world, 2) == 1);
+}
+
+TEST_CASE("after work from behind the fence was stamped anew other processes write later stamps") {
+  ConversationWorld world("copies_fence");
+  Device a(world, "a.db", 1);
+  Device b(world, "b.db", 2);
+  track(a);
+  track(b);
+  a.start();
+  b.start();
+  insert(a, 1, "shared");
+  check_agreed(world, {&a, &b});
+  b.close();
+  b.open();
+  insert(b, 2, "written a year ago");
+  insert(b, 3, "and this");
+  const std::int64_t year_ms = std::int64_t{400} * 24 * 60 * 60 * 1000;
+  world.cut(a);
+  world.time.ms += year_ms;
+  world.now.ms += year_ms;
+  insert(a, 4, "a year later");
+  a.run("DELETE FROM notes WHERE id = 1");
+  world.advance(10'000);
+  REQUIRE(world.hub->retire(world.now));
+  world.advance(1'000);
+  b.start();
+  world.advance(10'000);
+  const auto problems = verify(*b.engine);
+  REQUIRE(problems);
+  CHECK(*problems == std::vector<std::string>());
+  CHECK(b.refusals == std::vector<std::string>{"clock_skew"});
+  check_converged(world, {&a, &b});
+  CHECK(a.text(ids) == "2,3,4");
+}
