@@ -201,6 +201,9 @@ Result<void> Engine::restamp_unsent(ChangeSequence after) {
     SL_TRY(parts_.connection.execute("UPDATE syncline_log SET hlc = min(hlc, " + last +
                                      "), time = CASE origin WHEN 0 THEN min(time, " + last +
                                      ") ELSE time END WHERE version > " + text_of(kept)));
+    // Who writes next looks there, also in another process.
+    SL_TRY(parts_.connection.execute("UPDATE syncline_log SET hlc = " + last +
+                                     " WHERE version = (SELECT max(version) FROM syncline_log)"));
     SL_TRY(renew());
     SL_TRY(savepoint.release());
     return {};
