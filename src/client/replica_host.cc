@@ -384,9 +384,12 @@ Result<void> ReplicaHost::local_change(Instant now) {
     // A write may have made room for a row that is held, or taken it from one with an older life.
     SL_TRY(parts_.engine->retry_held());
   }
-  SL_TRY(seen_, parts_.engine->log_head());
+  SL_TRY(const LogHead before, parts_.engine->log_head());
   SL_TRY(const Digest sum, parts_.engine->digest_of_tables(tables_));
-  session_.on_local_change(now, seen_.own_sequence, sum);
+  SL_TRY(const LogHead after, parts_.engine->log_head());
+  // The sum may hold a write that came while it was made; it is compared when that was noticed.
+  seen_ = before;
+  session_.on_local_change(now, after.own_sequence, sum);
   return {};
 }
 
