@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -23,10 +24,20 @@ class Witness {
   void saw_copy(const ReplicaId& replica) { copied_.insert(replica); }
   bool was_copied(const ReplicaId& replica) const { return copied_.count(replica) != 0; }
 
-  // What this replica had not seen acknowledged got other stamps, because its clock had been wrong.
-  // Known fault: where the server was restored, too, a change that had been acknowledged before can
-  // be among them, and is then in the log once more under its name with another stamp.
+  // What this replica had not seen acknowledged got other stamps, because its clock had been wrong,
+  // or it had been away for long. Nobody can tell it from another change any more when a copy tells
+  // it, too. Known fault: where the server was restored, too, a change that had been acknowledged
+  // before can be among them, and is then in the log once more under its name with another stamp.
   void saw_restamp(const ReplicaId& replica) { restamped_.insert(replica); }
+
+  // Known fault: what was stamped anew and told by a copy, too, counts twice.
+  bool may_count_twice() const {
+    return std::any_of(restamped_.begin(), restamped_.end(),
+                       [&](const ReplicaId& replica) { return was_copied(replica); });
+  }
+
+  // What a replica hears from its server: whether it has to stamp anew what it has not told.
+  void saw_heard(const ReplicaId& replica, Bytes frame);
 
   // What a replica says. A change that was told once is told the same for ever.
   std::string saw_sent(Bytes frame);
@@ -46,6 +57,10 @@ class Witness {
  private:
   using Name = std::pair<ReplicaId, std::uint64_t>;
   static std::string words(const Name& name);
+  // A copy told it with the stamp that it had, and another copy with another one.
+  bool may_be_there_twice(const Name& name) const {
+    return was_copied(name.first) && restamped_.count(name.first) != 0;
+  }
 
   std::set<ReplicaId> copied_;
   std::set<ReplicaId> restamped_;

@@ -17,7 +17,9 @@ std::string frame_words(Bytes frame) {
     for (const EpochId& epoch : hello->epochs_before) {
       out += " " + epoch.hex().substr(0, 4);
     }
-    out += hello->catch_up == CatchUp::rescan ? " rescan" : "";
+    out += hello->catch_up == CatchUp::rescan    ? " rescan"
+           : hello->catch_up == CatchUp::bequest ? " bequest"
+                                                 : "";
   } else if (const auto* welcome = std::get_if<Welcome>(&*message)) {
     out += " head " + std::to_string(welcome->head.get()) + " resume after " +
            std::to_string(welcome->resume_after.get());
