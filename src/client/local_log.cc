@@ -5,7 +5,9 @@
 namespace syncline {
 
 Result<LogHead> LocalLog::head() {
-  if (clean_ && connection_.data_version() == data_version_) {
+  // Outside a transaction the data's version is that of the last one, whatever others wrote since;
+  // and what is read next would be newer than the head.
+  if (clean_ && connection_.in_write_transaction() && connection_.data_version() == data_version_) {
     return head_;
   }
   SL_TRY(Statement * read, read_head_.get(connection_));

@@ -1,8 +1,10 @@
 // Several connections on one file, attached databases, VACUUM, and commits that fail at first.
 #include <doctest/doctest.h>
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <functional>
 
 #include "client/replica_world.h"
 
@@ -53,6 +55,39 @@ TEST_CASE(
   REQUIRE(other.track("t") == "");
   REQUIRE(other.apply(two.changes()) == "");
   CHECK(other.stamped_rows("t") == one.stamped_rows("t"));
+}
+
+TEST_CASE("sums see what another connection wrote since the last commit of ours") {
+  const TemporaryFile file("sums.db");
+  WorldReplica one(1, file.path);
+  REQUIRE(one.run("CREATE TABLE t(k INTEGER PRIMARY KEY, a)") == "");
+  REQUIRE(one.track("t") == "");
+  WorldReplica two(2, file.path);
+  REQUIRE(one.run("INSERT INTO t VALUES(1, 0)") == "");
+  REQUIRE(one.engine().digest_of_tables({}));
+  REQUIRE(one.run("INSERT INTO t VALUES(2, 0)") == "");
+  // The other writes when the transaction has begun and nothing was read in it yet.
+  bool wrote = false;
+  const std::function<void(const std::string&)> before = [&](const std::string& sql) {
+    if (!wrote && sql == "SAVEPOINT syncline") {
+      wrote = true;
+      REQUIRE(two.run("INSERT INTO t VALUES(3, 0)") == "");
+    }
+  };
+  const auto trace = [](unsigned, void* context, void*, void* sql) {
+    (*static_cast<const std::function<void(const std::string&)>*>(context))(
+        static_cast<const char*>(sql));
+    return 0;
+  };
+  sqlite3* handle = one.connection().handle();
+  void* context = const_cast<std::function<void(const std::string&)>*>(&before);
+  REQUIRE(sqlite3_trace_v2(handle, SQLITE_TRACE_STMT, trace, context) == SQLITE_OK);
+  const auto kept = one.engine().digest_of_tables({});
+  REQUIRE(sqlite3_trace_v2(handle, 0, nullptr, nullptr) == SQLITE_OK);
+  CHECK(wrote);
+  REQUIRE(kept);
+  CHECK(to_text(*kept) == to_text(*two.engine().digest_of_tables({})));
+  CHECK(to_text(*one.engine().digest_of_tables({})) == to_text(*two.engine().digest_of_tables({})));
 }
 
 TEST_CASE("a table that one connection tracks is captured by another that was open before") {
