@@ -320,16 +320,20 @@ void Hub::join(Instant now, ConnectionId id, Peer& peer) {
   if (peer.session.hello().catch_up == CatchUp::bequest) {
     return;  // the replica's own connection stays
   }
-  // Invariant 3.
   const ReplicaId replica = peer.session.hello().replica;
-  if (const auto other = peer.room->by_replica.find(replica);
-      other != peer.room->by_replica.end()) {
-    const ConnectionId older = other->second;
-    peers_.at(older)->session.hang_up(now, Farewell::replaced,
-                                      "another connection of this replica took over");
-    pump(now, older);
-  }
+  replace(now, *peer.room, replica, "another connection of this replica took over");
   peer.room->by_replica[replica] = id;
+}
+
+// Invariant 3.
+void Hub::replace(Instant now, Room& room, const ReplicaId& replica, const std::string& why) {
+  const auto other = room.by_replica.find(replica);
+  if (other == room.by_replica.end()) {
+    return;
+  }
+  const ConnectionId older = other->second;
+  peers_.at(older)->session.hang_up(now, Farewell::replaced, why);
+  pump(now, older);
 }
 
 void Hub::leave(Instant now, ConnectionId id, Peer& peer) {
@@ -341,8 +345,6 @@ void Hub::leave(Instant now, ConnectionId id, Peer& peer) {
   room.members.erase(id);
   const auto own = room.by_replica.find(replica);
   const bool is_own = own != room.by_replica.end() && own->second == id;
-  const std::optional<ConnectionId> original =
-      own == room.by_replica.end() || is_own ? std::nullopt : std::optional(own->second);
   if (is_own) {
     room.by_replica.erase(own);
   }
@@ -351,12 +353,6 @@ void Hub::leave(Instant now, ConnectionId id, Peer& peer) {
     room.recent.clear();  // nobody follows closely; the log has it all
   }
   if (!is_own) {
-    if (peer.has_bequeathed && original) {
-      // It is not sent what was told in its name, and learns of it by its next hello.
-      peers_.at(*original)->session.hang_up(now, Farewell::replaced,
-                                            "a copy of this replica told its changes");
-      pump(now, *original);
-    }
     return;
   }
   for (auto at = room.presence.begin(); at != room.presence.end();) {

@@ -85,7 +85,9 @@ using HubEffect = std::variant<HubSend, HubHangUp, HubAuthorise, HubWakeAt, HubC
 // 2. A failed commit fails every change in it: their connections are closed and come again. What
 //    fails before that, a change, a greeting or a visit, fails alone: what else waited for the
 //    commit is done anew without it, and nobody else notices anything.
-// 3. One connection a replica: a newer one takes over. A copy's that leaves a bequest is not one.
+// 3. One connection a replica: a newer one takes over. A copy's that leaves a bequest is not one,
+// but
+//    ends it, because a replica is not sent what was told in its name.
 // 4. A greeting waits for a commit, too, and shares it: a thousand replicas that come back at once
 //    cost a few syncs.
 class Hub {
@@ -167,8 +169,6 @@ class Hub {
     Room* room = nullptr;
     // A change waits for the commit that ends this session.
     bool is_refused = false;
-    // A copy, whose changes came in under the original's name.
-    bool has_bequeathed = false;
     std::size_t unfinished = 0;  // bytes of a change that is not whole yet
   };
   struct Greeted {
@@ -212,6 +212,7 @@ class Hub {
   Result<void> judge(ConnectionId id, Peer& peer, const Hello& hello);
   void welcome(Instant now, Greeted&& greeted);
   void join(Instant now, ConnectionId id, Peer& peer);
+  void replace(Instant now, Room& room, const ReplicaId& replica, const std::string& why);
   void count_unfinished(Instant now, Peer& peer);
   bool is_greeted_anew(ConnectionId id, const Peer& peer) const;
   void append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts,

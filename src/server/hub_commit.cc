@@ -209,6 +209,7 @@ bool Hub::commit(Instant now) {
   std::deque<Greeted> greeted = std::move(greeted_);
   greeted_.clear();
   std::set<Room*> moved;
+  std::set<std::pair<Room*, ReplicaId>> bequeathed;
   for (Waiting& one : done) {
     if (one.admitted.admission == Admission::admitted) {
       one.room->recent.add(one.receipt, one.author, std::move(one.parts));
@@ -217,10 +218,10 @@ bool Hub::commit(Instant now) {
       moved.insert(one.room);
     }
     if (const auto at = peers_.find(one.connection); at != peers_.end()) {
-      Peer& peer = *at->second;
-      peer.has_bequeathed =
-          peer.has_bequeathed || (one.admitted.admission == Admission::admitted &&
-                                  peer.session.hello().catch_up == CatchUp::bequest);
+      if (one.admitted.admission == Admission::admitted &&
+          at->second->session.hello().catch_up == CatchUp::bequest) {
+        bequeathed.insert({one.room, at->second->session.hello().replica});
+      }
       one.admitted.receipt = one.receipt;
       one.admitted.sequence = SL_MUTANT(3) ? one.admitted.sequence.next() : one.admitted.sequence;
       at->second->session.on_admitted(now, std::move(one.admitted));
@@ -235,6 +236,9 @@ bool Hub::commit(Instant now) {
     welcome(now, std::move(one));
   }
   end_visits(true);
+  for (const auto& [room, replica] : bequeathed) {
+    replace(now, *room, replica, "a copy of this replica told its changes");
+  }
   for (Room* room : moved) {
     effects_.emplace_back(HubHeadMoved{room->workspace.name()});
     for (const ConnectionId id : room->members) {

@@ -68,12 +68,18 @@ class Ledger:
         return random.choice(known) if known else None
 
 
+def is_states(op):
+    """Whether a log entry holds rows as somebody kept them for a server that had lost them: with
+    the stamps of whoever wrote them, and beside the change itself when its author comes back."""
+    return op.endswith(":0")
+
+
 def changes_by_token(log):
     """The names of the changes that put each token, the names that stand twice, deleted tokens."""
     found = collections.defaultdict(list)
     seen, twice, deleted = set(), [], set()
     for line in log:
-        if line["op"] in seen:
+        if line["op"] in seen and not is_states(line["op"]):
             twice.append(line["op"])
         seen.add(line["op"])
         for row in line["tables"].get("items", []):
@@ -105,10 +111,11 @@ class Account:
                 self.happened.add(token)
             elif order.answered and not order.may_be_gone:
                 self.lost.append(token)
-            if len(puts) > 1:
-                self.doubled.append((token, puts))
-            if order.answered and self.is_clean[order.device] and order.op not in puts and (
-                    token in self.happened):
+            changes = [op for op in puts if not is_states(op)]
+            if len(changes) > 1:
+                self.doubled.append((token, changes))
+            if order.answered and self.is_clean[order.device] and changes and (
+                    order.op not in changes):
                 self.renamed.append((token, order.op, puts))
 
     def check_rows(self):
