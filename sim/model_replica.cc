@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/digest.h"
 #include "model/merge.h"
 #include "wire/change_codec.h"
 #include "wire/state_part.h"
@@ -408,6 +409,14 @@ void ModelReplica::reidentify(Random& random, const effect::Reidentify& how) {
   std::vector<Change> kept(log_.begin() + static_cast<std::ptrdiff_t>(common), log_.end());
   const ReplicaId old = facts_.replica;
   facts_.replica = ReplicaId::draw(random);
+  if (!kept.empty()) {
+    // As an engine does: copies that share what is renamed arrive at one name.
+    Sha256 hash;
+    hash.update(old.view());
+    hash.update(encode_change(kept.front()));
+    const Sha256Digest digest = hash.finish();
+    std::copy_n(digest.begin(), facts_.replica.bytes.size(), facts_.replica.bytes.begin());
+  }
   std::set<std::uint64_t> moved;
   for (std::size_t i = 0; i < kept.size(); ++i) {
     kept[i].sequence = ChangeSequence(i + 1);

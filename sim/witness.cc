@@ -7,15 +7,37 @@
 
 namespace syncline::sim {
 
+std::vector<std::int64_t> Witness::payments_of(const Change& change) {
+  std::vector<std::int64_t> out;
+  for (const RowEdit& edit : change.edits) {
+    if (edit.table != ledger_entries || edit.kind != EditKind::put) {
+      continue;
+    }
+    const auto values = key_values(edit.key.view());
+    SL_CHECK(values && values->size() == 1);
+    out.push_back(values->front().view().integer);
+  }
+  return out;
+}
+
 std::string Witness::words(const Name& name) {
   return name.first.hex().substr(0, 4) + ":" + std::to_string(name.second);
 }
 
 void Witness::saw_heard(const ReplicaId& replica, Bytes frame) {
   const auto message = decode_message(frame);
-  const Refused* refused = message ? std::get_if<Refused>(&*message) : nullptr;
+  if (!message) {
+    return;
+  }
+  const Refused* refused = std::get_if<Refused>(&*message);
   if (refused != nullptr && refused->reason == Refusal::clock_skew) {
     saw_restamp(replica);
+  }
+  if (const Rejected* rejected = std::get_if<Rejected>(&*message)) {
+    const auto told = telling_payments_.find({replica, rejected->sequence.get()});
+    if (told != telling_payments_.end()) {
+      rejected_.insert(told->second.begin(), told->second.end());
+    }
   }
 }
 
@@ -39,12 +61,14 @@ std::string Witness::saw_sent(Bytes frame) {
     return {};
   }
   const std::vector<Bytes> whole(parts.begin(), parts.end());
-  if (const auto change = decode_parts(whole); !change) {
+  const auto change = decode_parts(whole);
+  if (!change) {
     return "a replica sends a change that cannot be read: " + change.error().message();
   }
   const std::uint64_t hash = hash_of_parts(parts);
   parts.clear();
   const Name name{header->stamp.replica, header->sequence.get()};
+  telling_payments_[name] = payments_of(*change);
   const auto [at, is_new] = told_.insert({{name.first, name.second, header->stamp.time}, hash});
   if (!is_new && at->second != hash && !was_copied(name.first)) {
     return "the change " + words(name) + " is told once more, and not the same";
@@ -67,15 +91,7 @@ std::string Witness::saw_logged(const LogEntry& entry) {
   if (!is_new && !is_same && !was_copied(name.first) && restamped_.count(name.first) == 0) {
     return "the log holds another change under " + words(name);
   }
-  for (const RowEdit& edit : change->edits) {
-    if (edit.table != ledger_entries || edit.kind != EditKind::put) {
-      continue;
-    }
-    const auto values = key_values(edit.key.view());
-    if (!values || values->size() != 1) {
-      return "a payment's key cannot be read";
-    }
-    const std::int64_t payment = values->front().view().integer;
+  for (const std::int64_t payment : payments_of(*change)) {
     const auto [known, is_first] = payments_.insert({payment, name});
     const bool may = may_be_there_twice(known->second) || may_be_there_twice(name);
     if (!is_first && known->second != name && !may) {

@@ -45,6 +45,9 @@ class Witness {
   // there once, under one name.
   std::string saw_logged(const LogEntry& entry);
 
+  // A server refused the change that made the payment, and its author was told so: one transaction
+  // may also write a row that was deleted while its author was away for long.
+  bool is_rejected(std::int64_t payment) const { return rejected_.count(payment) != 0; }
   // The payments that a server has ever had.
   bool is_logged(std::int64_t payment) const { return payments_.count(payment) != 0; }
   template <typename Visit>
@@ -57,6 +60,7 @@ class Witness {
  private:
   using Name = std::pair<ReplicaId, std::uint64_t>;
   static std::string words(const Name& name);
+  static std::vector<std::int64_t> payments_of(const Change& change);
   // A copy told it with the stamp that it had, and another copy with another one.
   bool may_be_there_twice(const Name& name) const {
     return was_copied(name.first) && restamped_.count(name.first) != 0;
@@ -69,6 +73,8 @@ class Witness {
   std::map<std::tuple<ReplicaId, std::uint64_t, std::uint64_t>, std::uint64_t> told_;
   std::map<Name, std::pair<std::uint64_t, std::uint64_t>> logged_;
   std::map<std::int64_t, Name> payments_;
+  std::map<Name, std::vector<std::int64_t>> telling_payments_;
+  std::set<std::int64_t> rejected_;
 };
 
 }  // namespace syncline::sim

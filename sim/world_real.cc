@@ -77,6 +77,8 @@ void World::check_identity(std::size_t index) {
   if (now_as && *now_as != file.known_as()) {
     count("real_forked");
     forked(file.known_as(), "real replica " + std::to_string(index));
+    // What it shares with another copy gives both the same new name.
+    witness_.saw_copy(*now_as);
     file.set_known_as(*now_as);
   }
 }

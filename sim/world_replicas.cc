@@ -230,6 +230,7 @@ void World::answer(std::size_t index, ClientEffect& any) {
           [&](effect::Reidentify& e) {
             forked(replica.facts().replica, "replica " + std::to_string(index));
             replica.reidentify(random_, e);
+            witness_.saw_copy(replica.facts().replica);
             session.on_facts(now(), replica.facts());
           },
           [&](auto&) {},

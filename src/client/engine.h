@@ -325,6 +325,7 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
     LocalVersion named_version;
   };
   Result<Common> common_with_original(const effect::Reidentify& how);
+  Result<ReplicaId> name_after(const std::vector<LocalVersion>& versions);
   Result<Counted> counted_before(LocalVersion kept);
   Result<void> count_history(LocalVersion kept, Counted& out);
   Result<bool> is_runs(LocalVersion version);

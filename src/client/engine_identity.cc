@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "base/digest.h"
 #include "client/engine.h"
 #include "client/rename.h"
 #include "model/cell_content.h"
@@ -426,6 +427,29 @@ Result<void> Engine::count_before(const RowEdit& edit, LocalVersion version, Old
   return {};
 }
 
+// The id under which these changes go on. Another copy may hold the same ones, and arrives at the
+// same id: the two are then copies of each other, and what they share is told once.
+Result<ReplicaId> Engine::name_after(const std::vector<LocalVersion>& versions) {
+  if (versions.empty()) {
+    return ReplicaId::draw(*parts_.random);
+  }
+  Sha256 hash;
+  hash.update(replica_.view());
+  SL_TRY(const FrozenChange first, read_frozen(log_, versions.front()));
+  for (const ByteVector& part : first.parts) {
+    hash.update(part);
+  }
+  const Sha256Digest digest = hash.finish();
+  ReplicaId name;
+  std::copy_n(digest.begin(), name.bytes.size(), name.bytes.begin());
+  SL_TRY(Statement known,
+         parts_.connection.prepare("SELECT 1 FROM syncline_replicas WHERE replica = ?1"));
+  known.bind_blob(1, name.view());
+  SL_TRY(const bool is_known, known.step());
+  // Whoever has that name told us its changes already.
+  return is_known ? ReplicaId::draw(*parts_.random) : name;
+}
+
 Result<ChangeSequence> Engine::reidentify(const effect::Reidentify& how) {
   SL_TRY(require_replica());
   Common common;
@@ -441,7 +465,7 @@ Result<ChangeSequence> Engine::reidentify(const effect::Reidentify& how) {
     SL_TRY(schema_change_.freeze_outbox());
     SL_TRY(const std::vector<LocalVersion> versions, own_frozen_after(parts_.connection, kept));
     const ReplicaId original = replica_;
-    const ReplicaId drawn = ReplicaId::draw(*parts_.random);
+    SL_TRY(const ReplicaId drawn, name_after(versions));
     std::set<std::uint64_t> moved;
     Renaming naming;
     naming.original = original;

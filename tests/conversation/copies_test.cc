@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <set>
 
 #include "client/verify.h"
 #include "model/value_codec.h"
@@ -107,6 +108,41 @@ TEST_CASE("a copy tells what it shares with an original that is away, and nothin
   CHECK(a.text(stars) == "113");
   CHECK(times_logged(world, 2) == 1);
   CHECK(times_logged(world, 3) == 1);
+}
+
+TEST_CASE("copies of a copy share their next name as well, and what they share counts once") {
+  ConversationWorld world("copies_thrice");
+  Device a(world, "a.db", 1);
+  prepare(world, a);
+  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
+  {
+    Device b(world, "b.db", 2);
+    b.run("UPDATE notes SET stars = stars + 100 WHERE id = 1");
+    insert(b, 3, "in two copies of three");
+  }
+  std::filesystem::copy_file(world.folder.file("b.db"), world.folder.file("c.db"));
+  a.open();
+  a.online = true;
+  a.run("UPDATE notes SET stars = stars + 10 WHERE id = 1");
+  a.start();
+  check_agreed(world, {&a});
+  Device b(world, "b.db", 3);
+  Device c(world, "c.db", 4);
+  world.time.ms += 1;
+  b.run("UPDATE notes SET stars = stars + 1000 WHERE id = 1");
+  world.time.ms += 1;
+  c.run("UPDATE notes SET stars = stars + 10000 WHERE id = 1");
+  b.start();
+  SUBCASE("one after the other") { check_converged(world, {&a, &b}); }
+  SUBCASE("at once") {}
+  c.start();
+  check_converged(world, {&a, &b, &c});
+  CHECK(a.text(stars) == "11113");
+  CHECK(times_logged(world, 2) == 1);
+  CHECK(times_logged(world, 3) == 1);
+  const std::set<std::string> names{a.engine->replica()->hex(), b.engine->replica()->hex(),
+                                    c.engine->replica()->hex()};
+  CHECK(names.size() == 3);
 }
 
 TEST_CASE("the original is sent away when a copy told more in its name, and hears of it") {
