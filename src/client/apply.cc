@@ -340,7 +340,8 @@ Result<void> Apply::write_log(const LogRow& wanted) {
     }
     row.origin = 0;
     if (row.time == 0) {
-      row.time = std::max<std::uint64_t>({head.hlc, stamp_.time, 1});
+      // Whoever writes next, in any process, writes after everything that is in the rows.
+      row.time = std::max<std::uint64_t>({head.hlc, stamp_.time, newest_state_, 1});
     }
   }
   SL_TRY(const std::vector<ByteVector> parts, encode_ops());

@@ -399,8 +399,10 @@ Result<bool> Engine::reject(const Rejected& refused) {
           refused.states,
           [&](const std::string& table, Bytes key, const RowState& state) -> Result<void> {
             ++rows;
+            SL_TRY(apply_.observe_state(state.newest().time));
             return become(table, key, state, report);
           }));
+      SL_TRY(keep_newest_state());
     }
     const std::vector<Bytes> views(found[0].parts.begin(), found[0].parts.end());
     SL_TRY(const Change edits, decode_parts(views));

@@ -226,3 +226,32 @@ TEST_CASE("a copy that finds its file locked in the middle of taking a name take
   CHECK(a.text(all_notes) == "1:first:-:0|2:by the original:-:0|3:by the copy:-:0");
   expect_no_trouble(copy);
 }
+
+TEST_CASE("what came as rows from a clock ahead is older than what another process writes over it") {
+  ConversationWorld world("shared_clock_ahead");
+  Device b(world, "b.db", 1);
+  track(b);
+  b.clock.offset = 30'000;  // not so far that anybody would mind
+  insert(b, 1, "from ahead");
+  b.start();
+  check_agreed(world, {&b});
+  Device a(world, "a.db", 2);
+  track(a);
+  a.start();
+  SUBCASE("in a snapshot") { check_agreed(world, {&a, &b}); }
+  SUBCASE("in a comparison") {
+    check_agreed(world, {&a, &b});
+    a.online = false;
+    world.cut(a);
+    REQUIRE(b.engine->correct_clock(0));  // it has not heard the server's time yet
+    b.run("UPDATE notes SET title = 'once more' WHERE id = 1");
+    world.advance(2'000);
+    a.host->rescan_now(world.now);
+    a.online = true;
+    world.advance(2'000);
+  }
+  Device beside(world, "a.db", 3);
+  beside.run("UPDATE notes SET title = 'later' WHERE id = 1");
+  check_agreed(world, {&a, &b});
+  CHECK(b.text(all_notes) == "1:later:-:0");
+}
