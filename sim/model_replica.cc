@@ -75,7 +75,7 @@ void ModelReplica::open(Random& random) {
     if (facts_.epochs_before.empty() || facts_.epochs_before.back() != facts_.epoch) {
       facts_.epochs_before.push_back(facts_.epoch);
     }
-    if (facts_.epochs_before.size() > limits::epochs_max) {
+    if (facts_.epochs_before.size() > limits::epochs_max / 2) {
       facts_.epochs_before.erase(facts_.epochs_before.begin() + 1);
     }
   }
@@ -347,6 +347,13 @@ Result<void> ModelReplica::adopt(const RangeRows& rows) {
 }
 
 void ModelReplica::save_welcome(const effect::SaveWelcome& welcome) {
+  if (!facts_.lineage.is_zero() && facts_.lineage != welcome.lineage) {
+    // The servers of the lineage that was left know one of these, and may be met again.
+    std::vector<EpochId> known{facts_.epoch};
+    known.insert(known.end(), facts_.epochs_before.rbegin(), facts_.epochs_before.rend());
+    elsewhere_.insert(elsewhere_.begin(), known.begin(), known.end());
+    elsewhere_.resize(std::min(elsewhere_.size(), limits::epochs_max / 2));
+  }
   facts_.lineage = welcome.lineage;
   facts_.cursor = welcome.cursor;
   facts_.epochs_before.assign(1, welcome.epoch);
@@ -446,8 +453,16 @@ void ModelReplica::reidentify(Random& random, const effect::Reidentify& how) {
   facts_.acknowledged_time = 0;
   facts_.last_sequence = ChangeSequence(log_.size());
   facts_.epochs_before.clear();
+  elsewhere_.clear();
   facts_.epoch = EpochId::draw(random);
   rebuild_all();
+}
+
+ReplicaFacts ModelReplica::facts_of_hello() const {
+  ReplicaFacts out = facts_;
+  out.epochs_before.insert(out.epochs_before.end(), elsewhere_.begin(), elsewhere_.end());
+  out.epochs_before.resize(std::min(out.epochs_before.size(), limits::epochs_max));
+  return out;
 }
 
 }  // namespace syncline::sim

@@ -48,6 +48,8 @@ class ModelReplica {
   void reidentify(Random& random, const effect::Reidentify& how);
 
   const ReplicaFacts& facts() const { return facts_; }
+  // The same with the epochs that servers of other lineages know.
+  ReplicaFacts facts_of_hello() const;
   ReplicaFacts& facts() { return facts_; }
   const Digest& digest() const { return facts_.digest; }
   const std::map<RowName, RowState>& rows() const { return view_; }
@@ -63,6 +65,7 @@ class ModelReplica {
   RowState& known(const RowName& name) { return known_[name]; }
 
   ReplicaFacts facts_;
+  std::vector<EpochId> elsewhere_;
   std::vector<Change> log_;  // own changes, by sequence from 1
   std::map<RowName, RowState> known_;
   std::map<RowName, RowState> view_;

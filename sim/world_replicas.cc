@@ -130,49 +130,54 @@ void World::perform(std::size_t index, ClientEffect& any) {
   if (storm_.tells && !std::holds_alternative<effect::WakeAt>(any)) {
     tell(index, effect_words(any));
   }
-  std::visit(Overloaded{
-                 [&](effect::Send& e) {
-                   if (const std::string wrong = witness_.saw_sent(e.frame); !wrong.empty()) {
-                     violate(wrong);
-                   }
-                   send_up(index, std::move(e.frame));
-                 },
-                 [&](effect::HangUp&) { hang_up(index, true); },
-                 [&](effect::WakeAt& e) { wake_client(index, e.at.ms - time_); },
-                 [&](effect::Dial&) { dial_soon(index); },
-                 [&](effect::LoadFacts&) { node.session->on_facts(now(), node.replica.facts()); },
-                 [&](effect::Acknowledge& e) { node.replica.acknowledge(e.through); },
-                 [&](effect::RejectChange& e) {
-                   count("rejected");
-                   if (e.rejected.code != "not_allowed" && e.rejected.code != "not_found") {
-                     violate("a sound change was rejected: " + e.rejected.message);
-                   }
-                   (void)node.replica.reject(e.rejected);
-                   node.session->on_local_change(now(), node.replica.facts().last_sequence,
-                                                 node.replica.digest());
-                 },
-                 [&](effect::SaveWelcome& e) {
-                   check_welcome(node, e);
-                   node.replica.save_welcome(e);
-                 },
-                 [&](effect::KeepReceipt& e) { node.replica.facts().receipt = e.receipt; },
-                 [&](effect::CorrectClock& e) { node.hybrid->set_offset_ms(e.offset_ms); },
-                 [&](effect::Salvage&) {
-                   count("salvaged");
-                   if (node.salvaged.size() < 4) {
-                     node.salvaged.push_back(node.replica);
-                   }
-                 },
-                 [&](effect::BeginRescan&) {
-                   count("rescan");
-                   node.replica.facts().wants_rescan = true;
-                 },
-                 [&](effect::BeginSnapshot&) { count("bootstrap"); },
-                 [&](effect::ShowPresence&) { count("presence"); },
-                 [&](effect::LoadRelays&) { node.session->on_relays(now(), {}); },
-                 [&](auto&) { later(8); },
-             },
-             any);
+  std::visit(
+      Overloaded{
+          [&](effect::Send& e) {
+            if (const std::string wrong = witness_.saw_sent(e.frame); !wrong.empty()) {
+              violate(wrong);
+            }
+            send_up(index, std::move(e.frame));
+          },
+          [&](effect::HangUp&) { hang_up(index, true); },
+          [&](effect::WakeAt& e) { wake_client(index, e.at.ms - time_); },
+          [&](effect::Dial&) {
+            // As an engine's host does: the hello says what the file says.
+            node.session->on_facts(now(), node.replica.facts_of_hello());
+            dial_soon(index);
+          },
+          [&](effect::LoadFacts&) { node.session->on_facts(now(), node.replica.facts_of_hello()); },
+          [&](effect::Acknowledge& e) { node.replica.acknowledge(e.through); },
+          [&](effect::RejectChange& e) {
+            count("rejected");
+            if (e.rejected.code != "not_allowed" && e.rejected.code != "not_found") {
+              violate("a sound change was rejected: " + e.rejected.message);
+            }
+            (void)node.replica.reject(e.rejected);
+            node.session->on_local_change(now(), node.replica.facts().last_sequence,
+                                          node.replica.digest());
+          },
+          [&](effect::SaveWelcome& e) {
+            check_welcome(node, e);
+            node.replica.save_welcome(e);
+          },
+          [&](effect::KeepReceipt& e) { node.replica.facts().receipt = e.receipt; },
+          [&](effect::CorrectClock& e) { node.hybrid->set_offset_ms(e.offset_ms); },
+          [&](effect::Salvage&) {
+            count("salvaged");
+            if (node.salvaged.size() < 4) {
+              node.salvaged.push_back(node.replica);
+            }
+          },
+          [&](effect::BeginRescan&) {
+            count("rescan");
+            node.replica.facts().wants_rescan = true;
+          },
+          [&](effect::BeginSnapshot&) { count("bootstrap"); },
+          [&](effect::ShowPresence&) { count("presence"); },
+          [&](effect::LoadRelays&) { node.session->on_relays(now(), {}); },
+          [&](auto&) { later(8); },
+      },
+      any);
 }
 
 void World::answer(std::size_t index, ClientEffect& any) {
