@@ -401,9 +401,12 @@ Result<std::vector<RowNet>> CaptureBuffer::net_effect(const TableOps& ops, KeyOf
   }
   // A key that was erased at one rowid and put at another is one row with a new life.
   std::map<ByteVector, std::size_t, BytesLess> erased;
-  for (std::size_t i = 0; i < nets.size(); ++i) {
-    if (nets[i].was_there && !nets[i].key.empty()) {
-      erased.emplace(nets[i].key, i);
+  for (const bool in_doubt : {false, true}) {
+    for (std::size_t i = 0; i < nets.size(); ++i) {
+      if (nets[i].was_there && !nets[i].key.empty() && nets[i].may_have_come == in_doubt &&
+          !erased.emplace(nets[i].key, i).second && in_doubt) {
+        nets[i].renounce();
+      }
     }
   }
   if (erased.empty()) {

@@ -98,6 +98,9 @@ Result<void> Capture::on_may_vanish(const TrackedTable& table,
 
 // The row's key and old values are in key_ and old_.
 void Capture::add_candidate(const TrackedTable& table, RowId row, ByteVector writer) {
+  if (expecting_ && table.id == expected_table_) {
+    return;  // the engine's own write, which replaces nothing
+  }
   Candidate candidate;
   candidate.table = table.id;
   candidate.row = row;

@@ -23,7 +23,7 @@ void RowNet::note(const LogRun& run, const Passage& passage) {
     if (steps_.empty() && any_) {
       earlier_ = std::make_unique<RowNet>(copy());
     }
-    steps_.push_back({run.kind, passage, run.columns, run.key, run.old_values});
+    steps_.push_back({run.kind, passage, false, run.columns, run.key, run.old_values});
   } else {
     is_mixed_ = !steps_.empty();
   }
@@ -167,12 +167,43 @@ struct RowNet::Path {
   }
 };
 
+// A BEFORE trigger may write the row that is about to be updated, deleted or replaced. SQLite then
+// tells of that with the content that it read before: it left what the trigger made of it, from
+// where nothing leads on.
+void RowNet::mend_stale(std::uint64_t now) {
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const std::uint64_t end = steps_[i].passage.after;
+    if (steps_[i].passage.is_in_doubt || end == 0 || end == now ||
+        std::any_of(steps_.begin(), steps_.end(),
+                    [&](const Step& step) { return step.passage.before == end; })) {
+      continue;
+    }
+    const Path path(steps_, now);
+    const auto after = steps_.begin() + static_cast<std::ptrdiff_t>(i) + 1;
+    auto stale = std::find_if(after, steps_.end(), [&](const Step& step) {
+      return !step.passage.is_in_doubt && step.passage.before != 0 &&
+             path.surplus_of(step.passage.before) < 0;
+    });
+    if (stale == steps_.end()) {
+      stale = std::find_if(steps_.begin(), after, [&](const Step& step) {
+        return step.passage.is_in_doubt && step.passage.before == steps_[i].passage.before;
+      });
+      if (stale == after) {
+        continue;
+      }
+    }
+    stale->passage.before = end;
+    stale->is_stale = true;
+  }
+}
+
 // The operation that leads away from what the rowid was before the transaction; null when it was
 // empty.
-const RowNet::Step* RowNet::first_step(std::uint64_t now) const {
+const RowNet::Step* RowNet::first_step(std::uint64_t now) {
+  mend_stale(now);
   const Path path(steps_, now);
   const auto leads_from_start = [&](const Step& step) {
-    return step.passage.before != 0 && path.surplus_of(step.passage.before) < 0;
+    return step.passage.before != 0 && !step.is_stale && path.surplus_of(step.passage.before) < 0;
   };
   const auto found = std::find_if(steps_.begin(), steps_.end(), leads_from_start);
   if (found != steps_.end()) {
@@ -193,18 +224,27 @@ const RowNet::Step* RowNet::first_step(std::uint64_t now) const {
   }
   const Step& first = steps_.front();
   const std::uint64_t state = first.passage.before;
-  return first.passage.is_in_doubt && doubts[state] > path.surplus_of(state) ? &first : nullptr;
+  may_have_come = first.passage.is_in_doubt && doubts[state] > path.surplus_of(state);
+  return may_have_come ? &first : nullptr;
+}
+
+void RowNet::renounce() {
+  was_there = false;
+  reborn = false;
+  has_old = false;
+  may_have_come = false;
+  key.clear();
+  old_values.clear();
+  columns.clear();
 }
 
 void RowNet::follow(std::uint64_t now) {
   const Step* const first = first_step(now);
+  const bool in_doubt = may_have_come;
+  renounce();
   is_there = now != 0;
   was_there = first != nullptr;
-  reborn = false;
-  has_old = false;
-  key.clear();
-  old_values.clear();
-  columns.clear();
+  may_have_come = in_doubt;
   old_row = row;
   if (first == nullptr) {
     return;
@@ -251,6 +291,7 @@ void RowNet::join(const RowNet& earlier) {
   }
   has_old = has_old || earlier.has_old;
   old_row = earlier.old_row;
+  may_have_come = false;
 }
 
 RowNet RowNet::copy() const {
@@ -264,6 +305,7 @@ RowNet RowNet::copy() const {
   out.key = key;
   out.old_values = old_values;
   out.columns = columns;
+  out.may_have_come = may_have_come;
   return out;
 }
 

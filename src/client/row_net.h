@@ -44,6 +44,9 @@ struct RowNet {
   ByteVector key;  // of the row that was there, when its life ended
   std::map<std::size_t, ByteVector> old_values;
   ColumnSet columns;  // that changed, when it was there and still is
+  // What was there may be what came instead: renounce() when its key is known to have been
+  // elsewhere.
+  bool may_have_come = false;
 
   RowNet() = default;
   RowNet(const RowNet& other) = delete;
@@ -56,6 +59,8 @@ struct RowNet {
 
   // One of the rowid's operations. What the run borrows is borrowed until settle() is done.
   void note(const LogRun& run, const Passage& passage);
+  // That the rowid was empty before, after all.
+  void renounce();
   // Once all are noted. `state_of` tells the content that the rowid has now.
   Result<void> settle(FunctionRef<Result<std::uint64_t>(RowId row)> state_of);
 
@@ -63,6 +68,7 @@ struct RowNet {
   struct Step {
     OpKind kind = OpKind::set;
     Passage passage;
+    bool is_stale = false;  // `values` are not what it left
     ColumnSet columns;
     Bytes key;
     Bytes values;
@@ -76,7 +82,8 @@ struct RowNet {
   void note_in_turn(const LogRun& run);
   void count(const LogRun& run);
   void keep_old(const LogRun& run);
-  const Step* first_step(std::uint64_t now) const;
+  void mend_stale(std::uint64_t now);
+  const Step* first_step(std::uint64_t now);
   void follow(std::uint64_t now);
   void join(const RowNet& earlier);
   void put_in_order(bool stands);

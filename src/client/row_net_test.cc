@@ -31,6 +31,8 @@ class Rowid {
     add(at_, 0, OpKind::erase, true);
     at_ = happens ? 0 : at_;
   }
+  // The next step is told as one that leads from here.
+  void believe(std::int64_t content) { at_ = content; }
   void shuffle(SeededRandom& random) {
     for (std::size_t i = steps_.size(); i > 1; --i) {
       std::swap(steps_[i - 1], steps_[random.below(i)]);
@@ -156,6 +158,25 @@ TEST_CASE("whether a REPLACE removed a row follows from what led to it") {
     rowid.step_to(2);
     CHECK_FALSE(rowid.net().reborn);
     CHECK_FALSE(rowid.net().columns.empty());
+  }
+}
+
+TEST_CASE("what a BEFORE trigger made of a row is where the statement's own write began") {
+  for (const std::int64_t start : {std::int64_t{0}, std::int64_t{1}}) {
+    for (const std::int64_t last : {std::int64_t{0}, std::int64_t{3}}) {
+      Rowid rowid(start);
+      if (start == 0) {
+        rowid.step_to(1);
+      }
+      rowid.step_to(2);
+      rowid.believe(1);  // what SQLite had read before the trigger
+      rowid.step_to(last);
+      CAPTURE(start);
+      CAPTURE(last);
+      CHECK(before(rowid.net()) == start);
+      CHECK(rowid.net().is_there == (last != 0));
+      CHECK_FALSE(rowid.net().reborn);
+    }
   }
 }
 
