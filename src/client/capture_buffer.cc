@@ -389,6 +389,25 @@ std::vector<RowId> CaptureBuffer::repeated_rows(const TableOps& ops) {
   return repeated;
 }
 
+namespace {
+
+// A key that was erased at one rowid and put at another is one row with a new life. Which rowid
+// held each of such keys; what may have come does not count where another is known to have.
+std::map<ByteVector, std::size_t, BytesLess> ended_keys(std::vector<RowNet>& nets) {
+  std::map<ByteVector, std::size_t, BytesLess> out;
+  for (const bool in_doubt : {false, true}) {
+    for (std::size_t i = 0; i < nets.size(); ++i) {
+      if (nets[i].was_there && !nets[i].key.empty() && nets[i].may_have_come == in_doubt &&
+          !out.emplace(nets[i].key, i).second && in_doubt) {
+        nets[i].renounce();
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
 Result<std::vector<RowNet>> CaptureBuffer::net_effect(const TableOps& ops, KeyOf key_of,
                                                       StateOf state_of) {
   std::unordered_map<RowId, std::size_t> index;
@@ -399,16 +418,7 @@ Result<std::vector<RowNet>> CaptureBuffer::net_effect(const TableOps& ops, KeyOf
   for (RowNet& net : nets) {
     SL_TRY(net.settle(state_of));
   }
-  // A key that was erased at one rowid and put at another is one row with a new life.
-  std::map<ByteVector, std::size_t, BytesLess> erased;
-  for (const bool in_doubt : {false, true}) {
-    for (std::size_t i = 0; i < nets.size(); ++i) {
-      if (nets[i].was_there && !nets[i].key.empty() && nets[i].may_have_come == in_doubt &&
-          !erased.emplace(nets[i].key, i).second && in_doubt) {
-        nets[i].renounce();
-      }
-    }
-  }
+  std::map<ByteVector, std::size_t, BytesLess> erased = ended_keys(nets);
   if (erased.empty()) {
     return nets;
   }
