@@ -121,7 +121,7 @@ Result<void> Capture::on_row(TableId table_id, std::span<sqlite3_value* const> v
       SL_TRY(const std::uint64_t bytes, row_bytes(table, read_value(values[1]).integer));
       buffer_.add_told(bytes + row_overhead_bytes);
       SL_TRY(const RowId row, row_of(table, values, true));
-      return on_inserted(table, row);
+      return on_inserted(table, row, take_measured(table));
     }
     case TapKind::updated:
       return on_updated(table, values);
@@ -161,11 +161,12 @@ Result<void> Capture::on_shared_row(std::span<sqlite3_value* const> values) {
   }
   SL_TRY(const std::uint64_t bytes, row_bytes(table, read_value(values[2]).integer));
   buffer_.add_told(bytes + row_overhead_bytes);
+  const std::uint64_t state = unordered_.empty() ? 0 : take_measured(table);
   if (candidates_.empty() && !watching_) {
-    buffer_.put(table, row);
+    buffer_.put(table, row, state);
     return adopting_ ? split_adopted() : Result<void>();
   }
-  return on_inserted(table, row);
+  return on_inserted(table, row, state);
 }
 
 bool Capture::is_expected(TapKind kind, TableId table) {
@@ -236,19 +237,6 @@ void Capture::encode_old(const TrackedTable& table, std::span<sqlite3_value* con
   }
 }
 
-// Of the new values as encode_old() would have them; never zero.
-std::uint64_t Capture::hash_new(const TrackedTable& table, std::span<sqlite3_value* const> values) {
-  Writer all;
-  for (const int position : table.positions) {
-    if (position >= 0) {
-      write_value(
-          all, read_value(
-                   values[tap_new_column(table.key.size() + static_cast<std::size_t>(position))]));
-    }
-  }
-  return std::max<std::uint64_t>(hash64(all.bytes()), 1);
-}
-
 Result<RowId> Capture::row_of(const TrackedTable& table, std::span<sqlite3_value* const> values,
                               bool is_new) {
   if (!table.without_rowid) {
@@ -258,7 +246,7 @@ Result<RowId> Capture::row_of(const TrackedTable& table, std::span<sqlite3_value
   return rowid_of_key(table, key_.bytes());
 }
 
-Result<void> Capture::on_inserted(const TrackedTable& table, RowId row) {
+Result<void> Capture::on_inserted(const TrackedTable& table, RowId row, std::uint64_t state) {
   if (!candidates_.empty()) {
     SL_TRY(settle_candidates(table, row, std::nullopt));
   }
@@ -267,7 +255,7 @@ Result<void> Capture::on_inserted(const TrackedTable& table, RowId row) {
     note_acted(table.id, key);
     note_acted_at(table.id, row);
   }
-  buffer_.put(table, row);
+  buffer_.put(table, row, state);
   return adopting_ ? split_adopted() : Result<void>();
 }
 
@@ -305,8 +293,11 @@ Result<void> Capture::on_moved(const TrackedTable& table, std::span<sqlite3_valu
   if (all.empty()) {
     all = table.all_columns();
   }
-  buffer_.erase(table, old_row, key_.bytes(), all, true, old_.bytes());
-  buffer_.put(table, new_row);
+  SL_TRY(const bool unordered, is_unordered(table));
+  const CaptureBuffer::Between states =
+      unordered ? states_of_update(table, values) : CaptureBuffer::Between();
+  buffer_.erase(table, old_row, key_.bytes(), all, true, old_.bytes(), states.before);
+  buffer_.put(table, new_row, states.after);
   return {};
 }
 
@@ -328,7 +319,7 @@ Result<void> Capture::on_updated(const TrackedTable& table,
     buffer_.add_told(key_.size() + bytes + 2 * (row_overhead_bytes + stamp_bytes));
     return {};
   }
-  SL_TRY(const bool unordered, has_newer_triggers(table));
+  SL_TRY(const bool unordered, is_unordered(table));
   changed_.clear();
   old_.clear();
   std::uint64_t told = row_overhead_bytes;
@@ -358,7 +349,7 @@ Result<void> Capture::on_updated(const TrackedTable& table,
     SL_TRY(encode_key(table, values, true));
     encode_old(table, values);
     buffer_.over(table, new_row, old_row, key_.bytes(), table.all_columns(), true, old_.bytes(),
-                 unordered ? hash_new(table, values) : 0);
+                 unordered ? states_of_update(table, values) : CaptureBuffer::Between());
     buffer_.add_told(bytes + row_overhead_bytes + stamp_bytes);
     return {};
   }
@@ -367,8 +358,10 @@ Result<void> Capture::on_updated(const TrackedTable& table,
   }
   buffer_.add_told(told);
   if (unordered) {
+    SL_TRY(encode_key(table, values, true));
     encode_old(table, values);
-    buffer_.set_unordered(table, new_row, changed_, old_.bytes(), hash_new(table, values));
+    buffer_.set_unordered(table, new_row, changed_, key_.bytes(), old_.bytes(),
+                          states_of_update(table, values));
     return {};
   }
   buffer_.set(table, new_row, changed_, true, old_.bytes());
@@ -386,7 +379,9 @@ Result<void> Capture::on_deleted(const TrackedTable& table,
   if (all.empty()) {
     all = table.all_columns();
   }
-  buffer_.erase(table, row, key_.bytes(), all, true, old_.bytes());
+  SL_TRY(const bool unordered, is_unordered(table));
+  buffer_.erase(table, row, key_.bytes(), all, true, old_.bytes(),
+                unordered ? state_of(table, key_.bytes(), old_.bytes()) : 0);
   buffer_.add_told(key_.size() + row_overhead_bytes + stamp_bytes);
   return {};
 }
@@ -567,7 +562,7 @@ Result<void> Capture::write_table(const TrackedTable& table, const Stamp& stamp)
   const bool rich = table.has_rich();
   return buffer_.for_each_run(
       table.id, [&](RowId row) { return key_of_row(table, row); },
-      [&](RowId row) { return values_of_row(table, row); },
+      [&](RowId row) { return state_of_row(table, row); },
       [&](const LogRun& run) -> Result<void> {
         if (body_.size() >= body_part_bytes) {
           SL_TRY(flush_part(true));

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <unordered_set>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "client/capture_buffer.h"
 #include "client/catalog.h"
 #include "client/local_log.h"
+#include "client/row_content.h"
 #include "client/triggers.h"
 #include "model/hlc.h"
 #include "sqlite/write_sink.h"
@@ -104,6 +106,8 @@ class Capture final : public WriteSinkFactory {
 
   // A row is about to be inserted that may replace others: in_way_function's arguments.
   Result<void> look_in_way(std::span<const ValueView> values);
+  // How large a row is that is being inserted: row_bytes_function's arguments.
+  std::int64_t measure(std::span<sqlite3_value* const> values);
   // Whether the statements that run now may replace rows: their SQL or the schema's says REPLACE.
   // Asked for every row that is inserted.
   Result<bool> may_replace();
@@ -132,10 +136,11 @@ class Capture final : public WriteSinkFactory {
     ByteVector old_values;
     // The key of the row that is being written; empty when SQLite still has to choose it.
     ByteVector writer;
+    bool is_noted = false;  // in the buffer, as one that may end
   };
 
   void drop_if_stale();
-  Result<void> look_for_replace_in_schema();
+  Result<void> look_at_schema();
   // After a rollback SQLite gives a schema's number again to another schema.
   void forget_schemas() {
     schemas_.reset();
@@ -147,7 +152,7 @@ class Capture final : public WriteSinkFactory {
   Result<const TrackedTable*> written_table(TableId id, std::int64_t columns);
   Result<void> on_shared_row(std::span<sqlite3_value* const> values);
   bool is_expected(TapKind kind, TableId table);
-  Result<void> on_inserted(const TrackedTable& table, RowId row);
+  Result<void> on_inserted(const TrackedTable& table, RowId row, std::uint64_t state);
   Result<void> on_updated(const TrackedTable& table, std::span<sqlite3_value* const> values);
   Result<void> on_moved(const TrackedTable& table, std::span<sqlite3_value* const> values,
                         RowId old_row, RowId new_row);
@@ -162,11 +167,17 @@ class Capture final : public WriteSinkFactory {
   // Encodes the key (old or new half) into key_, checking for NULL.
   Result<void> encode_key(const TrackedTable& table, std::span<sqlite3_value* const> values,
                           bool is_new);
-  // Whether other triggers on the table may fire before capture's: they are newer. Asked for every
-  // row that is updated.
-  Result<bool> has_newer_triggers(const TrackedTable& table);
+  // Whether of the table's rows is heard in another order than they are written
+  // (client/event_order). Asked for every row that is updated.
+  Result<bool> is_unordered(const TrackedTable& table);
+  // Contents of rows (client/row_net): of the table's row, of encoded ones, of an update's, and of
+  // the row that was measured last.
+  Result<std::uint64_t> state_of_row(const TrackedTable& table, RowId row);
+  static std::uint64_t state_of(const TrackedTable& table, Bytes key, Bytes values);
+  static CaptureBuffer::Between states_of_update(const TrackedTable& table,
+                                                 std::span<sqlite3_value* const> values);
+  std::uint64_t take_measured(const TrackedTable& table);
   Result<ByteVector> values_of_row(const TrackedTable& table, RowId row);
-  std::uint64_t hash_new(const TrackedTable& table, std::span<sqlite3_value* const> values);
   void encode_old(const TrackedTable& table, std::span<sqlite3_value* const> values);
 
   Result<std::uint64_t> updated_row_bytes(const TrackedTable& table,
@@ -201,7 +212,9 @@ class Capture final : public WriteSinkFactory {
   bool statements_replace_ = false;
   // The schemas that schema_replaces_ is about, by SQLite's numbers: main and temp.
   std::optional<std::pair<std::int64_t, std::int64_t>> schemas_;
-  std::map<TableId, bool> newer_triggers_;
+  std::set<TableId> unordered_;  // tables, of the same schemas
+  RowContent measured_;
+  std::size_t measured_count_ = 0;
   CachedStatement read_main_schema_{"PRAGMA main.schema_version"};
   CachedStatement read_temp_schema_{"PRAGMA temp.schema_version"};
   const TrackedTable* last_table_ = nullptr;

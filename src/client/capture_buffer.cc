@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <map>
 
-#include "base/digest.h"
 #include "base/sort.h"
+#include "client/row_net.h"
 #include "model/value_codec.h"
 
 namespace syncline {
@@ -17,175 +17,7 @@ RowId after(RowId first, std::uint64_t count) {
   return static_cast<RowId>(static_cast<std::uint64_t>(first) + count);
 }
 
-// Old values as a map from column id to the encoded value.
-std::map<std::size_t, Bytes> split_values(const ColumnSet& columns, Bytes values) {
-  std::map<std::size_t, Bytes> out;
-  Reader in(values);
-  columns.for_each([&](std::size_t column) {
-    const std::size_t start = in.position();
-    SL_CHECK(skip_value(in).has_value());
-    out[column] = in.since(start);
-  });
-  return out;
-}
-
 }  // namespace
-
-// What happened to one rowid, all operations taken together.
-struct CaptureBuffer::Net {
-  RowId row = 0;
-  bool was_there = false;  // before the transaction
-  bool is_there = false;   // now
-  bool reborn = false;     // erased and put again in between
-  RowId old_row = 0;
-  bool has_old = false;
-  ByteVector key;  // of the row that was there
-  std::map<std::size_t, ByteVector> old_values;
-  ColumnSet columns;  // that changed, when it was there and still is
-  // How often the rowid was given and taken, in whatever order that was noted.
-  std::uint32_t births = 0;
-  bool begins_with_birth = false;
-  struct End {
-    ByteVector key;
-    ColumnSet columns;
-    ByteVector values;
-    // REPLACE removed the row before any was noted in its place: it was there before all of it,
-    // whatever a trigger did to its successor meanwhile.
-    bool is_first = false;
-  };
-  std::vector<End> ends;
-  // Sets that may be out of order: what each found, and what it left.
-  struct Step {
-    ColumnSet columns;
-    ByteVector values;
-    std::uint64_t after = 0;
-  };
-  std::vector<Step> steps;
-  ColumnSet stepped;
-
-  void keep_old(const LogRun& run) {
-    if (!run.has_old) {
-      return;
-    }
-    has_old = true;
-    // The first value a column had in this transaction is the one that others know.
-    for (const auto& [column, value] : split_values(run.columns, run.old_values)) {
-      old_values.try_emplace(column, to_vector(value));
-    }
-  }
-  void keep_older(const LogRun& run) {
-    for (const auto& [column, value] : split_values(run.columns, run.old_values)) {
-      old_values[column] = to_vector(value);
-    }
-  }
-  void count(const LogRun& run) {
-    if (run.kind == OpKind::put) {
-      ++births;
-    } else if (run.kind == OpKind::erase) {
-      const bool by_replace = !run.had_row;
-      const bool is_known = std::any_of(ends.begin(), ends.end(), [&](const End& end) {
-        return equal_bytes(end.key, run.key) && equal_bytes(end.values, run.old_values);
-      });
-      if (!by_replace || !is_known) {
-        const bool is_first = by_replace && births == 0;
-        ends.push_back({to_vector(run.key), run.columns, to_vector(run.old_values), is_first});
-      }
-    }
-  }
-  // True when that is all there is to it: the steps say what the row was.
-  bool is_step(const LogRun& run, const ColumnSet& changed, std::uint64_t after) {
-    steps.push_back({run.columns, to_vector(run.old_values), after});
-    stepped.insert_all(changed);
-    return run.kind == OpKind::set;
-  }
-  Result<void> settle(KeyOf key_of, KeyOf values_of) {
-    if (may_be_out_of_order()) {
-      SL_TRY(const ByteVector standing_key, key_of(row));
-      put_in_order(!standing_key.empty());
-    }
-    if (was_there && !steps.empty()) {
-      ByteVector standing;
-      if (is_there) {
-        SL_TRY(standing, values_of(row));
-      }
-      follow_steps(standing);
-    }
-    return {};
-  }
-  // Each step begins where another ended, but for the first of all. A row that ended was before
-  // its end what the first step to it found; births, of which only the fact is known, do not lead
-  // there.
-  void follow_steps(Bytes standing) {
-    const End* ended = first_end();
-    if (births > 0 && ended != nullptr) {
-      Step at{ended->columns, ended->values, 0};
-      for (std::size_t i = 0; i < steps.size(); ++i) {
-        const auto before = std::find_if(steps.begin(), steps.end(), [&](const Step& step) {
-          return step.after == hash64(at.values);
-        });
-        if (before == steps.end()) {
-          break;
-        }
-        at = *before;
-      }
-      take_old(at);
-      return;
-    }
-    std::map<std::uint64_t, int> begun;
-    std::vector<Step> all = steps;
-    for (const End& end : ends) {
-      all.push_back({end.columns, end.values, 0});
-    }
-    for (const Step& step : all) {
-      ++begun[hash64(step.values)];
-      --begun[step.after];
-    }
-    const auto starts = [&](const Step& step) { return begun[hash64(step.values)] > 0; };
-    const auto ends_it = [&](const Step& step) { return equal_bytes(step.values, standing); };
-    auto first = std::find_if(all.begin(), all.end(), starts);
-    if (first == all.end()) {
-      first = std::find_if(all.begin(), all.end(), ends_it);  // it became what it was
-    }
-    if (first == all.end()) {
-      return;
-    }
-    take_old(*first);
-  }
-  void take_old(const Step& step) {
-    for (const auto& [column, value] : split_values(step.columns, step.values)) {
-      old_values[column] = to_vector(value);
-    }
-    has_old = true;
-    columns.insert_all(stepped);
-  }
-  const End* first_end() const {
-    const auto replaced =
-        std::find_if(ends.begin(), ends.end(), [](const End& end) { return end.is_first; });
-    return replaced != ends.end() ? &*replaced : ends.empty() ? nullptr : ends.data();
-  }
-  // A trigger that fires before capture's writes the row again before capture hears of the first
-  // write. In the order in which they are noted a row then seems to end before it begins.
-  bool may_be_out_of_order() const { return births > 0 && (!ends.empty() || !begins_with_birth); }
-  // Births and ends take turns: with what stands now they say what stood before.
-  void put_in_order(bool stands) {
-    const bool stood = (stands ? 1U : 0U) + ends.size() > births;
-    is_there = stands;
-    reborn = stood && stands;
-    const End* end = first_end();
-    if (!stood) {
-      key.clear();
-      old_values.clear();
-      has_old = false;
-    } else if (end != nullptr && (!was_there || key.empty() || end->is_first)) {
-      key = end->key;
-      for (const auto& [column, value] : split_values(end->columns, end->values)) {
-        old_values.try_emplace(column, to_vector(value));
-      }
-      has_old = has_old || !old_values.empty();
-    }
-    was_there = stood;
-  }
-};
 
 std::vector<TableId> CaptureBuffer::tables() const {
   std::vector<TableId> out;
@@ -213,6 +45,7 @@ CaptureBuffer::TableOps& CaptureBuffer::ops_of(const TrackedTable& table) {
   ops.highest = INT64_MIN;
   ops.has_ends = false;
   ops.has_births = false;
+  ops.has_doubts = false;
   return ops;
 }
 
@@ -234,19 +67,20 @@ std::uint32_t CaptureBuffer::column_set_index(TableOps& ops, const ColumnSet& co
   return static_cast<std::uint32_t>(ops.column_sets.size() - 1);
 }
 
-void CaptureBuffer::put(const TrackedTable& table, RowId row) {
+void CaptureBuffer::put(const TrackedTable& table, RowId row, std::uint64_t state) {
   TableOps& ops = ops_of(table);
   ops.has_births = true;
   note_rows(ops, row, row);
-  if (!ops.ops.empty()) {
+  if (!ops.ops.empty() && state == 0) {
     Op& last = ops.ops.back();
-    if (last.kind == OpKind::put && after(last.first, last.count) == row) {
+    if (last.kind == OpKind::put && last.after == 0 && after(last.first, last.count) == row) {
       ++last.count;
       return;
     }
   }
   Op op;
   op.first = row;
+  op.after = state;
   ops.ops.push_back(op);
 }
 
@@ -278,8 +112,8 @@ void CaptureBuffer::set(const TrackedTable& table, RowId row, const ColumnSet& c
 }
 
 void CaptureBuffer::erase(const TrackedTable& table, RowId row, Bytes key, const ColumnSet& columns,
-                          bool has_old, Bytes old_values) {
-  add_row_op(table, {OpKind::erase, row, row, key, {}, true}, columns, has_old, old_values);
+                          bool has_old, Bytes old_values, std::uint64_t state) {
+  add_row_op(table, {OpKind::erase, row, row, key, {}, true, state}, columns, has_old, old_values);
   ops_of(table).has_ends = true;
   end_staged(table.id, row);
 }
@@ -291,20 +125,29 @@ void CaptureBuffer::replace(const TrackedTable& table, RowId row, Bytes key,
   end_staged(table.id, row);
 }
 
+void CaptureBuffer::may_replace(const TrackedTable& table, RowId row, Bytes key, Bytes old_values,
+                                std::uint64_t state) {
+  add_row_op(table, {OpKind::erase, row, row, key, {}, false, state}, table.all_columns(), true,
+             old_values);
+  TableOps& ops = ops_of(table);
+  ops.ops.back().is_in_doubt = true;
+  ops.has_doubts = true;
+}
+
 void CaptureBuffer::set_unordered(const TrackedTable& table, RowId row, const ColumnSet& changed,
-                                  Bytes old_values, std::uint64_t after) {
-  add_row_op(table, {OpKind::set, row, row, {}, {}, true}, table.all_columns(), true, old_values);
+                                  Bytes key, Bytes old_values, const Between& states) {
+  add_row_op(table, {OpKind::set, row, row, key, {}, true, states.before, states.after},
+             table.all_columns(), true, old_values);
   TableOps& ops = ops_of(table);
   const std::uint32_t set_index = column_set_index(ops, changed);
   ops.ops.back().changed = set_index;
-  ops.ops.back().after = after;
 }
 
 void CaptureBuffer::over(const TrackedTable& table, RowId row, RowId old_row, Bytes key,
                          const ColumnSet& columns, bool has_old, Bytes old_values,
-                         std::uint64_t after) {
-  add_row_op(table, {OpKind::over, row, old_row, key, {}, true}, columns, has_old, old_values);
-  ops_of(table).ops.back().after = after;
+                         const Between& states) {
+  add_row_op(table, {OpKind::over, row, old_row, key, {}, true, states.before, states.after},
+             columns, has_old, old_values);
 }
 
 void CaptureBuffer::install(const TrackedTable& table, RowId row, Bytes clock,
@@ -349,6 +192,8 @@ void CaptureBuffer::add_row_op(const TrackedTable& table, const RowOp& row_op,
   op.first = row_op.row;
   op.old_row = row_op.old_row;
   op.had_row = row_op.had_row;
+  op.before = row_op.before;
+  op.after = row_op.after;
   op.columns = column_set_index(ops, columns);
   op.has_old = has_old;
   op.bytes_at = arena_.append(scratch_.bytes());
@@ -497,9 +342,17 @@ LogRun CaptureBuffer::run_of(const TableOps& ops, const Op& op) const {
 
 void CaptureBuffer::fold(const TableOps& ops, const Op& op,
                          std::unordered_map<RowId, std::size_t>& index,
-                         std::vector<Net>& nets) const {
+                         std::vector<RowNet>& nets) const {
   const LogRun whole = run_of(ops, op);
   Reader values(whole.old_values);
+  RowNet::Passage passage;
+  passage.is_known = op.before != 0 || op.after != 0;
+  passage.is_in_doubt = op.is_in_doubt;
+  passage.before = op.before;
+  passage.after = op.after;
+  if (passage.is_known && op.kind == OpKind::set) {
+    passage.changed = ops.column_sets[op.changed];
+  }
   for (std::uint64_t i = 0; i < op.count; ++i) {
     const RowId row = after(op.first, i);
     LogRun run = whole;
@@ -513,56 +366,8 @@ void CaptureBuffer::fold(const TableOps& ops, const Op& op,
       nets.emplace_back();
       nets.back().row = row;
       nets.back().old_row = row;
-      nets.back().was_there = op.kind == OpKind::set || op.kind == OpKind::erase;
-      nets.back().is_there = nets.back().was_there;
-      nets.back().begins_with_birth = op.kind == OpKind::put;
     }
-    Net& net = nets[found->second];
-    net.count(run);
-    if (op.after != 0 && net.is_step(run, ops.column_sets[op.changed], op.after)) {
-      continue;
-    }
-    switch (op.kind) {
-      case OpKind::put:
-        net.reborn = net.was_there;
-        net.is_there = true;
-        break;
-      case OpKind::over:
-        if (!net.was_there && !net.is_there) {
-          net.was_there = true;
-          net.old_row = run.old_rowid;
-          net.key = to_vector(run.key);
-          net.keep_old(run);
-        } else if (net.was_there && !net.reborn) {
-          net.key = to_vector(run.key);
-          net.keep_old(run);
-        }
-        net.reborn = net.was_there;
-        net.is_there = true;
-        break;
-      case OpKind::set:
-        if (net.was_there && !net.is_there && net.births == 0) {
-          // Noted after the end that a trigger made of it.
-          net.keep_older(run);
-        } else if (net.was_there && !net.reborn) {
-          net.columns.insert_all(run.columns);
-          net.keep_old(run);
-        }
-        break;
-      case OpKind::erase:
-        if (net.was_there && !net.reborn) {
-          net.keep_old(run);
-          net.key = to_vector(run.key);
-        }
-        net.is_there = false;
-        break;
-      case OpKind::rich:
-      case OpKind::install:
-      case OpKind::leave:
-      case OpKind::bury:
-      case OpKind::aside:
-        SL_CHECK(false);  // never the application's doing
-    }
+    nets[found->second].note(run, passage);
   }
 }
 
@@ -584,23 +389,36 @@ std::vector<RowId> CaptureBuffer::repeated_rows(const TableOps& ops) {
   return repeated;
 }
 
-Result<std::vector<CaptureBuffer::Net>> CaptureBuffer::net_effect(const TableOps& ops, KeyOf key_of,
-                                                                  KeyOf values_of) {
+namespace {
+
+// A key that was erased at one rowid and put at another is one row with a new life. Which rowid
+// held each of such keys; what may have come does not count where another is known to have.
+std::map<ByteVector, std::size_t, BytesLess> ended_keys(std::vector<RowNet>& nets) {
+  std::map<ByteVector, std::size_t, BytesLess> out;
+  for (const bool in_doubt : {false, true}) {
+    for (std::size_t i = 0; i < nets.size(); ++i) {
+      if (nets[i].was_there && !nets[i].key.empty() && nets[i].may_have_come == in_doubt &&
+          !out.emplace(nets[i].key, i).second && in_doubt) {
+        nets[i].renounce();
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<RowNet>> CaptureBuffer::net_effect(const TableOps& ops, KeyOf key_of,
+                                                      StateOf state_of) {
   std::unordered_map<RowId, std::size_t> index;
-  std::vector<Net> nets;
+  std::vector<RowNet> nets;
   for (const Op& op : ops.ops) {
     fold(ops, op, index, nets);
   }
-  for (Net& net : nets) {
-    SL_TRY(net.settle(key_of, values_of));
+  for (RowNet& net : nets) {
+    SL_TRY(net.settle(state_of));
   }
-  // A key that was erased at one rowid and put at another is one row with a new life.
-  std::map<ByteVector, std::size_t, BytesLess> erased;
-  for (std::size_t i = 0; i < nets.size(); ++i) {
-    if (nets[i].was_there && !nets[i].key.empty()) {
-      erased.emplace(nets[i].key, i);
-    }
-  }
+  std::map<ByteVector, std::size_t, BytesLess> erased = ended_keys(nets);
   if (erased.empty()) {
     return nets;
   }
@@ -613,7 +431,7 @@ Result<std::vector<CaptureBuffer::Net>> CaptureBuffer::net_effect(const TableOps
     if (found == erased.end()) {
       if (nets[i].reborn && !nets[i].key.empty()) {
         // The rowid was given to another key: the old row's end stands on its own.
-        Net ended = nets[i];
+        RowNet ended = nets[i].copy();
         ended.is_there = false;
         ended.reborn = false;
         nets[i].was_there = false;
@@ -626,12 +444,12 @@ Result<std::vector<CaptureBuffer::Net>> CaptureBuffer::net_effect(const TableOps
       continue;
     }
     if (found->second != i) {
-      Net& source = nets[found->second];
-      Net split;
+      RowNet& source = nets[found->second];
+      RowNet split;
       const bool source_lives = source.is_there;
-      Net moved = source;
+      RowNet moved = source.copy();
       if (nets[i].was_there && nets[i].reborn && !nets[i].key.empty()) {
-        split = nets[i];
+        split = nets[i].copy();
         split.is_there = false;
         split.reborn = false;
       }
@@ -668,14 +486,14 @@ Result<void> CaptureBuffer::for_each_op(TableId table,
   return {};
 }
 
-Result<void> CaptureBuffer::for_each_run(TableId table, KeyOf key_of, KeyOf values_of,
+Result<void> CaptureBuffer::for_each_run(TableId table, KeyOf key_of, StateOf state_of,
                                          FunctionRef<Result<void>(const LogRun& run)> visit) {
   const auto found =
       std::find_if(tables_.begin(), tables_.begin() + static_cast<std::ptrdiff_t>(table_count_),
                    [&](const TableOps& ops) { return ops.id == table; });
   SL_CHECK(found != tables_.begin() + static_cast<std::ptrdiff_t>(table_count_));
   const bool keys_may_move = found->has_ends && found->has_births;
-  if (!keys_may_move && (found->rising || repeated_rows(*found).empty())) {
+  if (!found->has_doubts && !keys_may_move && (found->rising || repeated_rows(*found).empty())) {
     for (const Op& op : found->ops) {
       LogRun run = run_of(*found, op);
       if (op.kind != OpKind::set || op.after == 0) {
@@ -683,6 +501,7 @@ Result<void> CaptureBuffer::for_each_run(TableId table, KeyOf key_of, KeyOf valu
         continue;
       }
       scratch_.clear();
+      run.key = {};
       run.columns = found->column_sets[op.changed];
       for (const auto& [column, value] :
            split_values(found->column_sets[op.columns], run.old_values)) {
@@ -695,15 +514,16 @@ Result<void> CaptureBuffer::for_each_run(TableId table, KeyOf key_of, KeyOf valu
     }
     return {};
   }
-  SL_TRY(std::vector<Net> nets, net_effect(*found, key_of, values_of));
+  SL_TRY(std::vector<RowNet> nets, net_effect(*found, key_of, state_of));
   // Ends come first: a rowid may have been given to another key since.
-  syncline::stable_sort(nets.begin(), nets.end(), [](const Net& a, const Net& b) {
+  syncline::stable_sort(nets.begin(), nets.end(), [](const RowNet& a, const RowNet& b) {
     return a.is_there != b.is_there ? !a.is_there : a.row < b.row;
   });
   Writer values;
-  for (const Net& net : nets) {
-    if (!net.was_there && !net.is_there) {
-      continue;
+  for (const RowNet& net : nets) {
+    const bool is_set = net.was_there && net.is_there && !net.reborn;
+    if ((!net.was_there && !net.is_there) || (is_set && net.columns.empty())) {
+      continue;  // nothing became of it
     }
     LogRun run;
     run.first = net.row;

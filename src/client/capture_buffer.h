@@ -12,6 +12,8 @@
 
 namespace syncline {
 
+struct RowNet;
+
 // What the running transaction has done to tracked tables so far, in memory until the commit.
 // Rolls back to any open savepoint. Bytes are kept once, and sequential inserts cost nothing.
 class CaptureBuffer {
@@ -20,25 +22,33 @@ class CaptureBuffer {
   // Tables with operations, in the order in which they were first written.
   std::vector<TableId> tables() const;
 
-  void put(const TrackedTable& table, RowId row);
+  // Contents of a row before and after an operation (client/row_net). They are given, and never 0
+  // but for no row, where operations may be noted in another order than they happened.
+  struct Between {
+    std::uint64_t before = 0;
+    std::uint64_t after = 0;
+  };
+
+  void put(const TrackedTable& table, RowId row, std::uint64_t state = 0);
   // `old_values`: encoded values of `columns` in rising column id; has_old says that they are
   // given.
   void set(const TrackedTable& table, RowId row, const ColumnSet& columns, bool has_old,
            Bytes old_values);
   void erase(const TrackedTable& table, RowId row, Bytes key, const ColumnSet& columns,
-             bool has_old, Bytes old_values);
+             bool has_old, Bytes old_values, std::uint64_t state = 0);
   // The same of a row that REPLACE removed for the row that is noted next. Where a trigger told of
   // it, it stands here already.
   void replace(const TrackedTable& table, RowId row, Bytes key, const ColumnSet& columns,
                Bytes old_values);
-  // A set that may be noted before others that came before it: all old values, and a hash of the
-  // new ones, by which such sets are put in order.
-  void set_unordered(const TrackedTable& table, RowId row, const ColumnSet& changed,
-                     Bytes old_values, std::uint64_t after);
-  // A put in place of a living row of the same key, which stood at old_row. `after` as above; zero
-  // where the order is known.
+  // The same where order is not known, of a row that REPLACE may be about to remove.
+  void may_replace(const TrackedTable& table, RowId row, Bytes key, Bytes old_values,
+                   std::uint64_t state);
+  // A set where order is not known: `old_values` are all.
+  void set_unordered(const TrackedTable& table, RowId row, const ColumnSet& changed, Bytes key,
+                     Bytes old_values, const Between& states);
+  // A put in place of a living row of the same key, which stood at old_row.
   void over(const TrackedTable& table, RowId row, RowId old_row, Bytes key,
-            const ColumnSet& columns, bool has_old, Bytes old_values, std::uint64_t after = 0);
+            const ColumnSet& columns, bool has_old, Bytes old_values, const Between& states);
 
   // A row that came with a clock of its own, encoded.
   void install(const TrackedTable& table, RowId first, Bytes clock, const ColumnSet& columns,
@@ -57,6 +67,7 @@ class CaptureBuffer {
   void stage(const TrackedTable& table, RowId row, std::uint16_t column, Bytes update);
   std::vector<Bytes> staged(TableId table, RowId row, std::uint16_t column) const;
   bool has_staged() const { return !staged_.empty(); }
+  void end_staged(TableId table, RowId row);
   // Whether the running transaction began the life of this row.
   bool is_born(TableId table, RowId row) const;
   // What a cell of a row that is not born was before the transaction; nothing when it was not set.
@@ -79,10 +90,11 @@ class CaptureBuffer {
   void clear();
 
   // The net effect on one table, each row once, in an order that LogBodyWriter can take: visit() is
-  // called for each run. `key_of` tells the encoded key of a row that is in the table now.
-  // `values_of` tells all of its values that are no key, by rising column id.
+  // called for each run. `key_of` tells the encoded key of a row that is in the table now, and
+  // `state_of` its content (client/row_net).
   using KeyOf = FunctionRef<Result<ByteVector>(RowId row)>;
-  Result<void> for_each_run(TableId table, KeyOf key_of, KeyOf values_of,
+  using StateOf = FunctionRef<Result<std::uint64_t>(RowId row)>;
+  Result<void> for_each_run(TableId table, KeyOf key_of, StateOf state_of,
                             FunctionRef<Result<void>(const LogRun& run)> visit);
   // The same for a buffer in which each row stands once: as it came.
   Result<void> for_each_op(TableId table, FunctionRef<Result<void>(const LogRun& run)> visit) const;
@@ -93,7 +105,9 @@ class CaptureBuffer {
     bool has_old = false;
     std::uint32_t columns = 0;  // index into TableOps::column_sets
     std::uint32_t changed = 0;  // the same; of a set that may be out of order
-    std::uint64_t after = 0;    // of such: a hash of the row that it left
+    std::uint64_t before = 0;   // where order is not known (Between)
+    std::uint64_t after = 0;
+    bool is_in_doubt = false;
     RowId first = 0;
     RowId old_row = 0;
     std::uint64_t count = 1;
@@ -113,6 +127,7 @@ class CaptureBuffer {
     // With both, a key may have ended at one rowid and begun anew at another.
     bool has_ends = false;
     bool has_births = false;
+    bool has_doubts = false;  // some op is in doubt
   };
   struct TableMark {
     std::size_t ops = 0;
@@ -137,8 +152,6 @@ class CaptureBuffer {
     std::uint64_t told_bytes = 0;
     std::vector<TableMark> table_marks;
   };
-  struct Net;
-
   struct RowOp {
     OpKind kind = OpKind::erase;
     RowId row = 0;
@@ -146,19 +159,20 @@ class CaptureBuffer {
     Bytes key;
     Bytes clock;
     bool had_row = false;
+    std::uint64_t before = 0;
+    std::uint64_t after = 0;
   };
   void add_row_op(const TrackedTable& table, const RowOp& row_op, const ColumnSet& columns,
                   bool has_old, Bytes old_values);
   TableOps& ops_of(const TrackedTable& table);
   const TableOps* find_ops(TableId table) const;
-  void end_staged(TableId table, RowId row);
   void note_rows(TableOps& ops, RowId first, RowId last);
   std::uint32_t column_set_index(TableOps& ops, const ColumnSet& columns);
   static std::vector<RowId> repeated_rows(const TableOps& ops);
   LogRun run_of(const TableOps& ops, const Op& op) const;
-  Result<std::vector<Net>> net_effect(const TableOps& ops, KeyOf key_of, KeyOf values_of);
+  Result<std::vector<RowNet>> net_effect(const TableOps& ops, KeyOf key_of, StateOf state_of);
   void fold(const TableOps& ops, const Op& op, std::unordered_map<RowId, std::size_t>& index,
-            std::vector<Net>& nets) const;
+            std::vector<RowNet>& nets) const;
 
   std::vector<TableOps> tables_;
   std::size_t table_count_ = 0;  // tables_ beyond are kept for their capacity

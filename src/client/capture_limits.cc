@@ -52,7 +52,7 @@ Result<void> Capture::check_change() {
     }
     SL_TRY(buffer_.for_each_run(
         id, [&](RowId row) { return key_of_row(*table, row); },
-        [&](RowId row) { return values_of_row(*table, row); },
+        [&](RowId row) { return state_of_row(*table, row); },
         [&](const LogRun& run) -> Result<void> {
           SL_TRY(const std::uint64_t more, told_of_run(*table, run));
           told += more;

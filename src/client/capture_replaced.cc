@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "client/capture.h"
+#include "client/event_order.h"
 #include "model/value_codec.h"
 
 namespace syncline {
@@ -30,8 +31,9 @@ ByteVector chosen_key(std::span<const ValueView> key) {
 
 }  // namespace
 
-// Constraints (ON CONFLICT REPLACE) and the application's triggers may replace rows, too.
-Result<void> Capture::look_for_replace_in_schema() {
+// Constraints (ON CONFLICT REPLACE) and the application's triggers may replace rows, too; and
+// triggers and foreign keys may write a row before capture hears of it.
+Result<void> Capture::look_at_schema() {
   std::int64_t numbers[2] = {0, 0};
   CachedStatement* reads[2] = {&read_main_schema_, &read_temp_schema_};
   for (int i = 0; i < 2; ++i) {
@@ -50,33 +52,18 @@ Result<void> Capture::look_for_replace_in_schema() {
                                "'%replace%' AND name NOT LIKE 'syncline\\_%' ESCAPE '\\' LIMIT "
                                "1"));
   schema_replaces_ = found.has_value();
+  SL_TRY(unordered_, tables_out_of_order(connection_));
   schemas_ = schemas;
-  newer_triggers_.clear();
   return {};
 }
 
-Result<bool> Capture::has_newer_triggers(const TrackedTable& table) {
-  // Nobody tells us of a trigger that this connection makes; inside a transaction it is found by
-  // the next one.
+Result<bool> Capture::is_unordered(const TrackedTable& table) {
+  // Nobody tells us of a trigger that this connection makes: where nothing is inserted (see
+  // may_replace), one that is made inside a transaction is found by the next.
   if (buffer_.empty()) {
-    SL_TRY(look_for_replace_in_schema());
+    SL_TRY(look_at_schema());
   }
-  const auto known = newer_triggers_.find(table.id);
-  if (known != newer_triggers_.end()) {
-    return known->second;
-  }
-  SL_TRY(Statement select,
-         connection_.prepare("SELECT count(*) FROM (SELECT rowid AS at, type, name, tbl_name FROM "
-                             "main.sqlite_schema UNION ALL SELECT ~(1 << 63), type, name, tbl_name "
-                             "FROM temp.sqlite_schema) WHERE type = 'trigger' AND tbl_name = ?1 "
-                             "COLLATE NOCASE AND name NOT LIKE 'syncline\\_%' ESCAPE '\\' AND at > "
-                             "(SELECT rowid FROM main.sqlite_schema WHERE name = ?2)"));
-  const std::string ours = "syncline_inserted_" + std::to_string(table.id);
-  select.bind_text(1, table.name).bind_text(2, ours);
-  SL_TRY(select.step());
-  const bool some = select.column_int(0) > 0;
-  newer_triggers_[table.id] = some;
-  return some;
+  return !unordered_.empty() && unordered_.count(table.id) != 0;
 }
 
 Result<bool> Capture::may_replace() {
@@ -84,7 +71,7 @@ Result<bool> Capture::may_replace() {
   // holds until the next. Most statements run once: all are looked through only when some run
   // often.
   if (replace_checks_ == 0) {
-    SL_TRY(look_for_replace_in_schema());
+    SL_TRY(look_at_schema());
     statements_replace_ = true;
   } else if (replace_checks_ == replace_checks_until_known) {
     statements_replace_ = connection_.prepared_sql_mentions(replace_word);
@@ -111,12 +98,20 @@ Result<void> Capture::on_may_vanish(const TrackedTable& table,
 
 // The row's key and old values are in key_ and old_.
 void Capture::add_candidate(const TrackedTable& table, RowId row, ByteVector writer) {
+  if (expecting_ && table.id == expected_table_) {
+    return;  // the engine's own write, which replaces nothing
+  }
   Candidate candidate;
   candidate.table = table.id;
   candidate.row = row;
   candidate.key = to_vector(key_.bytes());
   candidate.old_values = to_vector(old_.bytes());
   candidate.writer = std::move(writer);
+  if (unordered_.count(table.id) != 0) {
+    buffer_.may_replace(table, row, candidate.key, candidate.old_values,
+                        state_of(table, candidate.key, candidate.old_values));
+    candidate.is_noted = true;
+  }
   if (candidates_.size() >= candidates_max) {
     candidates_.erase(candidates_.begin());
   }
@@ -248,8 +243,12 @@ Result<void> Capture::settle_candidates(const TrackedTable& table, RowId written
     if (gone) {
       note_acted(table.id, candidate.key);
       note_acted_at(table.id, candidate.row);
-      buffer_.replace(table, candidate.row, candidate.key, table.all_columns(),
-                      candidate.old_values);
+      if (candidate.is_noted) {
+        buffer_.end_staged(table.id, candidate.row);
+      } else {
+        buffer_.replace(table, candidate.row, candidate.key, table.all_columns(),
+                        candidate.old_values);
+      }
     } else if (candidate.writer.empty()) {
       candidates_.push_back(std::move(candidate));
     }

@@ -115,7 +115,12 @@ Result<std::unique_ptr<Engine>> Engine::attach(const Parts& parts) {
                              SL_TRY(capture->look_in_way(arguments));
                              return SqlValue();
                            }));
-  SL_TRY(register_measure(parts.connection, row_bytes_function, &measure_row));
+  SL_TRY(register_measure(
+      parts.connection, row_bytes_function,
+      [](void* context, std::span<sqlite3_value* const> values) {
+        return static_cast<Capture*>(context)->measure(values);
+      },
+      capture));
   return engine;
 }
 

@@ -1,8 +1,10 @@
 #include "client/row_measure.h"
 
 #include <algorithm>
+#include <bit>
 #include <vector>
 
+#include "sqlite/value_size.h"
 #include "wire/limits.h"
 
 namespace syncline {
@@ -20,28 +22,29 @@ std::string limit(const char* name, std::uint64_t bytes) {
   return std::string(" (limit ") + name + ": " + std::to_string(bytes) + " bytes)";
 }
 
-}  // namespace
-
-std::uint64_t value_bytes(const ValueView& value) {
-  switch (value.type) {
+std::uint64_t bytes_of(const ValueSize& size) {
+  switch (size.type) {
     case ValueType::null:
       return 1;
     case ValueType::integer: {
-      std::uint64_t out = 2;
-      std::uint64_t rest =
-          static_cast<std::uint64_t>(value.integer < 0 ? ~value.integer : value.integer) >> 6U;
-      for (; rest != 0; rest >>= 7U) {
-        ++out;
-      }
-      return out;
+      // Six bits in the first byte, seven in each that follows.
+      const auto magnitude =
+          static_cast<std::uint64_t>(size.integer < 0 ? ~size.integer : size.integer);
+      return 2 + static_cast<std::uint64_t>(std::bit_width(magnitude)) / 7;
     }
     case ValueType::real:
       return 9;
     case ValueType::text:
     case ValueType::blob:
-      return value.data.size() + (value.data.size() < 64 ? 2 : 6);
+      return size.bytes + (size.bytes < 64 ? 2 : 6);
   }
   return 0;
+}
+
+}  // namespace
+
+std::uint64_t value_bytes(const ValueView& value) {
+  return bytes_of({value.type, value.integer, value.data.size()});
 }
 
 std::int64_t measure_row(std::span<sqlite3_value* const> arguments) {
@@ -51,12 +54,12 @@ std::int64_t measure_row(std::span<sqlite3_value* const> arguments) {
   const std::int64_t key_count = read_value(arguments[0]).integer;
   std::uint64_t bytes = 0;
   for (std::size_t i = 1; i < arguments.size(); ++i) {
-    const ValueView value = read_value(arguments[i]);
+    const ValueSize size = size_of_value(arguments[i]);
     const auto index = static_cast<std::int64_t>(i) - 1;
-    if (index < key_count && value.is_null()) {
+    if (index < key_count && size.type == ValueType::null) {
       return finding(index + 1);
     }
-    bytes += value_bytes(value);
+    bytes += bytes_of(size);
     if (index + 1 == key_count && bytes > limits::written_key_bytes_max) {
       return finding(key_is_large);
     }

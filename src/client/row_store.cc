@@ -347,7 +347,7 @@ Result<void> RowStore::note_alive(TableAccess& access, Bytes key, const LoadedRo
   } else if (before.row.has_value() && clock.life == time && has_old && !table.has_rich()) {
     const ColumnSet all = table.all_columns();
     encode_old(table, before, all);
-    ops.over(table, row, *before.row, key, all, true, old_.bytes());
+    ops.over(table, row, *before.row, key, all, true, old_.bytes(), {});
     return {};
   }
   Writer encoded;

@@ -69,12 +69,18 @@ void ask(sqlite3_context* context, int /*count*/, sqlite3_value** /*values*/) {
   }
 }
 
+struct Measured {
+  Measure measure;
+  void* context;
+};
+
 void measure_arguments(sqlite3_context* context, int count, sqlite3_value** values) {
-  const auto* measure = static_cast<const Measure*>(sqlite3_user_data(context));
-  sqlite3_result_int64(context, (*measure)({values, static_cast<std::size_t>(count)}));
+  const auto* measured = static_cast<const Measured*>(sqlite3_user_data(context));
+  sqlite3_result_int64(
+      context, measured->measure(measured->context, {values, static_cast<std::size_t>(count)}));
 }
 
-void forget_measure(void* measure) { delete static_cast<Measure*>(measure); }
+void forget_measure(void* measured) { delete static_cast<Measured*>(measured); }
 
 void forget_question(void* asked) { delete static_cast<Asked*>(asked); }
 
@@ -111,10 +117,11 @@ Result<void> register_question(Connection connection, const char* name, Question
   return result == SQLITE_OK ? Result<void>() : sqlite_error(connection.handle(), result);
 }
 
-Result<void> register_measure(Connection connection, const char* name, Measure measure) {
+Result<void> register_measure(Connection connection, const char* name, Measure measure,
+                              void* context) {
   const int result = sqlite3_create_function_v2(
       connection.handle(), name, -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
-      new Measure(measure), measure_arguments, nullptr, nullptr, forget_measure);
+      new Measured{measure, context}, measure_arguments, nullptr, nullptr, forget_measure);
   return result == SQLITE_OK ? Result<void>() : sqlite_error(connection.handle(), result);
 }
 

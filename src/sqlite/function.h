@@ -33,7 +33,8 @@ Result<void> register_question(Connection connection, const char* name, Question
 
 // A pure function of any arguments that is asked for every row; it answers with a number, and never
 // fails.
-using Measure = std::int64_t (*)(std::span<sqlite3_value* const> arguments);
-Result<void> register_measure(Connection connection, const char* name, Measure measure);
+using Measure = std::int64_t (*)(void* context, std::span<sqlite3_value* const> arguments);
+Result<void> register_measure(Connection connection, const char* name, Measure measure,
+                              void* context);
 
 }  // namespace syncline
