@@ -14,7 +14,7 @@ foreach(source ${fuzz_sources})
   # Only those that look at the database pay for building it.
   file(STRINGS ${source} needs_client REGEX "#include \"(client|sqlite)/")
   file(STRINGS ${source} needs_server REGEX "#include \"server/")
-  file(STRINGS ${source} needs_routes REGEX "#include \"routes/")
+  file(STRINGS ${source} needs_routes REGEX "#include \"(routes|fuzz/hub)")
   if(needs_routes)
     if(NOT TARGET syncline_routes)
       message(FATAL_ERROR "fuzzing the routes needs OpenSSL: tools/setup --server")
@@ -31,6 +31,12 @@ foreach(source ${fuzz_sources})
   if(name STREQUAL "client_apply")
     # Each of its runs is a transaction in a database, a hundred times a decoder's work.
     math(EXPR runs "${runs} / 20")
+  elseif(name STREQUAL "hub")
+    # A conversation of several people, on a database.
+    math(EXPR runs "${runs} / 80")
+  elseif(name STREQUAL "merge_states")
+    # Each merges its few rows in every way there is.
+    math(EXPR runs "${runs} / 40")
   endif()
   add_test(NAME fuzz_${name}
     COMMAND "${CMAKE_SOURCE_DIR}/fuzz/run" --brief "$<TARGET_FILE:fuzz_${name}>" ${runs})
