@@ -188,9 +188,7 @@ void join_content(CellContent& into, CellContent from, DocumentCache* cache) {
     into.base_value = std::move(from.base_value);
     into.base_replaced = from.base_replaced;
   }
-  for (CounterEntry& entry : from.counts) {
-    join_counter(into.counts, std::move(entry));
-  }
+  join_counters(into.counts, std::move(from.counts));
   if (!from.fields.empty()) {
     join_fields(into.fields, std::move(from.fields));
   }

@@ -79,6 +79,31 @@ void join_counter(CounterEntries& into, CounterEntry entry) {
   }
 }
 
+void join_counters(CounterEntries& into, CounterEntries from) {
+  if (from.size() <= 1) {
+    for (CounterEntry& entry : from) {
+      join_counter(into, std::move(entry));
+    }
+    return;
+  }
+  CounterEntries out;
+  out.reserve(into.size() + from.size());
+  auto a = into.begin();
+  auto b = from.begin();
+  while (a != into.end() || b != from.end()) {
+    if (b == from.end() || (a != into.end() && a->stamp.replica < b->stamp.replica)) {
+      out.push_back(std::move(*a++));
+    } else if (a == into.end() || b->stamp.replica < a->stamp.replica) {
+      out.push_back(std::move(*b++));
+    } else {
+      out.push_back(std::move(is_entry_above(*b, *a) ? *b : *a));
+      ++a;
+      ++b;
+    }
+  }
+  into = std::move(out);
+}
+
 void drop_counts_before(CounterEntries& entries, const Stamp& base) {
   entries.erase(std::remove_if(entries.begin(), entries.end(),
                                [&base](const CounterEntry& entry) { return entry.base < base; }),

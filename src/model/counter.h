@@ -39,6 +39,8 @@ struct CounterEntry {
 using CounterEntries = std::vector<CounterEntry>;
 
 void join_counter(CounterEntries& into, CounterEntry entry);
+// The same for many, in one walk.
+void join_counters(CounterEntries& into, CounterEntries from);
 
 // A base that lies above all entries' bases makes them void; entries of a base that is not here yet
 // wait for it.

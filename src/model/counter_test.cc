@@ -70,6 +70,25 @@ TEST_CASE("totals counted from an older base are void, from a base to come they 
   CHECK(counter_sum(at(4), ValueView::of(std::int64_t{0}), entries) == Value::integer(100));
 }
 
+TEST_CASE("totals of many replicas join as they do one by one") {
+  const CounterEntries ours = joined({entry(at(1), at(2, 'a'), 1), entry(at(1), at(2, 'c'), 2),
+                                      entry(at(1), at(5, 'd'), 3), entry(at(1), at(2, 'f'), 4)});
+  const CounterEntries theirs = joined({entry(at(1), at(2, 'b'), 5), entry(at(1), at(3, 'c'), 6),
+                                        entry(at(1), at(4, 'd'), 7), entry(at(1), at(2, 'f'), 8)});
+  CounterEntries expected = ours;
+  for (const CounterEntry& one : theirs) {
+    join_counter(expected, one);
+  }
+  CounterEntries left = ours;
+  join_counters(left, theirs);
+  CounterEntries right = theirs;
+  join_counters(right, ours);
+  CHECK(left == expected);
+  CHECK(right == expected);
+  join_counters(left, {});
+  CHECK(left == expected);
+}
+
 TEST_CASE("integers never wrap: a sum beyond 64 bits is the nearest double") {
   CHECK(sum(Value::integer(most), {Value::integer(1)}) == Value::real(9223372036854775808.0));
   CHECK(sum(Value::integer(least), {Value::integer(-1)}) == Value::real(-9223372036854775808.0));

@@ -95,15 +95,23 @@ void join_newest(std::vector<Stamp>& into, const std::vector<Stamp>& from) {
 }
 
 // Of one stamp twice, which only forgers make, the greater bytes stay.
-void add_waiting(std::vector<DocWaiting>& into, DocWaiting one) {
-  const auto at = std::lower_bound(
-      into.begin(), into.end(), one.stamp,
-      [](const DocWaiting& present, const Stamp& stamp) { return present.stamp < stamp; });
-  if (at == into.end() || at->stamp != one.stamp) {
-    into.insert(at, std::move(one));
-  } else if (at->update < one.update) {
-    *at = std::move(one);
+void join_waiting(std::vector<DocWaiting>& into, std::vector<DocWaiting> from) {
+  std::vector<DocWaiting> joined;
+  joined.reserve(into.size() + from.size());
+  auto a = into.begin();
+  auto b = from.begin();
+  while (a != into.end() || b != from.end()) {
+    if (b == from.end() || (a != into.end() && a->stamp < b->stamp)) {
+      joined.push_back(std::move(*a++));
+    } else if (a == into.end() || b->stamp < a->stamp) {
+      joined.push_back(std::move(*b++));
+    } else {
+      joined.push_back(std::move(a->update < b->update ? *b : *a));
+      ++a;
+      ++b;
+    }
   }
+  into = std::move(joined);
 }
 
 // A client id for what a base's text is made of: the same on every replica.
@@ -185,9 +193,7 @@ void join_document(DocContent& into, DocContent from) {
   }
   into.kind = std::max(into.kind, from.kind);
   join_newest(into.newest, from.newest);
-  for (DocWaiting& one : from.waiting) {
-    add_waiting(into.waiting, std::move(one));
-  }
+  join_waiting(into.waiting, std::move(from.waiting));
   if (into.settled.empty()) {
     into.settled = std::move(from.settled);
   } else if (!from.settled.empty() && into.settled != from.settled) {

@@ -355,18 +355,23 @@ void Hub::leave(Instant now, ConnectionId id, Peer& peer) {
   if (!is_own) {
     return;
   }
-  for (auto at = room.presence.begin(); at != room.presence.end();) {
-    if (at->first.first != replica) {
-      ++at;
-      continue;
+  std::vector<Presence> gone;
+  const auto first = room.presence.lower_bound({replica, std::string()});
+  auto last = first;
+  for (; last != room.presence.end() && last->first.first == replica; ++last) {
+    room.presence_bytes -= last->first.second.size() + last->second.size();
+    gone.push_back({replica, last->first.second, {}});
+  }
+  room.presence.erase(first, last);
+  if (gone.empty()) {
+    return;
+  }
+  // Whoever is told may be about to leave, too, and takes from the room what is its own.
+  for (const ConnectionId other : std::set<ConnectionId>(room.members)) {
+    for (const Presence& one : gone) {
+      peers_.at(other)->session.on_presence(now, one);
     }
-    const Presence gone{replica, at->first.second, {}};
-    room.presence_bytes -= at->first.second.size() + at->second.size();
-    at = room.presence.erase(at);
-    for (const ConnectionId other : std::set<ConnectionId>(room.members)) {
-      peers_.at(other)->session.on_presence(now, gone);
-      pump(now, other);
-    }
+    pump(now, other);
   }
 }
 

@@ -388,6 +388,25 @@ TEST_CASE("presence is told to newcomers and goes with its connection") {
   CHECK(office.count<Presence>(two) == 2);
 }
 
+TEST_CASE("connections that end in one commit each take their own presence with them") {
+  Office office;
+  const ConnectionId one = office.follow(1);
+  const ConnectionId two = office.follow(2);
+  const ConnectionId three = office.follow(3);
+  office.say(one, Presence{sample_replica(1), "cursor", {1, 2}});
+  office.say(two, Presence{sample_replica(2), "cursor", {3, 4}});
+  CHECK(office.count<Presence>(three) == 2);
+  // In the commit that ends the first, because it came again, the second is sent away.
+  office.push(two, change_of(2, 1, static_cast<std::uint64_t>(office.clock.ms) + 90'000));
+  office.say(*office.hub.open(office.now), sample_hello(1));
+  office.commit();
+  CHECK_FALSE(office.is_up(one));
+  CHECK_FALSE(office.is_up(two));
+  CHECK(office.count<Presence>(three) == 4);
+  // Nothing of it is left for who comes later.
+  CHECK(office.count<Presence>(office.follow(4)) == 0);
+}
+
 TEST_CASE("a connection too many is not opened") {
   HubOptions options;
   options.connections_max = 1;

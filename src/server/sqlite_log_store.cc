@@ -142,7 +142,8 @@ Result<std::unique_ptr<SqliteLogStore>> SqliteLogStore::open(const std::string& 
   if (keys.value_or(0) == 0) {
     SL_TRY(Statement row,
            store->database_->prepare("INSERT INTO seal_keys(one, key) VALUES(1, ?1)"));
-    row.bind_blob(1, SealKey::draw(random).view());
+    const SealKey key = SealKey::draw(random);
+    row.bind_blob(1, key.view());
     SL_TRY(row.run());
   }
   // A backup that is opened is a server that forgot something: never the same lineage again.

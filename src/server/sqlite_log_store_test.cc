@@ -35,6 +35,14 @@ TEST_CASE("the SQLite log keeps the log store's contract") {
   contract::log_store_contract(empty_store);
 }
 
+TEST_CASE("a new log seals with the key that was drawn for it") {
+  SeededRandom random(5);
+  SeededRandom same(5);
+  const auto store = SqliteLogStore::open(":memory:", random, {});
+  REQUIRE(store.has_value());
+  CHECK(*(*store)->seal_key() == SealKey::draw(same));
+}
+
 TEST_CASE("a backup is taken in use, restored elsewhere, and opens under a new lineage") {
   const Scratch live("log_live_test.db");
   const Scratch backup("log_backup_test.db");

@@ -74,49 +74,6 @@ bool goes_alone(const ServerRow& row, const StatePartWriter& page) {
   return page.rows() > 0 && row.bytes > limits::part_bytes_target;
 }
 
-// The part without the edits of tables that nobody asked for.
-Result<ByteVector> filter_part(Bytes part, const std::vector<std::string>& tables) {
-  Reader in(part);
-  SL_TRY(const PartHeader header, read_part_header(in));
-  if (header.sequence == ChangeSequence(0)) {
-    return filter_states(part,
-                         [&](const std::string& table) { return is_subscribed(tables, table); });
-  }
-  Change change;
-  change.sequence = header.sequence;
-  change.stamp = header.stamp;
-  change.schema_version = header.schema_version;
-  RowReader rows(in.rest(), header.stamp.replica);
-  bool all = true;
-  for (;;) {
-    SL_TRY(const bool table, rows.next_table());
-    if (!table) {
-      break;
-    }
-    if (!is_subscribed(tables, rows.table())) {
-      all = false;
-      continue;
-    }
-    for (;;) {
-      SL_TRY(const bool row, rows.next_row());
-      if (!row) {
-        break;
-      }
-      change.edits.push_back(read_edit(rows));
-    }
-  }
-  if (all) {
-    return to_vector(part);
-  }
-  const ByteVector encoded = encode_change(change);
-  Reader again(encoded);
-  SL_TRY(read_part_header(again));
-  Writer out;
-  write_part_header(out, header);
-  out.raw(again.rest());
-  return out.take();
-}
-
 }  // namespace
 
 bool is_subscribed(const std::vector<std::string>& tables, const std::string& table) {
@@ -575,7 +532,9 @@ Result<LogSlice> Workspace::read(const Hello& hello, ServerVersion after, Server
     if (entry.stamp.replica != hello.replica) {
       for (ByteVector& part : entry.parts) {
         if (!hello.tables.empty()) {
-          SL_TRY(part, filter_part(part, hello.tables));
+          SL_TRY(part, filter_part(part, [&](const std::string& table) {
+                   return is_subscribed(hello.tables, table);
+                 }));
         }
         bytes += part.size();
         SL_TRY(slice.parts.emplace_back(), make_log_part(slice.through, std::move(part)));

@@ -6,6 +6,39 @@
 #include "model/value_codec.h"
 
 namespace syncline {
+namespace {
+
+void write_cell(Writer& to, CellForm form, const ValueView& value) {
+  if (form == CellForm::plain) {
+    write_value(to, value);
+  } else {
+    RowWriter::write_formed(to, form, value.data);
+  }
+}
+
+// The row that `rows` stands at, as it came.
+Result<void> copy_edit(const RowReader& rows, RowWriter& to) {
+  if (rows.kind() == RowKind::state) {
+    return Error(ErrorCode::malformed, "a change holds edits, not states");
+  }
+  std::vector<std::uint16_t> columns;
+  std::vector<Stamp> replaced;
+  for (std::size_t i = 0; i < rows.cell_count(); ++i) {
+    columns.push_back(rows.cell(i).column);
+    replaced.push_back(rows.cell(i).stamp);
+  }
+  if (rows.kind() != RowKind::set) {
+    replaced.assign(1, rows.replaced());
+  }
+  Writer& out = to.begin_row(rows.kind(), columns, replaced);
+  out.raw(rows.key());
+  for (std::size_t i = 0; i < rows.cell_count(); ++i) {
+    write_cell(out, rows.cell(i).form, rows.cell(i).value.view());
+  }
+  return {};
+}
+
+}  // namespace
 
 void StatePartWriter::row(const std::string& table, Bytes key, const RowState& state) {
   const auto width = count_key_values(key);
@@ -28,13 +61,6 @@ void StatePartWriter::write_section(RowWriter& out, const TableSections::Section
         std::lower_bound(section.columns.begin(), section.columns.end(), column) -
         section.columns.begin());
   };
-  const auto write_cell = [](Writer& to, const CellState& cell) {
-    if (cell.form == CellForm::plain) {
-      write_value(to, cell.value.view());
-    } else {
-      RowWriter::write_formed(to, cell.form, cell.value.view().data);
-    }
-  };
   out.begin_table(section.table, section.key_columns, section.columns);
   std::vector<std::uint16_t> with_life;
   for (const std::size_t number : section.rows) {
@@ -49,13 +75,13 @@ void StatePartWriter::write_section(RowWriter& out, const TableSections::Section
     to.raw(row.key.view());
     for (const CellState& cell : row.state.cells) {
       if (cell.stamp == row.state.life) {
-        write_cell(to, cell);
+        write_cell(to, cell.form, cell.value.view());
       }
     }
     out.begin_newer_cells(row.state.cells.size() - with_life.size());
     for (const CellState& cell : row.state.cells) {
       if (!(cell.stamp == row.state.life)) {
-        write_cell(out.newer_cell(index_of(cell.column), cell.stamp), cell);
+        write_cell(out.newer_cell(index_of(cell.column), cell.stamp), cell.form, cell.value.view());
       }
     }
   }
@@ -154,6 +180,42 @@ Result<ByteVector> filter_states(Bytes part, FunctionRef<bool(const std::string&
         return {};
       }));
   return out.finish();
+}
+
+Result<ByteVector> filter_part(Bytes part, FunctionRef<bool(const std::string& table)> wanted) {
+  Reader in(part);
+  SL_TRY(const PartHeader header, read_part_header(in));
+  if (header.sequence == ChangeSequence(0)) {
+    return filter_states(part, wanted);
+  }
+  RowReader rows(in.rest(), header.stamp.replica);
+  RowWriter kept(header.stamp.replica);
+  bool all = true;
+  for (;;) {
+    SL_TRY(const bool table, rows.next_table());
+    if (!table) {
+      break;
+    }
+    if (!wanted(rows.table())) {
+      all = false;
+      continue;
+    }
+    kept.begin_table(rows.table(), rows.key_columns(), rows.columns());
+    for (;;) {
+      SL_TRY(const bool row, rows.next_row());
+      if (!row) {
+        break;
+      }
+      SL_TRY(copy_edit(rows, kept));
+    }
+  }
+  if (all) {
+    return to_vector(part);
+  }
+  Writer out;
+  write_part_header(out, header);
+  out.raw(kept.finish());
+  return out.take();
 }
 
 }  // namespace syncline

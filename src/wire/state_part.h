@@ -53,5 +53,8 @@ Result<Change> shown_by_states(Bytes part);
 Result<Change> shown_by_parts(std::span<const Bytes> parts);
 // The part without the rows of tables that `wanted` denies.
 Result<ByteVector> filter_states(Bytes part, FunctionRef<bool(const std::string& table)> wanted);
+// The same for a part of states or of a change. What is left of a change is spelled as its writer
+// did, who may have chosen the shortest way: it is never longer than it was.
+Result<ByteVector> filter_part(Bytes part, FunctionRef<bool(const std::string& table)> wanted);
 
 }  // namespace syncline
