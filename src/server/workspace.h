@@ -212,6 +212,8 @@ class Workspace {
   std::map<std::string, std::size_t> key_widths_;
 };
 
+// The server's name in parts of states.
+ReplicaId author_of(const LineageId& lineage);
 bool is_subscribed(const std::vector<std::string>& tables, const std::string& table);
 
 }  // namespace syncline
