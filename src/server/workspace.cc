@@ -28,7 +28,7 @@ Refused refusal(Refusal reason, std::string message) {
 }  // namespace
 
 bool is_subscribed(const std::vector<std::string>& tables, const std::string& table) {
-  return tables.empty() || std::find(tables.begin(), tables.end(), table) != tables.end();
+  return tables.empty() || std::binary_search(tables.begin(), tables.end(), table);
 }
 
 Result<Workspace> Workspace::open(LogStore& store, const Rules& rules, const std::string& name) {

@@ -102,28 +102,35 @@ ReplicaId author_of(const LineageId& lineage) {
   return author;
 }
 
-Result<LogSlice> Workspace::read(const Hello& hello, ServerVersion after, ServerVersion through,
-                                 std::size_t bytes_max) {
+Result<LogSlice> Workspace::read(const Hello& hello, const effect::ReadLog& ask,
+                                 ServerVersion through, WorkMeter& meter) {
   LogSlice slice;
-  slice.through.version = after;
-  if (after < record_.fence && !SL_MUTANT(6)) {
+  slice.through.version = ask.after;
+  slice.begun = ask.begun;
+  if (ask.after < record_.fence && !SL_MUTANT(6)) {
     slice.gone = true;
     return slice;
   }
   std::size_t bytes = 0;
-  SL_TRY(store_->for_each_entry(record_.id, after, through, [&](LogEntry& entry) -> Result<bool> {
-    slice.through = make_receipt(place_, entry.version, entry.mark);
+  const auto visit = [&](LogEntry& entry, bool is_last) -> Result<bool> {
+    ByteVector& part = entry.parts[0];
+    const Receipt receipt = make_receipt(place_, entry.version, entry.mark);
+    meter.charge(part.size());
     if (entry.stamp.replica != hello.replica) {
-      for (ByteVector& part : entry.parts) {
-        if (!hello.tables.empty()) {
-          SL_TRY(part, filter_part(part, hello.tables));
-        }
-        bytes += part.size();
-        SL_TRY(slice.parts.emplace_back(), make_log_part(slice.through, std::move(part)));
+      if (!hello.tables.empty()) {
+        SL_TRY(part, filter_part(part, hello.tables));
       }
+      bytes += part.size();
+      SL_TRY(slice.parts.emplace_back(), make_log_part(receipt, std::move(part)));
     }
-    return bytes < bytes_max;
-  }));
+    ++slice.begun;
+    if (is_last) {
+      slice.through = receipt;
+      slice.begun = 0;
+    }
+    return bytes < ask.bytes_max && !meter.is_spent();
+  };
+  SL_TRY(store_->for_each_part(record_.id, ask.after, ask.begun, through, visit));
   return slice;
 }
 
@@ -137,7 +144,8 @@ Digest Workspace::digest(const std::vector<std::string>& tables) const {
   return out;
 }
 
-Result<SnapshotStep> Workspace::snapshot(const Hello& hello, Bytes bytes, bool first) {
+Result<SnapshotStep> Workspace::snapshot(const Hello& hello, Bytes bytes, bool first,
+                                         WorkMeter& meter) {
   SL_TRY(const LineageId lineage, store_->lineage());
   PageToken token;
   token.lineage = lineage;
@@ -169,24 +177,25 @@ Result<SnapshotStep> Workspace::snapshot(const Hello& hello, Bytes bytes, bool f
     }
     const ByteVector after = at->first == token.table ? token.key : ByteVector();
     bool full = false;
-    SL_TRY(store_->for_each_row(record_.id, at->first, after, {},
-                                [&](const ServerRow& row) -> Result<bool> {
-                                  full = goes_alone(row, states);
-                                  if (full) {
-                                    return false;
-                                  }
-                                  if (!SL_MUTANT(13) || next.rows % 3 != 1) {  // loses rows
-                                    states.row(row.table, row.key.view(), row.state);
-                                  }
-                                  next.table = row.table;
-                                  if (!SL_MUTANT(12)) {  // a page's token stands still
-                                    next.key = row.key.bytes;
-                                  }
-                                  next.rows += 1;
-                                  next.bytes += row.bytes;
-                                  full = states.size() >= limits::snapshot_page_bytes;
-                                  return !full;
-                                }));
+    SL_TRY(store_->for_each_row(
+        record_.id, at->first, after, {}, [&](const ServerRow& row) -> Result<bool> {
+          full = goes_alone(row, states);
+          if (full) {
+            return false;
+          }
+          if (!SL_MUTANT(13) || next.rows % 3 != 1) {  // loses rows
+            states.row(row.table, row.key.view(), row.state);
+          }
+          next.table = row.table;
+          if (!SL_MUTANT(12)) {  // a page's token stands still
+            next.key = row.key.bytes;
+          }
+          next.rows += 1;
+          next.bytes += row.bytes;
+          meter.charge(row.bytes);
+          full = states.size() >= limits::snapshot_page_bytes || meter.is_spent();
+          return !full;
+        }));
     if (full) {
       break;
     }
@@ -201,48 +210,87 @@ Result<SnapshotStep> Workspace::snapshot(const Hello& hello, Bytes bytes, bool f
   return step;
 }
 
-Result<RangeDigests> Workspace::range_digests(const Hello& hello, const RescanRequest& request) {
-  RangeDigests out;
+Result<std::optional<RangeDigests>> Workspace::range_digests(const Hello& hello, RangeWalk& walk,
+                                                             WorkMeter& meter) {
+  using Done = std::optional<RangeDigests>;
+  const RescanRequest& request = walk.request;
+  RangeDigests& out = walk.out;
   out.table = request.table;
   out.after = request.after;
   if (request.table.empty()) {
     for (const auto& [table, totals] : totals_) {
+      meter.charge(0);
       if (is_subscribed(hello.tables, table)) {
         out.ranges.push_back({to_vector(as_bytes(table)), totals.rows, totals.digest});
       }
     }
-    return out;
+    return Done(std::move(out));
   }
   if (!is_subscribed(hello.tables, request.table)) {
     out.ranges.push_back({request.through, 0, {}});
-    return out;
+    return Done(std::move(out));
   }
-  std::uint64_t rows = 0;
-  SL_TRY(store_->for_each_row(record_.id, request.table, request.after, request.through,
-                              [&](const ServerRow&) -> Result<bool> {
-                                ++rows;
-                                return true;
-                              }));
-  const std::uint64_t pieces = std::min<std::uint64_t>(16, rows / 64 + 1);
-  const std::uint64_t rows_each = rows / pieces + 1;
-  RangeDigest piece;
-  SL_TRY(store_->for_each_row(record_.id, request.table, request.after, request.through,
-                              [&](const ServerRow& row) -> Result<bool> {
-                                if (piece.rows == rows_each) {
-                                  out.ranges.push_back(piece);
-                                  piece = RangeDigest();
-                                }
-                                piece.through = row.key.bytes;
-                                piece.rows += 1;
-                                piece.digest.add(digest_of(row.table, row.key.view(), row.state));
-                                return true;
-                              }));
-  piece.through = request.through;
-  out.ranges.push_back(std::move(piece));
-  return out;
+  if (!walk.is_counted) {
+    SL_TRY(walk.is_counted, count_range(walk, meter));
+    walk.at = walk.is_counted ? request.after : std::move(walk.at);
+  }
+  if (!walk.is_counted || meter.is_spent()) {
+    return Done();
+  }
+  SL_TRY(const bool done, digest_range(walk, meter));
+  if (!done) {
+    return Done();
+  }
+  walk.piece.through = request.through;
+  out.ranges.push_back(std::move(walk.piece));
+  return Done(std::move(out));
 }
 
-Result<RangeRows> Workspace::range_rows(const Hello& hello, const RangeRequest& request) {
+Result<bool> Workspace::count_range(RangeWalk& walk, WorkMeter& meter) {
+  bool done = true;
+  const ByteVector after = walk.at.empty() ? walk.request.after : walk.at;
+  SL_TRY(store_->for_each_row(record_.id, walk.request.table, after, walk.request.through,
+                              [&](const ServerRow& row) -> Result<bool> {
+                                done = !meter.is_spent();
+                                if (done) {
+                                  ++walk.rows;
+                                  walk.at = row.key.bytes;
+                                  meter.charge(row.bytes);
+                                }
+                                return done;
+                              }));
+  return done;
+}
+
+Result<bool> Workspace::digest_range(RangeWalk& walk, WorkMeter& meter) {
+  constexpr std::uint64_t pieces_max = 16;
+  const std::uint64_t pieces = std::min(pieces_max, walk.rows / 64 + 1);
+  const std::uint64_t rows_each = walk.rows / pieces + 1;
+  RangeDigest& piece = walk.piece;
+  bool done = true;
+  const ByteVector after = walk.at;
+  SL_TRY(store_->for_each_row(record_.id, walk.request.table, after, walk.request.through,
+                              [&](const ServerRow& row) -> Result<bool> {
+                                done = !meter.is_spent();
+                                if (!done) {
+                                  return false;
+                                }
+                                if (piece.rows >= rows_each &&
+                                    walk.out.ranges.size() + 1 < pieces_max) {
+                                  walk.out.ranges.push_back(piece);
+                                  piece = RangeDigest();
+                                }
+                                piece.through = walk.at = row.key.bytes;
+                                piece.rows += 1;
+                                piece.digest.add(digest_of(row.table, row.key.view(), row.state));
+                                meter.charge(row.bytes);
+                                return true;
+                              }));
+  return done;
+}
+
+Result<RangeRows> Workspace::range_rows(const Hello& hello, const RangeRequest& request,
+                                        WorkMeter& meter) {
   SL_TRY(const LineageId lineage, store_->lineage());
   RangeRows out{request.table, request.after, request.through, {}};
   StatePartWriter states(author_of(lineage));
@@ -256,7 +304,9 @@ Result<RangeRows> Workspace::range_rows(const Hello& hello, const RangeRequest& 
                                   }
                                   states.row(row.table, row.key.view(), row.state);
                                   last = row.key.bytes;
-                                  if (states.size() < limits::range_rows_bytes) {
+                                  meter.charge(row.bytes);
+                                  if (states.size() < limits::range_rows_bytes &&
+                                      !meter.is_spent()) {
                                     return true;
                                   }
                                   out.through = row.key.bytes;
