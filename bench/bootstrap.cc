@@ -160,11 +160,14 @@ double converse(Server& server, Replica& replica, const Done& done) {
     server.hub->on_wakeup(now, *id);
     while (auto effect = server.hub->next_effect()) {
       if (auto* send = std::get_if<HubSend>(&*effect)) {
+        server.hub->on_sent(now, send->connection, send->frame.size());
         incoming.push_back(std::move(send->frame));
       } else if (auto* ask = std::get_if<HubAuthorise>(&*effect)) {
         server.hub->on_authorised(now, ask->connection, Rights{true, true, "user", 0, ""});
       } else if (std::holds_alternative<HubCommitWanted>(*effect)) {
         server.hub->commit(now);
+      } else if (std::holds_alternative<HubWorkWanted>(*effect)) {
+        server.hub->work(now);
       }
     }
     server_seconds += cpu_seconds() - before;

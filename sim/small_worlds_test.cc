@@ -119,9 +119,12 @@ class SmallWorld {
       while (auto effect = hub_->next_effect()) {
         moved = true;
         if (auto* send = std::get_if<HubSend>(&*effect)) {
+          hub_->on_sent(now(), send->connection, send->frame.size());
           node.session->on_frame(now(), send->frame);
         } else if (auto* ask = std::get_if<HubAuthorise>(&*effect)) {
           hub_->on_authorised(now(), ask->connection, {true, true, "user", 0, ""});
+        } else if (std::holds_alternative<HubWorkWanted>(*effect)) {
+          hub_->work(now());
         }
       }
       if (!moved) {

@@ -268,6 +268,12 @@ void World::step(Event& event) {
         pump_server();
       }
       return;
+    case Kind::work:
+      if (hub_) {
+        hub_->work(now());
+        pump_server();
+      }
+      return;
     case Kind::commit:
       if (hub_) {
         hub_->commit(now());

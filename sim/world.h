@@ -72,7 +72,18 @@ class World {
     StatusReport status(Instant at) const { return real ? real->status(at) : session->status(at); }
     std::uint64_t mismatches() const { return real ? real->mismatches() : session->mismatches(); }
   };
-  enum class Kind { person, dial, up, down, closed, wake_client, wake_server, commit, answer };
+  enum class Kind {
+    person,
+    dial,
+    up,
+    down,
+    closed,
+    wake_client,
+    wake_server,
+    commit,
+    work,
+    answer
+  };
   struct Event {
     Kind kind = Kind::person;
     std::size_t node = 0;

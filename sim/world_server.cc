@@ -149,6 +149,7 @@ void World::pump_server() {
     std::visit(
         Overloaded{
             [&](HubSend& e) {
+              hub_->on_sent(now(), e.connection, e.frame.size());
               const auto at = connections_.find(e.connection);
               if (at == connections_.end()) {
                 return;
@@ -191,7 +192,12 @@ void World::pump_server() {
               commit.kind = Kind::commit;
               schedule(static_cast<std::int64_t>(random_.below(5)), std::move(commit));
             },
-            [](HubDoorDone&) {}, [](HubHeadMoved&) {},
+            [&](HubWorkWanted& e) {
+              Event work;
+              work.kind = Kind::work;
+              schedule(std::max<std::int64_t>(e.at.ms - time_, 1), std::move(work));
+            },
+            [](HubTaken&) {}, [](HubDoorDone&) {}, [](HubHeadMoved&) {},
             [&](HubBehind& e) {
               if (outcome_.counts.count("server_put_back") == 0) {
                 violate("the server takes itself for put back in " + e.workspace);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 
 namespace syncline {
 namespace {
@@ -12,6 +13,9 @@ constexpr std::int64_t idle_ms_max = 1000;
 // Waiting for more writers costs at most this part of a commit, and so many milliseconds.
 constexpr int gather_share = 4;
 constexpr std::int64_t gather_ms_max = 2;
+
+// Somebody may wait for so much to have left (server/bounds.h); less is told at the next occasion.
+constexpr std::size_t urgent_sent_bytes = std::size_t{32} << 10U;
 
 }  // namespace
 
@@ -55,6 +59,19 @@ void Backend::socket_frame(SocketId socket, ByteVector frame) {
   task.socket = socket;
   task.frame = std::move(frame);
   post(std::move(task));
+}
+
+void Backend::socket_sent(SocketId socket, std::size_t bytes) {
+  bool must_wake = false;
+  {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    must_wake = !is_sent_urgent_ && inbox_.empty() && bytes >= urgent_sent_bytes;
+    is_sent_urgent_ = is_sent_urgent_ || must_wake;
+    sent_.emplace_back(socket, bytes);
+  }
+  if (must_wake) {
+    wake_.notify_one();
+  }
 }
 
 void Backend::socket_closed(SocketId socket) {
@@ -104,6 +121,8 @@ bool Backend::collect(Delivery& delivery) {
         log_.write(JsonLog::Level::error, "revocations_not_saved",
                    log_field("message", done.error().message()));
       }
+    } else if (const auto* taken = std::get_if<service_effect::FrameTaken>(&*effect)) {
+      delivery.consumed.emplace_back(taken->socket, taken->bytes);
     } else if (auto* note = std::get_if<service_effect::Note>(&*effect)) {
       log_.write(note->level == service_effect::Note::Level::error ? JsonLog::Level::error
                                                                    : JsonLog::Level::warning,
@@ -121,8 +140,10 @@ void Backend::handle(Task& task, Instant now, Delivery& delivery) {
       service_.on_socket_open(now, task.socket, task.address);
       return;
     case Task::Kind::frame:
-      delivery.consumed.emplace_back(task.socket, task.frame.size());
-      service_.on_socket_frame(now, task.socket, task.frame);
+      if (service_.on_socket_frame(now, task.socket, task.frame)) {
+        delivery.consumed.emplace_back(task.socket, task.frame.size());
+      }
+      task.frame = {};  // others of the batch may be large, too
       return;
     case Task::Kind::closed:
       service_.on_socket_closed(now, task.socket);
@@ -145,21 +166,43 @@ void Backend::handle(Task& task, Instant now, Delivery& delivery) {
 
 void Backend::wait_for_tasks() {
   std::unique_lock<std::mutex> lock(mutex_);
-  if (!inbox_.empty()) {
+  if (!inbox_.empty() || is_sent_urgent_) {
     return;
   }
   const auto wake = service_.next_wake();
   const std::int64_t wait =
       wake ? std::clamp<std::int64_t>((*wake - instant_now()).ms, 0, idle_ms_max) : idle_ms_max;
-  wake_.wait_for(lock, std::chrono::milliseconds(wait), [this] { return !inbox_.empty(); });
+  wake_.wait_for(lock, std::chrono::milliseconds(wait),
+                 [this] { return !inbox_.empty() || is_sent_urgent_; });
+}
+
+void Backend::drop_frames_of_closed(std::vector<Task>& tasks) {
+  std::set<SocketId> closed;
+  for (const Task& task : tasks) {
+    if (task.kind == Task::Kind::closed) {
+      closed.insert(task.socket);
+    }
+  }
+  if (!closed.empty()) {
+    tasks.erase(std::remove_if(tasks.begin(), tasks.end(),
+                               [&](const Task& task) {
+                                 return task.kind == Task::Kind::frame &&
+                                        closed.count(task.socket) != 0;
+                               }),
+                tasks.end());
+  }
 }
 
 bool Backend::take_in() {
   std::vector<Task> tasks;
+  std::vector<std::pair<SocketId, std::size_t>> sent;
   {
     const std::lock_guard<std::mutex> guard(mutex_);
     tasks.swap(inbox_);
+    sent.swap(sent_);
+    is_sent_urgent_ = false;
   }
+  drop_frames_of_closed(tasks);
   if (!tasks.empty()) {
     const auto waited = std::chrono::steady_clock::now() - tasks.front().posted;
     service_.metrics().set("queue_tasks", static_cast<std::int64_t>(tasks.size()));
@@ -169,6 +212,9 @@ bool Backend::take_in() {
   const Instant now = instant_now();
   Delivery delivery;
   bool commit_wanted = false;
+  for (const auto& [socket, bytes] : sent) {
+    service_.on_socket_sent(now, socket, bytes);
+  }
   for (Task& task : tasks) {
     handle(task, now, delivery);
     commit_wanted = collect(delivery) || commit_wanted;
@@ -206,9 +252,19 @@ void Backend::commit() {
     wanted = collect(delivery);
   }
   last_commit_ = std::chrono::steady_clock::now() - start;
-  if (!delivery.effects.empty()) {
+  if (!delivery.effects.empty() || !delivery.consumed.empty()) {
     deliver_(std::move(delivery));
   }
+}
+
+bool Backend::work() {
+  service_.work(instant_now());
+  Delivery delivery;
+  const bool commit_wanted = collect(delivery);
+  if (!delivery.effects.empty() || !delivery.consumed.empty()) {
+    deliver_(std::move(delivery));
+  }
+  return commit_wanted;
 }
 
 void Backend::loop() {
@@ -216,6 +272,9 @@ void Backend::loop() {
     wait_for_tasks();
     if (take_in()) {
       gather();
+      commit();
+    }
+    if (!stopped_ && work()) {
       commit();
     }
   }

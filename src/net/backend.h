@@ -37,6 +37,9 @@ class Backend {
   // From any thread; never waits for the disk.
   void socket_open(SocketId socket, std::string address);
   void socket_frame(SocketId socket, ByteVector frame);
+  // What was sent to it before has left, so many bytes; the backend hears of little ones when it
+  // wakes for something else.
+  void socket_sent(SocketId socket, std::size_t bytes);
   void socket_closed(SocketId socket);
   void request(RequestId id, Request request);
   // Whoever asked is gone.
@@ -67,6 +70,9 @@ class Backend {
   void gather();
   void commit();
   void handle(Task& task, Instant now, Delivery& delivery);
+  // Frames whose sockets are closed already are nobody's question any more.
+  static void drop_frames_of_closed(std::vector<Task>& tasks);
+  bool work();
   // True when a commit is wanted.
   bool collect(Delivery& delivery);
 
@@ -77,6 +83,8 @@ class Backend {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Task> inbox_;
+  std::vector<std::pair<SocketId, std::size_t>> sent_;
+  bool is_sent_urgent_ = false;
   bool stopping_ = false;
   bool stopped_ = false;
   std::size_t last_writers_ = 0;

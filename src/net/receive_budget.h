@@ -49,6 +49,7 @@ class ReceiveBudget {
       budget_->all_ += bytes;
       return place.bytes <= budget_->each_max_ && budget_->make_room(*this);
     }
+    std::size_t taken() const { return taken_; }
     // What came so far was handled.
     void give_back() {
       const auto at = budget_->places_.find(whose_);

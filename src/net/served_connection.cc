@@ -27,6 +27,10 @@ constexpr const char* door_path = "/api/sync/";
 // Of a stream whose reader is slow: then it is cut, and comes again.
 constexpr std::size_t stream_bytes_max = std::size_t{8} << 20U;
 constexpr const char* session_header = "Syncline-Session";
+// Who is let go has so long to take what was sent before.
+constexpr Duration goodbye_time{10'000};
+// Frames that left are told in pieces of this size (net/backend.h).
+constexpr std::size_t sent_bytes_told = std::size_t{32} << 10U;
 
 }  // namespace
 
@@ -37,6 +41,13 @@ void ServedConnection::begin(std::unique_ptr<ByteStream> stream) {
     boost::asio::post(context, [weak] {
       if (const auto self = weak.lock()) {
         self->cut("receive_budget");
+      }
+    });
+  });
+  answer_share_->on_cut([weak = weak_from_this(), &context = hall_.context] {
+    boost::asio::post(context, [weak] {
+      if (const auto self = weak.lock()) {
+        self->cut("answers");
       }
     });
   });
@@ -137,7 +148,7 @@ void ServedConnection::cut(const char* why) {
   }
   hall_.refused(why);
   if (socket_) {
-    socket_->close("others need the room");
+    socket_->abort("others need the room");
   } else if (http_) {
     http_->close();
   } else if (stream_) {
@@ -183,15 +194,29 @@ void ServedConnection::answer(Reply reply) {
     hall_.trust(reply.welcomed_session);
   }
   is_writing_ = true;
+  count_answer(reply.body.size());
   http_->write_reply(std::move(reply), keep_alive_, head_only_,
                      [self = shared_from_this()](const Result<void>& done) {
                        self->is_writing_ = false;
+                       self->answer_share_->give_back();
                        if (done && self->keep_alive_ && !self->hall_.is_draining()) {
                          self->next_request();
                        } else {
                          self->end();
                        }
                      });
+}
+
+void ServedConnection::count_answer(std::size_t bytes) {
+  // One that is larger than all may be goes alone.
+  if (!answer_share_->take(bytes) && hall_.answers.all() > answer_share_->taken()) {
+    // Not within this call: whoever answers goes on with this connection.
+    boost::asio::post(hall_.context, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) {
+        self->cut("answers");
+      }
+    });
+  }
 }
 
 void ServedConnection::begin_stream(Reply reply) {
@@ -217,6 +242,7 @@ void ServedConnection::chunk(const std::string& text, bool last) {
     return;
   }
   chunks_ += text;
+  count_answer(text.size());
   is_last_ = is_last_ || last;
   if (chunks_.size() > stream_bytes_max) {
     hall_.refused("slow_stream");
@@ -235,6 +261,8 @@ void ServedConnection::write_chunks() {
   http_->write_piece(std::exchange(chunks_, {}), last,
                      [self = shared_from_this(), last](const Result<void>& done) {
                        self->is_writing_ = false;
+                       self->answer_share_->give_back();
+                       self->count_answer(self->chunks_.size());
                        if (done && !last) {
                          self->write_chunks();
                        } else {
@@ -250,13 +278,15 @@ void ServedConnection::upgrade(HttpUpgrade request) {
   events.on_frame = [this, id](ByteVector frame) {
     hall_.unread(static_cast<std::ptrdiff_t>(frame.size()));
     unread_ += frame.size();
-    if (hall_.must_pause(unread_)) {
+    if (!is_paused_ && hall_.must_pause(unread_)) {
+      is_paused_ = true;
       socket_->pause();
-      hall_.pause(number_);
+      hall_.pause(number_, true);
     }
     hall_.backend.socket_frame(id, std::move(frame));
   };
   events.on_refused = [this](const char* what) { hall_.refused(what); };
+  events.on_sent = [this](std::size_t bytes) { frame_sent(bytes); };
   events.on_closed = [self = shared_from_this(), id](const std::string& reason) {
     Json fields = log_field("address", self->address_);
     fields.set("reason", Json(reason));
@@ -294,9 +324,10 @@ void ServedConnection::log_refusal(const Reply& reply) {
   }
 }
 
-void ServedConnection::send(ByteVector frame) {
+void ServedConnection::send(SharedBytes shared) {
   if (socket_) {
-    log_refusal(Bytes(frame));
+    const Bytes frame = shared.view();
+    log_refusal(frame);
     if (!frame.empty() && frame[0] == welcome_frame) {
       // Whoever was let in may send rows of the largest size.
       is_welcomed_ = true;
@@ -306,23 +337,50 @@ void ServedConnection::send(ByteVector frame) {
       socket_->set_may_inflate(
           [](Bytes message) { return !message.empty() && message[0] == push_frame; });
     }
-    socket_->send(std::move(frame));
+    socket_->send(std::move(shared));
+  }
+}
+
+// Little is told when there is nothing left to tell it with: nobody waits for it.
+void ServedConnection::frame_sent(std::size_t bytes) {
+  sent_ += bytes;
+  if (sent_ >= sent_bytes_told || socket_->queue_bytes() == 0) {
+    hall_.backend.socket_sent(SocketId(number_), std::exchange(sent_, 0));
+  }
+}
+
+void ServedConnection::abort(const std::string& reason) {
+  if (socket_) {
+    socket_->abort(reason);
   }
 }
 
 void ServedConnection::close(const std::string& reason) {
-  if (socket_) {
-    socket_->close(reason);
+  if (!socket_) {
+    return;
   }
+  // The backend does not count any more what waits for it.
+  count_answer(socket_->queue_bytes());
+  socket_->close(reason);
+  timer_ = std::make_unique<boost::asio::steady_timer>(hall_.context);
+  timer_->expires_after(std::chrono::milliseconds(goodbye_time.ms));
+  timer_->async_wait([weak = weak_from_this()](error_code error) {
+    if (const auto self = weak.lock(); self && !error) {
+      self->abort("it did not take the goodbye");
+    }
+  });
 }
 
 void ServedConnection::consumed(std::size_t bytes) {
   unread_ -= bytes;
   hall_.unread(-static_cast<std::ptrdiff_t>(bytes));
+  resume();
 }
 
 void ServedConnection::resume() {
-  if (socket_) {
+  if (is_paused_ && socket_ && !hall_.must_pause(unread_)) {
+    is_paused_ = false;
+    hall_.pause(number_, false);
     socket_->resume();
   }
 }
@@ -350,6 +408,7 @@ void ServedConnection::end() {
     http_->close();
   }
   share_->give_back();
+  answer_share_->give_back();
   const auto keep = shared_from_this();
   hall_.unread(-static_cast<std::ptrdiff_t>(unread_));
   unread_ = 0;

@@ -19,13 +19,15 @@ class ServerHall {
  public:
   // What is handed in outlives the hall.
   ServerHall(const NetOptions& given, Backend& into, JsonLog& told,
-             boost::asio::io_context& runs_on, ReceiveBudget& of_unknown, ReceiveBudget& of_known)
+             boost::asio::io_context& runs_on, ReceiveBudget& of_unknown, ReceiveBudget& of_known,
+             ReceiveBudget& of_answers)
       : options(given),
         backend(into),
         log(told),
         context(runs_on),
         unknown(of_unknown),
-        known(of_known) {}
+        known(of_known),
+        answers(of_answers) {}
   ServerHall(const ServerHall&) = delete;
   ServerHall& operator=(const ServerHall&) = delete;
 
@@ -36,6 +38,8 @@ class ServerHall {
   // Of people whom nobody knows yet, by address, and of those who showed a token.
   ReceiveBudget& unknown;
   ReceiveBudget& known;
+  // Answers to requests that were not taken yet, by address.
+  ReceiveBudget& answers;
 
   virtual ~ServerHall() = default;
   virtual bool is_draining() const = 0;
@@ -43,7 +47,7 @@ class ServerHall {
   // Frames that were read and not handled yet grew, or shrank, by so much.
   virtual void unread(std::ptrdiff_t change) = 0;
   virtual bool must_pause(std::size_t unread) const = 0;
-  virtual void pause(std::uint64_t number) = 0;
+  virtual void pause(std::uint64_t number, bool is_paused) = 0;
   // Somebody was turned away: counted under this reason.
   virtual void refused(const char* what) = 0;
   // The same for the log, with what a person needs to find the cause; a few lines a second.
@@ -61,14 +65,17 @@ class ServedConnection : public std::enable_shared_from_this<ServedConnection> {
       : hall_(hall),
         number_(number),
         address_(std::move(address)),
-        share_(std::make_shared<ReceiveBudget::Share>(hall.unknown, address_)) {}
+        share_(std::make_shared<ReceiveBudget::Share>(hall.unknown, address_)),
+        answer_share_(std::make_shared<ReceiveBudget::Share>(hall.answers, address_)) {}
 
   void begin(std::unique_ptr<ByteStream> stream);
   void answer(Reply reply);
   // Goes on with an answer that streams.
   void chunk(const std::string& text, bool last);
-  void send(ByteVector frame);
+  void send(SharedBytes frame);
   void close(const std::string& reason);
+  // What waits to be sent is dropped.
+  void abort(const std::string& reason);
   void consumed(std::size_t bytes);
   void resume();
   // The server stops: what is idle goes at once.
@@ -96,12 +103,15 @@ class ServedConnection : public std::enable_shared_from_this<ServedConnection> {
   void upgrade(HttpUpgrade request);
   void begin_stream(Reply reply);
   void write_chunks();
+  void frame_sent(std::size_t bytes);
+  void count_answer(std::size_t bytes);
   void end();
 
   ServerHall& hall_;
   std::uint64_t number_;
   std::string address_;
   std::shared_ptr<ReceiveBudget::Share> share_;
+  std::shared_ptr<ReceiveBudget::Share> answer_share_;
   std::unique_ptr<ErasedStream> stream_;
   std::unique_ptr<boost::asio::steady_timer> timer_;
   std::shared_ptr<HttpStream> http_;
@@ -112,6 +122,8 @@ class ServedConnection : public std::enable_shared_from_this<ServedConnection> {
   bool ended_ = false;
   bool is_welcomed_ = false;
   std::size_t unread_ = 0;
+  bool is_paused_ = false;
+  std::size_t sent_ = 0;  // and not told yet
   // Of a stream: what waits to be written.
   bool is_streaming_ = false;
   bool is_writing_ = false;

@@ -6,6 +6,7 @@
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -13,6 +14,7 @@
 #include "net/served_connection.h"
 #include "net/tcp_stream.h"
 #include "net/tls.h"
+#include "wire/limits.h"
 
 namespace syncline {
 namespace {
@@ -20,13 +22,11 @@ namespace {
 using boost::asio::ip::tcp;
 using boost::system::error_code;
 
-// Frames that were read and not handled yet: of one socket, and of all.
-constexpr std::size_t unread_bytes_max = std::size_t{8} << 20U;
-constexpr std::size_t all_unread_bytes_max = std::size_t{256} << 20U;
-// Of what people send whom nobody knows yet: of all, and of one address. As much again, and of one
-// user, of those who are known and whose requests are read.
-constexpr std::size_t unknown_bytes_max = std::size_t{256} << 20U;
-constexpr std::size_t unknown_bytes_each_max = std::size_t{64} << 20U;
+// Frames that were read and not handled yet: a socket that has so much is not read from. When all
+// sockets together have what they may, one that has a little is not, either: who sends small frames
+// is never kept waiting by those who send large ones, or whose frames wait for their answers.
+constexpr std::size_t unread_bytes_each_max = std::size_t{1} << 20U;
+constexpr std::size_t unread_bytes_little = std::size_t{16} << 10U;
 // A conversation by POST that was silent for longer is over, and nobody knows it any more.
 constexpr Duration trust_time{120'000};
 
@@ -35,15 +35,23 @@ struct HallParts {
   explicit HallParts(NetOptions given) : net_options(std::move(given)) {}
   NetOptions net_options;
   boost::asio::io_context io_context{1};
-  ReceiveBudget unknown_budget{unknown_bytes_max, unknown_bytes_each_max};
-  ReceiveBudget known_budget{unknown_bytes_max, unknown_bytes_each_max};
+  // One address or user may have half of it, and a request of the largest size.
+  ReceiveBudget unknown_budget{net_options.memory.unknown_bytes_max,
+                               net_options.memory.unknown_bytes_max / 2};
+  ReceiveBudget known_budget{
+      net_options.memory.known_bytes_max,
+      std::max(net_options.memory.known_bytes_max / 2, limits::post_bytes_max)};
+  // A single answer may be larger, and is then alone.
+  ReceiveBudget answer_budget{net_options.memory.answer_bytes_max,
+                              std::numeric_limits<std::size_t>::max()};
 };
 
 class Server final : public NetServer, private HallParts, public ServerHall {
  public:
   Server(const NetOptions& given, Backend& into, JsonLog& told)
       : HallParts(given),
-        ServerHall(net_options, into, told, io_context, unknown_budget, known_budget),
+        ServerHall(net_options, into, told, io_context, unknown_budget, known_budget,
+                   answer_budget),
         acceptor_(context),
         accept_timer_(context),
         count_timer_(context) {}
@@ -63,9 +71,12 @@ class Server final : public NetServer, private HallParts, public ServerHall {
     all_unread_ = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(all_unread_) + change);
   }
   bool must_pause(std::size_t unread) const override {
-    return unread > unread_bytes_max || all_unread_ > all_unread_bytes_max;
+    const bool is_much = all_unread_ > options.memory.unread_bytes_max;
+    return unread > (is_much ? unread_bytes_little : unread_bytes_each_max);
   }
-  void pause(std::uint64_t number) override { paused_.insert(number); }
+  void pause(std::uint64_t number, bool is_paused) override {
+    is_paused ? (void)paused_.insert(number) : (void)paused_.erase(number);
+  }
   void refused(const char* what) override { ++refused_[what]; }
   void log_refused(const std::string& what, const std::string& address,
                    const std::string& message) override;
@@ -310,7 +321,7 @@ void Server::deliver(Backend::Delivery delivery) {
       }
     } else if (const auto* close = std::get_if<service_effect::CloseSocket>(&effect)) {
       if (const auto connection = find(close->socket.get())) {
-        connection->close(close->reason);
+        close->at_once ? connection->abort(close->reason) : connection->close(close->reason);
       }
     } else if (auto* answer = std::get_if<service_effect::Answer>(&effect)) {
       if (const auto connection = find(answer->request.get())) {
@@ -327,8 +338,8 @@ void Server::deliver(Backend::Delivery delivery) {
       connection->consumed(bytes);
     }
   }
-  if (!paused_.empty() && all_unread_ <= all_unread_bytes_max / 2) {
-    for (const std::uint64_t number : std::exchange(paused_, {})) {
+  if (!paused_.empty() && all_unread_ <= options.memory.unread_bytes_max / 2) {
+    for (const std::uint64_t number : std::set<std::uint64_t>(paused_)) {
       if (const auto connection = find(number)) {
         connection->resume();
       }

@@ -6,6 +6,7 @@
 #include "net/backend.h"
 #include "net/http_stream.h"
 #include "net/web_socket.h"
+#include "server/bounds.h"
 
 namespace syncline {
 
@@ -17,6 +18,7 @@ struct NetOptions {
   std::string tls_key;
   std::size_t connections_max = 20'000;
   std::size_t connections_per_address_max = 2'000;
+  MemoryBounds memory = MemoryBounds::within(memory_bytes_default);
   HttpLimits http;
   WebSocketOptions web_socket;
   SyncOptions sync;

@@ -1,5 +1,6 @@
 #include "net/web_socket.h"
 
+#include <algorithm>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/stream.hpp>
 #include <chrono>
@@ -75,7 +76,7 @@ class Socket final : public WebSocket {
 
   std::size_t queue_bytes() const override { return queue_bytes_; }
 
-  void send(ByteVector frame) override {
+  void send(SharedBytes frame) override {
     if (closed_ || closing_) {
       return;
     }
@@ -212,7 +213,7 @@ class Socket final : public WebSocket {
       return;
     }
     writing_ = true;
-    const ByteVector& front = queue_.front();
+    const Bytes front = queue_.front();
     stream_.async_write(boost::asio::buffer(front.data(), front.size()),
                         [self = self()](error_code error, std::size_t) {
                           self->writing_ = false;
@@ -223,8 +224,12 @@ class Socket final : public WebSocket {
                             self->ended(error.message());
                             return;
                           }
-                          self->queue_bytes_ -= self->queue_.front().size();
+                          const std::size_t size = self->queue_.front().size();
+                          self->queue_bytes_ -= size;
                           self->queue_.pop_front();
+                          if (self->events_.on_sent) {
+                            self->events_.on_sent(size);
+                          }
                           self->write();
                         });
   }
@@ -238,9 +243,9 @@ class Socket final : public WebSocket {
     }
     closed_ = true;
     stream_.next_layer().bytes().close();
-    if (!writing_) {
-      queue_.clear();
-    }
+    // What is being written is looked at until that has ended.
+    queue_.resize(std::min<std::size_t>(queue_.size(), writing_ ? 1 : 0));
+    queue_bytes_ = 0;
     const auto keep = self();
     events_.on_closed(reason);
     // Whoever listens may be held by these.
@@ -252,7 +257,7 @@ class Socket final : public WebSocket {
   Events events_;
   std::optional<HttpUpgrade> upgrade_;
   boost::beast::flat_buffer buffer_;
-  std::deque<ByteVector> queue_;
+  std::deque<SharedBytes> queue_;
   std::size_t queue_bytes_ = 0;
   std::uint64_t wire_seen_ = 0;
   std::size_t control_frames_ = 0;

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/shared_bytes.h"
 #include "net/byte_stream.h"
 #include "net/http_stream.h"
 
@@ -42,6 +43,8 @@ class WebSocket : public std::enable_shared_from_this<WebSocket> {
     std::function<void(const std::string& reason)> on_closed;
     // Before on_closed, when the other end did what nobody may: a word for a metric. May be empty.
     std::function<void(const char* what)> on_refused;
+    // So many bytes of what was sent have left. May be empty.
+    std::function<void(std::size_t bytes)> on_sent;
   };
 
   static std::shared_ptr<WebSocket> make(boost::asio::io_context& context, ErasedStream stream,
@@ -53,7 +56,7 @@ class WebSocket : public std::enable_shared_from_this<WebSocket> {
   // The client's end.
   virtual void connect(const std::string& host, const std::string& target) = 0;
 
-  virtual void send(ByteVector frame) = 0;
+  virtual void send(SharedBytes frame) = 0;
   // Sends what waits, says goodbye and closes.
   virtual void close(const std::string& reason) = 0;
   // At once.

@@ -92,6 +92,9 @@ std::optional<Instant> Service::next_wake() const {
   for (const auto& [id, session] : waiting_) {
     out = out ? std::min(*out, session->answer_at) : session->answer_at;
   }
+  if (work_at_) {
+    out = out ? std::min(*out, *work_at_) : work_at_;
+  }
   if (const auto door = delta_.next_wake()) {
     out = out ? std::min(*out, *door) : door;
   }
@@ -125,11 +128,27 @@ void Service::on_socket_open(Instant now, SocketId socket, const std::string& ad
   pump(now);
 }
 
-void Service::on_socket_frame(Instant now, SocketId socket, Bytes frame) {
+bool Service::on_socket_frame(Instant now, SocketId socket, Bytes frame) {
+  const auto at = sockets_.find(socket);
+  if (at == sockets_.end()) {
+    return true;
+  }
+  const bool taken = take_frame(now, at->second, frame);
+  pump(now);
+  return taken;
+}
+
+void Service::on_socket_sent(Instant now, SocketId socket, std::size_t bytes) {
   if (const auto at = sockets_.find(socket); at != sockets_.end()) {
-    take_frame(now, at->second, frame);
+    parts_.hub->on_sent(now, at->second, bytes);
     pump(now);
   }
+}
+
+void Service::work(Instant now) {
+  work_at_.reset();
+  parts_.hub->work(now);
+  pump(now);
 }
 
 void Service::on_socket_closed(Instant now, SocketId socket) {
@@ -148,10 +167,10 @@ void Service::on_socket_closed(Instant now, SocketId socket) {
   pump(now);
 }
 
-void Service::take_frame(Instant now, ConnectionId connection, Bytes frame) {
+bool Service::take_frame(Instant now, ConnectionId connection, Bytes frame) {
   const auto at = routes_.find(connection);
   if (at == routes_.end()) {
-    return;
+    return true;
   }
   metrics_.add("bytes_received_total", {}, frame.size());
   if (!frame.empty() && frame[0] == push_frame) {
@@ -169,9 +188,9 @@ void Service::take_frame(Instant now, ConnectionId connection, Bytes frame) {
     refused.protocol = protocol_spoken;
     send(now, connection, *encode_message(refused));  // a few words, within every limit
     hang_up(now, connection, "rate");
-    return;
+    return true;
   }
-  parts_.hub->on_frame(now, connection, frame);
+  return parts_.hub->on_frame(now, connection, frame);
 }
 
 // --- What the hub wants
@@ -188,44 +207,56 @@ void Service::pump(Instant now) {
       answer_session(now, *at->second, at->second->closed);
     }
   }
+  while (auto effect = parts_.hub->next_effect()) {  // of what was taken
+    perform(now, std::move(*effect));
+  }
 }
 
 void Service::perform(Instant now, HubEffect&& effect) {
-  std::visit(Overloaded{
-                 [&](HubSend&& e) { send(now, e.connection, std::move(e.frame)); },
-                 [&](HubHangUp&& e) { hang_up(now, e.connection, e.reason); },
-                 [&](HubAuthorise&& e) {
-                   Rights rights =
-                       parts_.auth->authorise(e.token, e.workspace, parts_.clock->now_ms());
-                   if (!rights.may_read) {
-                     metrics_.add("authorisations_refused_total");
-                   } else if (const auto at = routes_.find(e.connection); at != routes_.end()) {
-                     at->second.identity = rights.user;
-                   }
-                   parts_.hub->on_authorised(now, e.connection, std::move(rights));
-                 },
-                 [&](HubWakeAt&& e) {
-                   if (routes_.count(e.connection) == 0) {
-                     return;
-                   }
-                   const auto [at, is_new] = wakes_.try_emplace(e.connection, e.at);
-                   if (!is_new) {
-                     wake_order_.erase({at->second, e.connection});
-                     at->second = e.at;
-                   }
-                   wake_order_.insert({e.at, e.connection});
-                 },
-                 [&](HubCommitWanted&&) {
-                   if (!commit_wanted_) {
-                     commit_wanted_ = true;
-                     effects_.emplace_back(service_effect::CommitWanted{});
-                   }
-                 },
-                 [&](HubDoorDone&& e) { delta_.on_door_done(now, e.ticket, e.is_durable); },
-                 [&](HubHeadMoved&& e) { delta_.on_head_moved(now, e.workspace); },
-                 [&](HubBehind&& e) { begin_anew(now, e); },
-             },
-             std::move(effect));
+  std::visit(
+      Overloaded{
+          [&](HubSend&& e) { send(now, e.connection, std::move(e.frame)); },
+          [&](HubHangUp&& e) {
+            hang_up(now, e.connection, e.reason, e.at_once ? Parting::at_once : Parting::after_all);
+          },
+          [&](HubWorkWanted&& e) { work_at_ = work_at_ ? std::min(*work_at_, e.at) : e.at; },
+          [&](HubTaken&& e) {
+            const auto at = routes_.find(e.connection);
+            if (at != routes_.end() && at->second.socket) {
+              effects_.emplace_back(service_effect::FrameTaken{*at->second.socket, e.bytes});
+            }
+          },
+          [&](HubAuthorise&& e) {
+            Rights rights = parts_.auth->authorise(e.token, e.workspace, parts_.clock->now_ms());
+            if (!rights.may_read) {
+              metrics_.add("authorisations_refused_total");
+            } else if (const auto at = routes_.find(e.connection); at != routes_.end()) {
+              at->second.identity = rights.user;
+            }
+            parts_.hub->on_authorised(now, e.connection, std::move(rights));
+          },
+          [&](HubWakeAt&& e) {
+            if (routes_.count(e.connection) == 0) {
+              return;
+            }
+            const auto [at, is_new] = wakes_.try_emplace(e.connection, e.at);
+            if (!is_new) {
+              wake_order_.erase({at->second, e.connection});
+              at->second = e.at;
+            }
+            wake_order_.insert({e.at, e.connection});
+          },
+          [&](HubCommitWanted&&) {
+            if (!commit_wanted_) {
+              commit_wanted_ = true;
+              effects_.emplace_back(service_effect::CommitWanted{});
+            }
+          },
+          [&](HubDoorDone&& e) { delta_.on_door_done(now, e.ticket, e.is_durable); },
+          [&](HubHeadMoved&& e) { delta_.on_head_moved(now, e.workspace); },
+          [&](HubBehind&& e) { begin_anew(now, e); },
+      },
+      std::move(effect));
 }
 
 void Service::begin_anew(Instant now, const HubBehind& behind) {
@@ -249,7 +280,7 @@ void Service::begin_anew(Instant now, const HubBehind& behind) {
       service_effect::Note{service_effect::Note::Level::error, "put_back", std::move(fields)});
 }
 
-void Service::count_out(const ByteVector& frame) {
+void Service::count_out(Bytes frame) {
   metrics_.add("bytes_sent_total", {}, frame.size());
   if (frame.empty()) {
     return;
@@ -271,37 +302,48 @@ void Service::count_out(const ByteVector& frame) {
   }
 }
 
-void Service::send(Instant now, ConnectionId connection, ByteVector frame) {
+void Service::send(Instant now, ConnectionId connection, SharedBytes shared) {
   const auto at = routes_.find(connection);
   if (at == routes_.end()) {
     return;
   }
+  const Bytes frame = shared.view();
   count_out(frame);
   if (at->second.socket) {
-    effects_.emplace_back(service_effect::SendFrame{*at->second.socket, std::move(frame)});
+    effects_.emplace_back(service_effect::SendFrame{*at->second.socket, std::move(shared)});
     return;
   }
   Session& session = *at->second.session;
   session.welcomed = session.welcomed || (!frame.empty() && frame[0] == welcome_frame);
   session.bytes += frame.size();
-  session.frames.push_back(std::move(frame));
+  session.frames.push_back(std::move(shared));
   told_.insert(session.id);
   if (session.bytes > options_.http_bytes_max && session.frames.size() > 1) {
     hang_up(now, connection, "too slow");
   }
 }
 
-void Service::hang_up(Instant now, ConnectionId connection, const std::string& reason) {
+void Service::hang_up(Instant now, ConnectionId connection, const std::string& reason,
+                      Parting parting) {
   const auto at = routes_.find(connection);
   if (at == routes_.end()) {
     return;
   }
   if (at->second.socket) {
-    effects_.emplace_back(service_effect::CloseSocket{*at->second.socket, reason});
+    const bool at_once = parting == Parting::at_once;
+    if (at_once) {
+      metrics_.add("refusals_total", "reason=\"too_slow\"");
+    }
+    effects_.emplace_back(service_effect::CloseSocket{*at->second.socket, reason, at_once});
     sockets_.erase(*at->second.socket);
   } else {
-    at->second.session->closed = true;
-    told_.insert(at->second.session->id);
+    Session& session = *at->second.session;
+    session.closed = true;
+    if (parting == Parting::at_once) {
+      session.frames.clear();
+      session.bytes = 0;
+    }
+    told_.insert(session.id);
   }
   routes_.erase(at);
   if (const auto wake = wakes_.find(connection); wake != wakes_.end()) {
@@ -443,6 +485,7 @@ void Service::answer_session(Instant now, Session& session, bool even_empty) {
   }
   Writer body;
   std::size_t count = 0;
+  const std::size_t bytes_before = session.bytes;
   // Invariant 1. At least one frame, and about one POST's worth.
   while (!session.frames.empty() && (count == 0 || body.size() + session.frames.front().size() <
                                                        options_.http_body_bytes_max)) {
@@ -451,6 +494,7 @@ void Service::answer_session(Instant now, Session& session, bool even_empty) {
     session.frames.pop_front();
     ++count;
   }
+  parts_.hub->on_sent(now, session.connection, bytes_before - session.bytes);
   const bool over = session.closed && session.frames.empty();
   Reply reply;
   reply.content_type = "application/octet-stream";
@@ -709,6 +753,10 @@ Reply Service::metrics_page() {
   metrics_.set("foreign_changes", static_cast<std::int64_t>(parts_.hub->foreign_changes()));
   metrics_.set("commits", static_cast<std::int64_t>(parts_.hub->commits()));
   metrics_.set("commits_failed", static_cast<std::int64_t>(parts_.hub->failures()));
+  metrics_.set("waiting_bytes", static_cast<std::int64_t>(parts_.hub->waiting_bytes()));
+  metrics_.set("unfinished_bytes", static_cast<std::int64_t>(parts_.hub->unfinished_bytes()));
+  metrics_.set("recent_bytes", static_cast<std::int64_t>(parts_.hub->recent_bytes()));
+  metrics_.set("cut_connections", static_cast<std::int64_t>(parts_.hub->cuts()));
   metrics_.set("storage_ok", parts_.hub->trouble() ? 0 : 1);
   metrics_.set("last_commit_timestamp_ms", last_commit_ms_);
   Reply reply;

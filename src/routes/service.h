@@ -27,12 +27,18 @@ using SocketId = Strong<std::uint64_t, struct SocketIdTag>;
 namespace service_effect {
 struct SendFrame {
   SocketId socket;
-  ByteVector frame;
+  SharedBytes frame;
 };
-// After what was sent before.
+// After what was sent before, unless that is to be dropped.
 struct CloseSocket {
   SocketId socket;
   std::string reason;
+  bool at_once = false;
+};
+// A frame that on_socket_frame() kept was handled.
+struct FrameTaken {
+  SocketId socket;
+  std::size_t bytes = 0;
 };
 struct Answer {
   RequestId request;
@@ -61,7 +67,7 @@ struct SaveRevocations {
 using ServiceEffect =
     std::variant<service_effect::SendFrame, service_effect::CloseSocket, service_effect::Answer,
                  service_effect::CommitWanted, service_effect::SaveRevocations,
-                 service_effect::Chunk, service_effect::Note>;
+                 service_effect::Chunk, service_effect::Note, service_effect::FrameTaken>;
 
 struct ServiceOptions {
   SyncOptions sync;
@@ -108,13 +114,20 @@ class Service {
   Service(Parts parts, ServiceOptions options);
 
   void on_socket_open(Instant now, SocketId socket, const std::string& address);
-  void on_socket_frame(Instant now, SocketId socket, Bytes frame);
+  // False when it is kept and handled later: then FrameTaken says when.
+  bool on_socket_frame(Instant now, SocketId socket, Bytes frame);
+  // So many bytes of its SendFrames have left.
+  void on_socket_sent(Instant now, SocketId socket, std::size_t bytes);
   void on_socket_closed(Instant now, SocketId socket);
   void on_request(Instant now, RequestId id, const Request& request);
   // Whoever asked is gone.
   void on_request_gone(RequestId id);
   void on_time(Instant now);
   void commit(Instant now);
+  // A turn of what sessions wait for; to be called behind every commit, and when next_wake() is
+  // due.
+  void work(Instant now);
+  bool wants_work(Instant now) const { return work_at_ && *work_at_ <= now; }
   // Ends all sessions: the server stops.
   void drain(Instant now);
   // Keys or revocations changed: ends live sessions that they no longer allow, and says why.
@@ -135,7 +148,7 @@ class Service {
   struct Session {
     std::string id;
     ConnectionId connection;
-    std::deque<ByteVector> frames;
+    std::deque<SharedBytes> frames;
     std::size_t bytes = 0;
     std::optional<RequestId> waiting;
     Instant answer_at;
@@ -152,10 +165,12 @@ class Service {
 
   void pump(Instant now);
   void perform(Instant now, HubEffect&& effect);
-  void send(Instant now, ConnectionId connection, ByteVector frame);
-  void hang_up(Instant now, ConnectionId connection, const std::string& reason);
-  void take_frame(Instant now, ConnectionId connection, Bytes frame);
-  void count_out(const ByteVector& frame);
+  void send(Instant now, ConnectionId connection, SharedBytes frame);
+  enum class Parting : std::uint8_t { after_all, at_once };
+  void hang_up(Instant now, ConnectionId connection, const std::string& reason,
+               Parting parting = Parting::after_all);
+  bool take_frame(Instant now, ConnectionId connection, Bytes frame);
+  void count_out(Bytes frame);
   void answer(RequestId id, Reply reply);
   DeltaDoor::Parts door_parts();
 
@@ -198,6 +213,7 @@ class Service {
   Instant next_retire_;
   Instant next_sweep_;
   Instant next_settle_;
+  std::optional<Instant> work_at_;
   std::int64_t last_commit_ms_ = 0;
   std::optional<Instant> trouble_told_;
   std::deque<ServiceEffect> effects_;

@@ -60,6 +60,7 @@ struct House {
       while (auto effect = service->next_effect()) {
         if (auto* send = std::get_if<service_effect::SendFrame>(&*effect)) {
           frames[send->socket].push_back(*decode_message(send->frame));
+          service->on_socket_sent(now, send->socket, send->frame.size());
         } else if (auto* close = std::get_if<service_effect::CloseSocket>(&*effect)) {
           closed[close->socket] = close->reason;
         } else if (auto* answer = std::get_if<service_effect::Answer>(&*effect)) {
@@ -70,6 +71,10 @@ struct House {
       }
       if (commit) {
         service->commit(now);
+      }
+      if (service->wants_work(now)) {
+        service->work(now);
+        commit = true;
       }
     }
   }

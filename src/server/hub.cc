@@ -18,7 +18,11 @@ Overloaded(F...) -> Overloaded<F...>;
 }  // namespace
 
 Hub::Hub(LogStore& store, WallClock& clock, HubOptions options)
-    : store_(&store), clock_(&clock), options_(std::move(options)) {}
+    : store_(&store),
+      clock_(&clock),
+      options_(std::move(options)),
+      waiting_budget_(options_.memory.waiting_bytes_max),
+      unfinished_budget_(options_.memory.unfinished_bytes_max) {}
 
 std::optional<HubEffect> Hub::next_effect() {
   if (effects_.empty()) {
@@ -34,18 +38,10 @@ std::optional<ConnectionId> Hub::open(Instant now) {
     return std::nullopt;
   }
   const ConnectionId id(next_connection_++);
-  Peer& peer = *peers_.emplace(id, std::make_unique<Peer>(*clock_, options_.session)).first->second;
+  Peer& peer = *peers_.emplace(id, std::make_unique<Peer>(*this, id)).first->second;
   peer.session.on_open(now);
   pump(now, id);
   return id;
-}
-
-void Hub::on_frame(Instant now, ConnectionId connection, Bytes frame) {
-  if (const auto at = peers_.find(connection); at != peers_.end()) {
-    at->second->session.on_frame(now, frame);
-    count_unfinished(now, *at->second);
-    pump(now, connection);
-  }
 }
 
 void Hub::on_wakeup(Instant now, ConnectionId connection) {
@@ -58,6 +54,8 @@ void Hub::on_wakeup(Instant now, ConnectionId connection) {
 void Hub::on_authorised(Instant now, ConnectionId connection, Rights rights) {
   if (const auto at = peers_.find(connection); at != peers_.end()) {
     at->second->session.on_authorised(now, std::move(rights));
+    at->second->waiting.belongs_to(at->second->session.rights().user);
+    at->second->unfinished.belongs_to(at->second->session.rights().user);
     pump(now, connection);
   }
 }
@@ -69,7 +67,6 @@ void Hub::on_closed(Instant now, ConnectionId connection) {
   }
   const std::unique_ptr<Peer> peer = std::move(at->second);
   peers_.erase(at);
-  unfinished_bytes_ -= peer->unfinished;
   leave(now, connection, *peer);
 }
 
@@ -186,28 +183,23 @@ void Hub::pump(Instant now, ConnectionId connection) {
 }
 
 void Hub::perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effect) {
-  // What is told is committed (invariant 1). An answer that cannot be given: storage failed.
-  const auto answer = [&](auto ready) {
-    if (!ready) {
-      peer.session.on_host_failure(now, ready.error());
-    } else if (peer.room != nullptr) {
-      peer.session.on_message_ready(now, Message(std::move(*ready)));
-    }
+  const auto tell = [&](SharedBytes frame) {
+    peer.unsent += frame.size();
+    recount(peer);
+    effects_.emplace_back(HubSend{id, std::move(frame)});
   };
-  if (std::holds_alternative<effect::ReadDigests>(effect) ||
-      std::holds_alternative<effect::ReadRange>(effect)) {
-    commit(now);
-  }
   std::visit(Overloaded{
-                 [&](effect::Send&& e) {
-                   effects_.emplace_back(HubSend{id, std::move(e.frame)});
-                 },
-                 [&](effect::SendShared&& e) {
-                   effects_.emplace_back(HubSend{id, std::move(e.frame)});
-                 },
+                 [&](effect::Send&& e) { tell(std::move(e.frame)); },
+                 [&](effect::SendShared&& e) { tell(std::move(e.frame)); },
                  [&](effect::HangUp&& e) {
                    leave(now, id, peer);
-                   effects_.emplace_back(HubHangUp{id, std::move(e.reason)});
+                   peer.questions.clear();
+                   peer.held.clear();
+                   peer.held_bytes = 0;
+                   peer.missed.clear();
+                   recount(peer);
+                   const bool at_once = peer.is_cut || peer.unsent > bounds::credit_bytes;
+                   effects_.emplace_back(HubHangUp{id, std::move(e.reason), at_once});
                  },
                  [&](effect::WakeAt&& e) {
                    effects_.emplace_back(HubWakeAt{id, e.at});
@@ -218,18 +210,10 @@ void Hub::perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effec
                  },
                  [&](effect::Greet&& e) { greet(now, id, peer, e.hello); },
                  [&](effect::Append&& e) { append(now, id, peer, std::move(e.parts), e.relayed); },
-                 [&](effect::ReadLog&& e) { read_log(now, peer, e); },
-                 [&](effect::ReadSnapshot&& e) { read_snapshot(now, peer, e); },
-                 [&](effect::ReadDigests&& e) {
-                   answer(peer.room == nullptr ? Result<RangeDigests>(RangeDigests())
-                                               : peer.room->workspace.range_digests(
-                                                     peer.session.hello(), e.request));
-                 },
-                 [&](effect::ReadRange&& e) {
-                   answer(peer.room == nullptr
-                              ? Result<RangeRows>(RangeRows())
-                              : peer.room->workspace.range_rows(peer.session.hello(), e.request));
-                 },
+                 [&](effect::ReadLog&& e) { ask(now, id, peer, std::move(e)); },
+                 [&](effect::ReadSnapshot&& e) { ask(now, id, peer, std::move(e)); },
+                 [&](effect::ReadDigests&& e) { ask(now, id, peer, std::move(e)); },
+                 [&](effect::ReadRange&& e) { ask(now, id, peer, std::move(e)); },
                  [&](effect::ReadHead&&) {
                    commit(now);
                    if (peer.room != nullptr) {
@@ -248,16 +232,6 @@ void Hub::perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effec
                  },
              },
              std::move(effect));
-}
-
-void Hub::count_unfinished(Instant now, Peer& peer) {
-  const std::size_t held = peer.session.change_bytes();
-  unfinished_bytes_ += held - peer.unfinished;
-  peer.unfinished = held;
-  if (held > 0 && unfinished_bytes_ > options_.unfinished_bytes_max) {
-    peer.session.on_host_failure(
-        now, Error(ErrorCode::busy, "too many large changes are under way at once"));
-  }
 }
 
 void Hub::greet(Instant now, ConnectionId id, Peer& peer, const Hello& hello) {
@@ -310,7 +284,7 @@ void Hub::welcome(Instant now, Greeted&& greeted) {
   peer.session.on_greeting(now, std::move(greeted.greeting));
   if (peer.room != nullptr) {
     for (const auto& [whose, value] : peer.room->presence) {
-      peer.session.on_presence(now, Presence{whose.first, whose.second, value});
+      tell_presence(now, greeted.connection, peer, whose, value);
     }
   }
 }
@@ -350,28 +324,11 @@ void Hub::leave(Instant now, ConnectionId id, Peer& peer) {
   }
   peer.room = nullptr;
   if (room.members.empty()) {
+    recent_bytes_ -= room.recent.bytes();
     room.recent.clear();  // nobody follows closely; the log has it all
   }
-  if (!is_own) {
-    return;
-  }
-  std::vector<Presence> gone;
-  const auto first = room.presence.lower_bound({replica, std::string()});
-  auto last = first;
-  for (; last != room.presence.end() && last->first.first == replica; ++last) {
-    room.presence_bytes -= last->first.second.size() + last->second.size();
-    gone.push_back({replica, last->first.second, {}});
-  }
-  room.presence.erase(first, last);
-  if (gone.empty()) {
-    return;
-  }
-  // Whoever is told may be about to leave, too, and takes from the room what is its own.
-  for (const ConnectionId other : std::set<ConnectionId>(room.members)) {
-    for (const Presence& one : gone) {
-      peers_.at(other)->session.on_presence(now, one);
-    }
-    pump(now, other);
+  if (is_own) {
+    hide(now, peer, room);
   }
 }
 
@@ -446,79 +403,6 @@ void Hub::append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVecto
     commit(now);
   } else if (waiting_.size() == 1) {
     effects_.emplace_back(HubCommitWanted{});
-  }
-}
-
-void Hub::read_log(Instant now, Peer& peer, const effect::ReadLog& ask) {
-  if (peer.room == nullptr) {
-    return;
-  }
-  Room& room = *peer.room;
-  const Hello& hello = peer.session.hello();
-  if (hello.tables.empty()) {
-    if (auto slice = room.recent.read(ask.after, hello.replica, ask.bytes_max)) {
-      peer.session.on_log(now, std::move(slice->parts), slice->through);
-      return;
-    }
-  }
-  auto slice = room.workspace.read(hello, ask.after, room.committed, ask.bytes_max);
-  if (!slice) {
-    peer.session.on_host_failure(now, slice.error());
-  } else if (slice->gone) {
-    peer.session.on_log_gone(now);
-  } else {
-    peer.session.on_log(now, std::move(slice->parts), slice->through);
-  }
-}
-
-void Hub::read_snapshot(Instant now, Peer& peer, const effect::ReadSnapshot& ask) {
-  commit(now);
-  if (peer.room == nullptr) {
-    return;
-  }
-  auto step = peer.room->workspace.snapshot(peer.session.hello(), ask.token, ask.first);
-  if (!step) {
-    peer.session.on_host_failure(now, step.error());
-    return;
-  }
-  if (step->begin) {
-    peer.session.on_snapshot_begin(now, *step->begin);
-  }
-  if (step->page) {
-    peer.session.on_snapshot_page(now, std::move(*step->page));
-  }
-  if (step->end) {
-    peer.session.on_snapshot_end(now, *step->end);
-  }
-}
-
-void Hub::broadcast(Instant now, Peer& peer, const Presence& presence) {
-  if (peer.room == nullptr) {
-    return;
-  }
-  Room& room = *peer.room;
-  const auto key = std::make_pair(presence.replica, presence.key);
-  if (const auto at = room.presence.find(key); at != room.presence.end()) {
-    room.presence_bytes -= presence.key.size() + at->second.size();
-    room.presence.erase(at);
-  }
-  if (!presence.value.empty()) {
-    const auto keys =
-        std::count_if(room.presence.begin(), room.presence.end(),
-                      [&](const auto& one) { return one.first.first == presence.replica; });
-    if (room.presence_bytes + presence.key.size() + presence.value.size() >
-            options_.presence_bytes_max ||
-        keys >= static_cast<std::ptrdiff_t>(limits::presence_keys_max)) {
-      return;
-    }
-    room.presence_bytes += presence.key.size() + presence.value.size();
-    room.presence.emplace(key, presence.value);
-  }
-  for (const ConnectionId other : std::set<ConnectionId>(room.members)) {
-    if (const auto at = peers_.find(other); at != peers_.end() && at->second.get() != &peer) {
-      at->second->session.on_presence(now, presence);
-      pump(now, other);
-    }
   }
 }
 

@@ -10,6 +10,8 @@
 #include <unordered_set>
 #include <variant>
 
+#include "server/bounds.h"
+#include "server/budget.h"
 #include "server/fan_out.h"
 #include "server/log_store.h"
 #include "server/ownership.h"
@@ -18,8 +20,6 @@
 #include "session/server_session.h"
 
 namespace syncline {
-
-using ConnectionId = Strong<std::uint64_t, struct ConnectionIdTag>;
 
 struct HubOptions {
   ServerOptions session;
@@ -33,8 +33,8 @@ struct HubOptions {
   // That one user may make; zero is any number.
   std::uint64_t workspaces_each_max = 0;
   std::size_t presence_bytes_max = std::size_t{1} << 20U;  // of one workspace
-  // Of changes whose last part has not come yet, all connections together.
-  std::size_t unfinished_bytes_max = std::size_t{512} << 20U;
+  // Over all connections.
+  MemoryBounds memory = MemoryBounds::within(memory_bytes_default);
 };
 
 // What the hub asks of its host.
@@ -45,6 +45,12 @@ struct HubSend {
 struct HubHangUp {
   ConnectionId connection;
   std::string reason;
+  // What waits to be sent to it is dropped: there is no room for it.
+  bool at_once = false;
+};
+// work() is wanted, at the earliest at this time.
+struct HubWorkWanted {
+  Instant at;
 };
 struct HubAuthorise {
   ConnectionId connection;
@@ -58,6 +64,11 @@ struct HubWakeAt {
 };
 // Changes wait for commit(); the host calls it when it has read what there was to read.
 struct HubCommitWanted {};
+// A frame that on_frame() held was handled.
+struct HubTaken {
+  ConnectionId connection;
+  std::size_t bytes = 0;
+};
 // A door's visit (Hub::enter) is over: what it wrote is durable, or was taken back.
 using DoorTicket = Strong<std::uint64_t, struct DoorTicketTag>;
 struct HubDoorDone {
@@ -75,8 +86,8 @@ struct HubBehind {
   ServerVersion head;
   ServerVersion shown;
 };
-using HubEffect = std::variant<HubSend, HubHangUp, HubAuthorise, HubWakeAt, HubCommitWanted,
-                               HubDoorDone, HubHeadMoved, HubBehind>;
+using HubEffect = std::variant<HubSend, HubHangUp, HubAuthorise, HubWakeAt, HubWorkWanted,
+                               HubCommitWanted, HubTaken, HubDoorDone, HubHeadMoved, HubBehind>;
 
 // Owns workspaces and sessions and performs the sessions' effects on the store. One thread.
 //
@@ -85,11 +96,16 @@ using HubEffect = std::variant<HubSend, HubHangUp, HubAuthorise, HubWakeAt, HubC
 // 2. A failed commit fails every change in it: their connections are closed and come again. What
 //    fails before that, a change, a greeting or a visit, fails alone: what else waited for the
 //    commit is done anew without it, and nobody else notices anything.
-// 3. One connection a replica: a newer one takes over. A copy's that leaves a bequest is not one,
-// but
-//    ends it, because a replica is not sent what was told in its name.
+// 3. One connection a replica: a newer one takes over. One that leaves a bequest is none of the
+//    replica's, and ends it, because a replica is not sent what was told in its name.
 // 4. A greeting waits for a commit, too, and shares it: a thousand replicas that come back at once
 //    cost a few syncs.
+// 5. What all connections make the hub keep is counted, and bounded by HubOptions::memory: whoever
+//    is sent more than its credit is read nothing and not listened to until it has taken that; when
+//    it is too much all the same, whoever holds most is cut. Presence that a slow reader missed is
+//    kept as its keys, and told as it is then.
+// 6. One question of a connection is answered at a time, in slices: nobody waits for more than a
+//    turn of the others' work (server/bounds.h).
 class Hub {
  public:
   // `store` and `clock` outlive the hub.
@@ -97,7 +113,12 @@ class Hub {
 
   // Nothing when there are too many connections.
   std::optional<ConnectionId> open(Instant now);
-  void on_frame(Instant now, ConnectionId connection, Bytes frame);
+  // False when the frame is held, and handled later: then HubTaken says when.
+  bool on_frame(Instant now, ConnectionId connection, Bytes frame);
+  // So many bytes of the connection's HubSends have left, and are nobody's any more.
+  void on_sent(Instant now, ConnectionId connection, std::size_t bytes);
+  // A turn of what could not be done at once: the answer to HubWorkWanted, behind a commit.
+  void work(Instant now);
   void on_closed(Instant now, ConnectionId connection);
   void on_wakeup(Instant now, ConnectionId connection);
   void on_authorised(Instant now, ConnectionId connection, Rights rights);
@@ -150,8 +171,14 @@ class Hub {
   std::uint64_t failures() const { return failures_; }
   // Changes that were pushed or relayed in the name of another user's replica, and not admitted.
   std::uint64_t foreign_changes() const { return foreign_changes_; }
+  // What connections make the hub keep (invariant 5), and who was cut for it.
+  std::size_t waiting_bytes() const { return waiting_budget_.all(); }
+  std::size_t unfinished_bytes() const { return unfinished_budget_.all(); }
+  std::size_t recent_bytes() const { return recent_bytes_; }
+  std::uint64_t cuts() const { return cuts_; }
 
  private:
+  using PresenceKey = std::pair<ReplicaId, std::string>;
   struct Room {
     Room(Workspace opened, std::size_t fan_out_bytes)
         : workspace(std::move(opened)), recent(fan_out_bytes) {}
@@ -160,16 +187,40 @@ class Hub {
     ServerVersion committed;
     std::set<ConnectionId> members;
     std::map<ReplicaId, ConnectionId> by_replica;
-    std::map<std::pair<ReplicaId, std::string>, ByteVector> presence;
+    std::map<PresenceKey, SharedBytes> presence;  // encoded
     std::size_t presence_bytes = 0;
+    std::set<PresenceKey> changed;  // and not told yet
+    PresenceKey told;               // the last, so that everybody's has its turn
+    // What may be told at this time; below zero, later.
+    std::int64_t presence_room = 0;
+    Instant presence_at;
   };
   struct Peer {
-    Peer(WallClock& clock, const ServerOptions& options) : session(clock, options) {}
+    Peer(Hub& hub, ConnectionId id)
+        : session(*hub.clock_, hub.options_.session),
+          waiting(hub.waiting_budget_, id),
+          unfinished(hub.unfinished_budget_, id) {}
     ServerSession session;
     Room* room = nullptr;
     // A change waits for the commit that ends this session.
     bool is_refused = false;
-    std::size_t unfinished = 0;  // bytes of a change that is not whole yet
+    // What is unsent, held, and shown of its presence.
+    Budget::Share waiting;
+    std::size_t unsent = 0;
+    // Of a change that is not whole yet.
+    Budget::Share unfinished;
+    // Questions under way: the first is being answered.
+    std::deque<ServerEffect> questions;
+    std::optional<RangeWalk> walk;
+    // Frames that wait for their turn.
+    std::deque<ByteVector> held;
+    std::size_t held_bytes = 0;
+    std::set<PresenceKey> missed;
+    std::size_t presence_bytes = 0;
+    std::uint64_t turn = 0;
+    std::size_t frames = 0;  // in that turn
+    bool is_ready = false;   // stands in ready_
+    bool is_cut = false;
   };
   struct Greeted {
     ConnectionId connection;
@@ -213,14 +264,42 @@ class Hub {
   void welcome(Instant now, Greeted&& greeted);
   void join(Instant now, ConnectionId id, Peer& peer);
   void replace(Instant now, Room& room, const ReplicaId& replica, const std::string& why);
-  void count_unfinished(Instant now, Peer& peer);
   bool is_greeted_anew(ConnectionId id, const Peer& peer) const;
   void append(Instant now, ConnectionId id, Peer& peer, std::vector<ByteVector> parts,
               bool relayed);
   Result<void> admit(ConnectionId id, Peer& peer, std::vector<ByteVector> parts, bool relayed);
-  void read_log(Instant now, Peer& peer, const effect::ReadLog& ask);
-  void read_snapshot(Instant now, Peer& peer, const effect::ReadSnapshot& ask);
+  // --- server/hub_turns.cc: invariants 5 and 6 ---
+  bool has_credit(const Peer& peer) const;
+  void want_work(Instant at);
+  void get_ready(Instant now, ConnectionId id, Peer& peer);
+  bool is_free(const Peer& peer) const { return peer.questions.empty() && has_credit(peer); }
+  static bool has_more(const Peer& peer);
+  static void recount(Peer& peer);
+  void handle(Instant now, ConnectionId id, Peer& peer, Bytes frame);
+  void handle_held(Instant now, ConnectionId id, Peer& peer);
+  void hold(Instant now, ConnectionId id, Peer& peer, Bytes frame);
+  void ask(Instant now, ConnectionId id, Peer& peer, ServerEffect&& question);
+  void answer_some(Instant now, ConnectionId id);
+  void answer(Instant now, Peer& peer);
+  void read_log(Instant now, Peer& peer, const effect::ReadLog& ask, WorkMeter& meter);
+  void read_snapshot(Instant now, Peer& peer, const effect::ReadSnapshot& ask, WorkMeter& meter);
+  // False when there is more to read.
+  bool read_digests(Instant now, Peer& peer, const RescanRequest& request, WorkMeter& meter);
+  void read_range(Instant now, Peer& peer, const RangeRequest& request, WorkMeter& meter);
+  void keep_recent(Room& room, std::size_t bytes_before);
+  // Cuts whoever holds most while it is too much.
+  void bound(Instant now);
+  void cut(Instant now, ConnectionId id);
+  // --- server/hub_presence.cc ---
   void broadcast(Instant now, Peer& peer, const Presence& presence);
+  void show(Peer& peer, Room& room, const Presence& presence);
+  static std::size_t withdraw(Room& room, const PresenceKey& key);
+  static SharedBytes presence_frame(const Room& room, const PresenceKey& key);
+  void hide(Instant now, Peer& peer, Room& room);
+  void tell_presence(Instant now, Room& room);
+  bool tell_presence(Instant now, ConnectionId id, Peer& peer, const PresenceKey& key,
+                     const SharedBytes& frame);
+  void tell_missed(Instant now, ConnectionId id, Peer& peer);
   void end_visits(bool is_durable);
   Result<void> visit(const Visit& one);
   void leave(Instant now, ConnectionId id, Peer& peer);
@@ -229,6 +308,8 @@ class Hub {
   WallClock* clock_;
   HubOptions options_;
   std::uint64_t next_connection_ = 1;
+  Budget waiting_budget_;
+  Budget unfinished_budget_;
   std::map<std::string, std::unique_ptr<Room>> rooms_;
   std::map<ConnectionId, std::unique_ptr<Peer>> peers_;
   std::deque<HubEffect> effects_;
@@ -239,7 +320,14 @@ class Hub {
   std::unordered_set<ConnectionId> writers_;  // of what waits
   std::deque<Greeted> greeted_;
   std::vector<Visit> visits_;
-  std::size_t unfinished_bytes_ = 0;
+  std::size_t recent_bytes_ = 0;
+  std::uint64_t cuts_ = 0;
+  std::deque<ConnectionId> ready_;  // each at most once
+  std::set<std::string> telling_;   // rooms whose presence waits
+  WorkMeter turn_left_{bounds::turn_units};
+  std::uint64_t turn_ = 1;
+  bool is_turn_ = false;                   // in work()
+  std::optional<Instant> work_wanted_at_;  // and was told
   std::map<std::pair<Room*, ReplicaId>, ServerVersion> cursors_;
   std::uint64_t commits_ = 0;
   std::uint64_t changes_ = 0;

@@ -166,6 +166,9 @@ void Hub::redo(Instant now) {
 }
 
 void Hub::close_rooms(const std::set<Room*>& broken) {
+  for (const Room* room : broken) {
+    recent_bytes_ -= room->recent.bytes();
+  }
   for (const auto& [id, peer] : peers_) {
     if (broken.count(peer->room) != 0) {
       peer->room = nullptr;
@@ -212,7 +215,9 @@ bool Hub::commit(Instant now) {
   std::set<std::pair<Room*, ReplicaId>> bequeathed;
   for (Waiting& one : done) {
     if (one.admitted.admission == Admission::admitted) {
+      const std::size_t before = one.room->recent.bytes();
       one.room->recent.add(one.receipt, one.author, std::move(one.parts));
+      keep_recent(*one.room, before);
       one.room->committed = one.receipt.version;
       ++changes_;
       moved.insert(one.room);
@@ -249,6 +254,7 @@ bool Hub::commit(Instant now) {
   for (const ConnectionId id : touched) {
     pump(now, id);
   }
+  bound(now);
   return true;
 }
 

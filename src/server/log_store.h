@@ -184,6 +184,12 @@ class LogStore {
   using EntryVisit = std::function<Result<bool>(LogEntry& entry)>;
   virtual Result<void> for_each_entry(WorkspaceId workspace, ServerVersion after,
                                       ServerVersion through, const EntryVisit& visit) = 0;
+  // The same part by part: an entry holds one of its parts. Of the first entry, the parts before
+  // `begun` are left out.
+  using PartVisit = std::function<Result<bool>(LogEntry& entry, bool is_last)>;
+  virtual Result<void> for_each_part(WorkspaceId workspace, ServerVersion after,
+                                     std::uint64_t begun, ServerVersion through,
+                                     const PartVisit& visit) = 0;
   virtual Result<std::optional<ChangeIdentity>> find_change(WorkspaceId workspace,
                                                             const ReplicaId& replica,
                                                             ChangeSequence sequence) = 0;

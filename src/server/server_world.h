@@ -79,6 +79,9 @@ inline Change change_of(int replica, std::uint64_t sequence, std::uint64_t ms,
   return change;
 }
 
+// So much may be read at once that nothing is cut short.
+inline WorkMeter plenty() { return WorkMeter(std::size_t{1} << 40U); }
+
 // Hands everything on to a store in memory, and fails where it is told to.
 class FailingStore final : public LogStore {
  public:
@@ -156,6 +159,10 @@ class FailingStore final : public LogStore {
   Result<void> for_each_entry(WorkspaceId w, ServerVersion a, ServerVersion b,
                               const EntryVisit& v) override {
     return store->for_each_entry(w, a, b, v);
+  }
+  Result<void> for_each_part(WorkspaceId w, ServerVersion a, std::uint64_t n, ServerVersion b,
+                             const PartVisit& v) override {
+    return store->for_each_part(w, a, n, b, v);
   }
   Result<std::optional<ChangeIdentity>> find_change(WorkspaceId w, const ReplicaId& r,
                                                     ChangeSequence s) override {

@@ -421,15 +421,29 @@ Result<void> SqliteLogStore::append_rejected(WorkspaceId workspace, const Replic
   return row->run();
 }
 
-Result<void> SqliteLogStore::for_each_entry(WorkspaceId workspace, ServerVersion after,
-                                            ServerVersion through, const EntryVisit& visit) {
+Result<ByteVector> SqliteLogStore::read_part(WorkspaceId workspace, ServerVersion version,
+                                             std::uint64_t part) {
+  SL_TRY(Statement * row, prepared("SELECT body FROM log_parts WHERE workspace = ?1 AND version "
+                                   "= ?2 AND part = ?3"));
+  const ResetGuard guard(*row);
+  row->bind(1, workspace.get()).bind(2, to_sql(version.get())).bind(3, to_sql(part));
+  SL_TRY(const bool there, row->step());
+  if (!there) {
+    return Error(ErrorCode::corrupt, "a part of a change is missing in the log");
+  }
+  return to_vector(row->column_blob(0));
+}
+
+Result<void> SqliteLogStore::for_each_part(WorkspaceId workspace, ServerVersion after,
+                                           std::uint64_t begun, ServerVersion through,
+                                           const PartVisit& visit) {
   SL_TRY(
       Statement * row,
-      prepared("SELECT version, replica, sequence, time, hash, user, at_ms, parts, body, mark FROM "
+      prepared("SELECT version, replica, sequence, time, hash, user, at_ms, parts, mark, body FROM "
                "log WHERE workspace = ?1 AND version > ?2 AND version <= ?3 ORDER BY version"));
   const ResetGuard guard(*row);
   row->bind(1, workspace.get()).bind(2, to_sql(after.get())).bind(3, to_sql(through.get()));
-  for (;;) {
+  for (std::uint64_t first = begun;; first = 0) {
     SL_TRY(const bool found, row->step());
     if (!found) {
       return {};
@@ -442,25 +456,36 @@ Result<void> SqliteLogStore::for_each_entry(WorkspaceId workspace, ServerVersion
     entry.hash = from_sql(row->column_int(4));
     entry.user = row->column_text(5);
     entry.at_ms = row->column_int(6);
-    entry.mark = from_sql(row->column_int(9));
-    entry.parts.push_back(to_vector(row->column_blob(8)));
-    for (std::int64_t i = 1; i < row->column_int(7); ++i) {
-      SL_TRY(Statement * part,
-             prepared("SELECT body FROM log_parts WHERE workspace = ?1 AND version "
-                      "= ?2 AND part = ?3"));
-      const ResetGuard part_guard(*part);
-      part->bind(1, workspace.get()).bind(2, to_sql(entry.version.get())).bind(3, i);
-      SL_TRY(const bool there, part->step());
-      if (!there) {
-        return Error(ErrorCode::corrupt, "a part of a change is missing in the log");
+    entry.mark = from_sql(row->column_int(8));
+    const std::uint64_t parts = from_sql(row->column_int(7));
+    for (std::uint64_t i = first; i < parts; ++i) {
+      entry.parts.clear();
+      if (i == 0) {
+        // The last column: SQLite reads its pages only for who asks.
+        entry.parts.push_back(to_vector(row->column_blob(9)));
+      } else {
+        SL_TRY(entry.parts.emplace_back(), read_part(workspace, entry.version, i));
       }
-      entry.parts.push_back(to_vector(part->column_blob(0)));
-    }
-    SL_TRY(const bool more, visit(entry));
-    if (!more) {
-      return {};
+      SL_TRY(const bool more, visit(entry, i + 1 == parts));
+      if (!more) {
+        return {};
+      }
     }
   }
+}
+
+Result<void> SqliteLogStore::for_each_entry(WorkspaceId workspace, ServerVersion after,
+                                            ServerVersion through, const EntryVisit& visit) {
+  std::vector<ByteVector> parts;
+  return for_each_part(workspace, after, 0, through,
+                       [&](LogEntry& entry, bool is_last) -> Result<bool> {
+                         parts.push_back(std::move(entry.parts[0]));
+                         if (!is_last) {
+                           return true;
+                         }
+                         entry.parts = std::exchange(parts, {});
+                         return visit(entry);
+                       });
 }
 
 Result<std::optional<ChangeIdentity>> SqliteLogStore::find_change(WorkspaceId workspace,

@@ -59,6 +59,8 @@ class SqliteLogStore final : public LogStore {
                                ChangeSequence sequence, const ChangeIdentity& identity) override;
   Result<void> for_each_entry(WorkspaceId workspace, ServerVersion after, ServerVersion through,
                               const EntryVisit& visit) override;
+  Result<void> for_each_part(WorkspaceId workspace, ServerVersion after, std::uint64_t begun,
+                             ServerVersion through, const PartVisit& visit) override;
   Result<std::optional<ChangeIdentity>> find_change(WorkspaceId workspace, const ReplicaId& replica,
                                                     ChangeSequence sequence) override;
   Result<std::optional<ReplicaRecord>> find_replica(WorkspaceId workspace,
@@ -100,6 +102,7 @@ class SqliteLogStore final : public LogStore {
       : database_(std::move(database)), options_(options) {}
   // `ends` is an expression over a workspace: up to where the lineage before this one is known.
   Result<void> start_lineage(const LineageId& lineage, const char* ends);
+  Result<ByteVector> read_part(WorkspaceId workspace, ServerVersion version, std::uint64_t part);
   // Prepared once; `sql` is a literal, so that its address names it.
   Result<Statement*> prepared(const char* sql);
 

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "model/merge.h"
+#include "server/bounds.h"
 #include "server/declared.h"
 #include "server/log_store.h"
 #include "server/receipts.h"
@@ -23,7 +24,8 @@ namespace syncline {
 struct LogSlice {
   std::vector<LogPart> parts;
   Receipt through;
-  bool gone = false;  // the log no longer reaches back so far
+  std::uint64_t begun = 0;  // parts that were read of the version behind it
+  bool gone = false;        // the log no longer reaches back so far
 };
 
 // One page of a snapshot, or its end.
@@ -31,6 +33,18 @@ struct SnapshotStep {
   std::optional<SnapshotBegin> begin;
   std::optional<SnapshotPage> page;
   std::optional<SnapshotEnd> end;
+};
+
+// Digests of a range of rows, as far as they have come: a long one is read in slices, between which
+// others are served and rows may change. Whoever compares gets what changed from the log
+// afterwards.
+struct RangeWalk {
+  RescanRequest request;
+  bool is_counted = false;
+  std::uint64_t rows = 0;
+  ByteVector at;  // up to here
+  RangeDigest piece;
+  RangeDigests out;
 };
 
 // One workspace: admits each change once, in order, and answers what replicas ask. Everything that
@@ -46,9 +60,12 @@ struct SnapshotStep {
 //    that readers keep, after every merge as on the way in. What would exceed one is refused with
 //    its reason, and leaves nothing behind.
 // 6. What does not decode is not replaced.
-// 7. A replica belongs to the user who first said hello with it, and nobody else writes in its
-//    name: not by a hello, not by a push, not by a relay. Changes that were relayed before its
-//    first hello count only as far as its owner says the same.
+// 7. A replica belongs to the user who first said hello with it, and from then on nobody else
+//    writes in its name: not by a hello, not by a push, not by a relay. Before that a peer that may
+//    write can. Where it says other times than the author, the author goes on under another id, and
+//    loses nothing. Where it keeps sequences and times and says something else, that stands, and
+//    what the author wrote under them is taken for known: nothing here can tell
+//    (docs/decisions/0020).
 class Workspace {
  public:
   // `store` and `rules` outlive the workspace.
@@ -71,13 +88,18 @@ class Workspace {
                                  std::vector<ByteVector> parts, std::int64_t now_ms);
   Result<void> save_cursor(const ReplicaId& replica, ServerVersion cursor, std::int64_t now_ms);
 
-  // Changes in (after, through] that are not the replica's own, of the subscribed tables.
-  Result<LogSlice> read(const Hello& hello, ServerVersion after, ServerVersion through,
-                        std::size_t bytes_max);
+  // What is read is charged, and no more is once the meter is spent: then there is less in the
+  // answer, or it comes with a later slice.
+  //
+  // Changes behind `ask`, up to `through`, that are not the replica's own, of subscribed tables.
+  Result<LogSlice> read(const Hello& hello, const effect::ReadLog& ask, ServerVersion through,
+                        WorkMeter& meter);
   // The next page behind the token; with `first`, the beginning as well.
-  Result<SnapshotStep> snapshot(const Hello& hello, Bytes token, bool first);
-  Result<RangeDigests> range_digests(const Hello& hello, const RescanRequest& request);
-  Result<RangeRows> range_rows(const Hello& hello, const RangeRequest& request);
+  Result<SnapshotStep> snapshot(const Hello& hello, Bytes token, bool first, WorkMeter& meter);
+  // Once they are known.
+  Result<std::optional<RangeDigests>> range_digests(const Hello& hello, RangeWalk& walk,
+                                                    WorkMeter& meter);
+  Result<RangeRows> range_rows(const Hello& hello, const RangeRequest& request, WorkMeter& meter);
   Digest digest(const std::vector<std::string>& tables) const;
 
   // --- For doors whose callers are no replicas (server/workspace_door.cc) ---
@@ -120,6 +142,9 @@ class Workspace {
   Workspace(LogStore& store, const Rules& rules, std::string name)
       : store_(&store), rules_(&rules), name_(std::move(name)) {}
 
+  // --- server/workspace_reads.cc ---
+  Result<bool> count_range(RangeWalk& walk, WorkMeter& meter);
+  Result<bool> digest_range(RangeWalk& walk, WorkMeter& meter);
   // --- server/workspace_receipts.cc ---
   // What the replica's receipt says of the history that both know of.
   enum class Shown {
@@ -212,6 +237,9 @@ class Workspace {
   std::map<std::string, std::size_t> key_widths_;
 };
 
+// The server's name in parts of states.
+ReplicaId author_of(const LineageId& lineage);
+// No tables are all of them; otherwise they are sorted.
 bool is_subscribed(const std::vector<std::string>& tables, const std::string& table);
 
 }  // namespace syncline

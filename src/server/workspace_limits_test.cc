@@ -56,6 +56,15 @@ struct Team {
     CHECK(admitted->admission == Admission::admitted);
     return "";
   }
+  RangeDigests digests(const Hello& hello, const RescanRequest& request) {
+    RangeWalk walk;
+    walk.request = request;
+    WorkMeter meter = plenty();
+    auto done = workspace->range_digests(hello, walk, meter);
+    REQUIRE(done.has_value());
+    REQUIRE(done->has_value());
+    return **done;
+  }
   // Everything that a replica may ask for, read back as it would be.
   std::uint64_t served(const Hello& hello) {
     std::uint64_t rows = 0;
@@ -69,8 +78,9 @@ struct Team {
       return *back;
     };
     ByteVector token;
+    WorkMeter meter = plenty();
     for (;;) {
-      const auto step = workspace->snapshot(hello, token, false);
+      const auto step = workspace->snapshot(hello, token, false, meter);
       REQUIRE(step.has_value());
       if (step->end) {
         break;
@@ -80,18 +90,14 @@ struct Team {
       REQUIRE_MESSAGE(read.has_value(), read.error().message());
       token = page.token;
     }
-    const auto tables = workspace->range_digests(hello, {});
-    REQUIRE(tables.has_value());
     std::uint64_t in_ranges = 0;
-    const Message listed = told(*tables);
+    const Message listed = told(digests(hello, {}));
     for (const RangeDigest& table : std::get<RangeDigests>(listed).ranges) {
       const std::string name(as_text(table.through));
-      const auto pieces = workspace->range_digests(hello, {name, {}, {}});
-      REQUIRE(pieces.has_value());
-      told(*pieces);
+      told(digests(hello, {name, {}, {}}));
       RangeRequest ask{name, {}, {}};
       for (;;) {
-        const auto range = workspace->range_rows(hello, ask);
+        const auto range = workspace->range_rows(hello, ask, meter);
         REQUIRE(range.has_value());
         const auto answer = std::get<RangeRows>(told(*range));
         const auto read = read_state_part(
@@ -111,7 +117,8 @@ struct Team {
     other.replica = sample_replica(77);
     for (const auto& wanted : std::vector<std::vector<std::string>>{{}, {"notes"}}) {
       other.tables = wanted;
-      const auto slice = workspace->read(other, {}, workspace->head(), std::size_t{1} << 30U);
+      const auto slice =
+          workspace->read(other, {{}, 0, std::size_t{1} << 30U}, workspace->head(), meter);
       REQUIRE_MESSAGE(slice.has_value(), slice.error().message());
       for (const LogPart& part : slice->parts) {
         const auto message = decode_message(part.frame);

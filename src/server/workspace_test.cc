@@ -482,7 +482,8 @@ TEST_CASE("a cursor below the fence has to compare rows first") {
   CHECK(refused(team.greet(late))->reason == Refusal::cursor_expired);
   late.catch_up = CatchUp::rescan;
   CHECK(refused(team.greet(late)) == nullptr);
-  CHECK(team.workspace->read(late, ServerVersion(1), ServerVersion(2), 1000)->gone);
+  WorkMeter meter = plenty();
+  CHECK(team.workspace->read(late, {ServerVersion(1), 0, 1000}, ServerVersion(2), meter)->gone);
 }
 
 TEST_CASE("a cursor of a lineage that this server never was is refused") {
@@ -552,7 +553,8 @@ TEST_CASE("rows that the server lacks are taken in once, whoever brings them") {
   // What is newer is news.
   CHECK(bring(two, states_of_row(600, "newer", 42)) == Admission::admitted);
   CHECK(team.workspace->digest({}) == team.sum());
-  const auto read = team.workspace->read(one, {}, ServerVersion(2), 1 << 20);
+  WorkMeter meter = plenty();
+  const auto read = team.workspace->read(one, {{}, 0, 1 << 20}, ServerVersion(2), meter);
   REQUIRE(read);
   CHECK(read->parts.size() == 2);
 }
@@ -613,4 +615,79 @@ TEST_CASE("after the lineage was lost a replica goes on where both histories are
     REQUIRE(refused(unknown) != nullptr);
     CHECK(refused(unknown)->reason == Refusal::cursor_expired);
   }
+}
+
+TEST_CASE("digests that were read in slices are those that were read at once") {
+  Team team;
+  const Hello hello = team.welcomed(1);
+  for (int i = 0; i < 300; ++i) {
+    SampleEdit edit;
+    edit.id = i;
+    team.admit(hello, change_of(1, static_cast<std::uint64_t>(i + 1),
+                                500 + static_cast<std::uint64_t>(i), edit));
+  }
+  const auto read = [&](std::size_t units) {
+    RangeWalk walk;
+    walk.request.table = "notes";
+    for (;;) {
+      WorkMeter meter(units);
+      auto done = team.workspace->range_digests(hello, walk, meter);
+      REQUIRE(done.has_value());
+      if (*done) {
+        return **done;
+      }
+    }
+  };
+  const RangeDigests whole = read(1'000'000);
+  CHECK(whole.ranges.size() == 5);
+  CHECK(whole == read(7));
+  CHECK(whole == read(300));
+}
+
+TEST_CASE("a change is told part by part, and the same with every cut") {
+  Team team;
+  const Hello writer = team.welcomed(1);
+  const Hello hello = team.welcomed(2);
+  team.admit(writer, change_of(1, 1, 500));
+  Change wide = change_of(1, 2, 501);
+  std::vector<ByteVector> parts;
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    PartHeader header;
+    header.stamp = wide.stamp;
+    header.sequence = wide.sequence;
+    header.schema_version = 1;
+    header.index = i;
+    header.last = i == 4;
+    SampleEdit edit;
+    edit.id = static_cast<int>(i);
+    const ByteVector encoded = encode_change(change_of(1, 2, 501, edit));
+    Reader in(encoded);
+    REQUIRE(read_part_header(in).has_value());
+    Writer out;
+    write_part_header(out, header);
+    out.raw(in.rest());
+    parts.push_back(out.take());
+  }
+  REQUIRE(team.workspace->admit(writer, team.rights, parts, now_ms)->admission ==
+          Admission::admitted);
+  team.admit(writer, change_of(1, 3, 502));
+  const auto read = [&](std::size_t units) {
+    std::vector<std::pair<ServerVersion, ByteVector>> out;
+    effect::ReadLog ask{{}, 0, std::size_t{1} << 20U};
+    while (ask.after < ServerVersion(3)) {
+      WorkMeter meter(units);
+      auto slice = team.workspace->read(hello, ask, ServerVersion(3), meter);
+      REQUIRE(slice.has_value());
+      for (const LogPart& part : slice->parts) {
+        out.emplace_back(part.version, part.frame);
+      }
+      ask.after = slice->through.version;
+      ask.begun = slice->begun;
+    }
+    return out;
+  };
+  const auto whole = read(1'000'000);
+  CHECK(whole.size() == 7);
+  CHECK(whole == read(1));
+  CHECK(whole == read(5));
 }

@@ -161,6 +161,8 @@ struct Append {
 // Answer: on_log().
 struct ReadLog {
   ServerVersion after;
+  // Parts of the version behind `after` that were read already.
+  std::uint64_t begun = 0;
   std::size_t bytes_max = 0;
 };
 // Answer: on_snapshot_begin() when `first`, then on_snapshot_page() or on_snapshot_end().

@@ -37,6 +37,12 @@ std::string advice_for(Refusal reason) {
   return "";
 }
 
+// They are looked up for every table of a workspace.
+void sort_names(std::vector<std::string>& names) {
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+}
+
 }  // namespace
 
 bool is_storage_trouble(ErrorCode code) {
@@ -218,6 +224,7 @@ void ServerSession::on_frame(Instant now, Bytes frame) {
 void ServerSession::handle(Instant now, Hello&& m) {
   (void)now;
   hello_ = std::move(m);
+  sort_names(hello_.tables);
   phase_ = Phase::authorising;
   effects_.emplace_back(effect::Authorise{hello_.workspace, hello_.token, hello_.replica});
   hello_.token.clear();
@@ -376,6 +383,7 @@ void ServerSession::handle(Instant now, Applied&& m) {
     pulling_ = true;
     snapshot_ = false;
     sent_through_ = m.version;
+    sent_begun_ = 0;
   }
   while (!window_.empty() && window_.front().version <= m.version) {
     window_bytes_ -= window_.front().bytes;
@@ -393,8 +401,9 @@ void ServerSession::on_head_moved(Instant now, ServerVersion head) {
 }
 
 void ServerSession::read_log(Instant now) {
-  if (!pulling_ || reading_ || window_bytes_ >= limits::pull_window_bytes) {
-    return;
+  const bool is_full = window_bytes_ >= limits::pull_window_bytes;
+  if (!pulling_ || reading_ || (is_full && sent_begun_ == 0)) {
+    return;  // a change that was begun cannot be applied before all of it came
   }
   if (sent_through_ >= head_) {
     if (beaten_head_ != head_) {
@@ -403,18 +412,21 @@ void ServerSession::read_log(Instant now) {
     return;
   }
   reading_ = true;
-  effects_.emplace_back(effect::ReadLog{
-      sent_through_, std::min(limits::pull_read_bytes, limits::pull_window_bytes - window_bytes_)});
+  const std::size_t room =
+      is_full ? limits::pull_read_bytes : limits::pull_window_bytes - window_bytes_;
+  effects_.emplace_back(
+      effect::ReadLog{sent_through_, sent_begun_, std::min(limits::pull_read_bytes, room)});
 }
 
-void ServerSession::on_log(Instant now, std::vector<LogPart> parts, const Receipt& through) {
+void ServerSession::on_log(Instant now, std::vector<LogPart> parts, const Receipt& through,
+                           std::uint64_t begun) {
   reading_ = false;
   if (phase_ != Phase::serving) {
     return;
   }
   ServerVersion last = sent_through_;
   for (LogPart& part : parts) {
-    last = part.version;
+    last = part.version <= through.version ? part.version : last;
     if (window_.empty() || window_.back().version != part.version) {
       window_.push_back({part.version, 0});
     }
@@ -426,6 +438,7 @@ void ServerSession::on_log(Instant now, std::vector<LogPart> parts, const Receip
     send(now, PullThrough{through.version, through});
   }
   sent_through_ = std::max(last, through.version);
+  sent_begun_ = begun;
   head_ = std::max(head_, sent_through_);
   read_log(now);
 }
@@ -515,16 +528,20 @@ void ServerSession::handle(Instant now, Presence&& m) {
     refuse(now, Refusal::malformed, "presence in another replica's name");
     return;
   }
+  if (hello_.catch_up == CatchUp::bequest) {
+    return;  // a name that is being given up is nobody who is there
+  }
   effects_.emplace_back(effect::Broadcast{std::move(m)});
 }
 
-void ServerSession::on_presence(Instant now, const Presence& presence) {
-  if (phase_ == Phase::serving && presence.replica != hello_.replica) {
-    send(now, presence);
+void ServerSession::on_presence(Instant /*now*/, const ReplicaId& of, SharedBytes frame) {
+  if (phase_ == Phase::serving && of != hello_.replica) {
+    effects_.emplace_back(effect::SendShared{std::move(frame)});
   }
 }
 
 void ServerSession::handle(Instant /*now*/, Subscribe&& m) {
+  sort_names(m.tables);
   hello_.tables = m.tables;
   effects_.emplace_back(effect::ChangeSubscription{std::move(m.tables)});
 }

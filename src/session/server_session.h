@@ -86,8 +86,7 @@ struct ServerOptions {
 // 1. Nothing of a workspace is told before token and hello were accepted.
 // 2. A change is acknowledged after the host reported it durable, never before.
 // 3. At most limits::pull_window_bytes are sent and not applied by the replica, one larger change
-//    aside; the host is asked for one slice of the log at a time. Memory stays flat under a slow
-//    reader.
+//    aside, which is read part by part; the host is asked for one slice of the log at a time.
 // 4. A change is handed on only when all its parts have come, and never above change_bytes_max.
 class ServerSession {
  public:
@@ -99,7 +98,10 @@ class ServerSession {
   void on_wakeup(Instant now);
   // The workspace has versions up to `head`.
   void on_head_moved(Instant now, ServerVersion head);
-  void on_presence(Instant now, const Presence& presence);
+  // An encoded Presence of this replica's.
+  void on_presence(Instant now, const ReplicaId& of, SharedBytes frame);
+  // Something was heard that is handled later.
+  void on_heard(Instant now) { heard_at_ = now; }
   // The server stops, or another connection of the same replica took over, or rights were revoked.
   void hang_up(Instant now, Farewell reason, const std::string& message);
 
@@ -107,8 +109,10 @@ class ServerSession {
   void on_authorised(Instant now, Rights rights);
   void on_greeting(Instant now, Greeting greeting);
   void on_admitted(Instant now, Admitted admitted);
-  // Everything after the asked version up to `through`'s that this replica is to get.
-  void on_log(Instant now, std::vector<LogPart> parts, const Receipt& through);
+  // Everything after the asked place up to `through`'s that this replica is to get, and of the
+  // version behind it what the first `begun` parts hold.
+  void on_log(Instant now, std::vector<LogPart> parts, const Receipt& through,
+              std::uint64_t begun = 0);
   // The cursor lies below what the log still has.
   void on_log_gone(Instant now);
   void on_snapshot_begin(Instant now, const SnapshotBegin& begin);
@@ -188,6 +192,7 @@ class ServerSession {
   bool reading_ = false;
   ServerVersion head_;
   ServerVersion sent_through_;
+  std::uint64_t sent_begun_ = 0;  // parts of the version behind it
   ServerVersion beaten_head_;
   std::deque<Sent> window_;
   std::size_t window_bytes_ = 0;

@@ -487,7 +487,7 @@ TEST_CASE("answers that come after the end change nothing") {
   service.session.on_snapshot_end(service.now, SnapshotEnd());
   service.session.on_message_ready(service.now, Heartbeat());
   service.session.on_head(service.now, ServerVersion(101), Digest());
-  service.session.on_presence(service.now, Presence());
+  service.session.on_presence(service.now, {}, ByteVector{1});
   service.session.on_host_failure(service.now, Error(ErrorCode::full, "full"));
   service.hear(some_hello());
   CHECK(service.effects.empty());

@@ -187,6 +187,7 @@ class ConversationWorld {
   HubOptions options;
   std::unique_ptr<SqliteLogStore> store;
   std::unique_ptr<Hub> hub;
+  std::optional<Instant> server_work;
   std::vector<Device*> devices;
   std::map<ConnectionId, Device*> by_connection;
   std::map<ConnectionId, Instant> server_wakes;
@@ -289,11 +290,17 @@ class ConversationWorld {
       moved = true;
       perform(*effect);
     }
+    if (server_work && *server_work <= now) {
+      server_work.reset();
+      hub->work(now);
+      moved = true;
+    }
     return moved;
   }
 
   void perform(HubEffect& effect) {
     if (auto* send = std::get_if<HubSend>(&effect)) {
+      hub->on_sent(now, send->connection, send->frame.size());
       if (const auto at = by_connection.find(send->connection); at != by_connection.end()) {
         at->second->incoming.push_back(std::move(send->frame));
       }
@@ -323,7 +330,9 @@ class ConversationWorld {
       hub->on_authorised(now, ask->connection, std::move(given));
     } else if (auto* wake = std::get_if<HubWakeAt>(&effect)) {
       server_wakes[wake->connection] = wake->at;
-    } else {
+    } else if (auto* work = std::get_if<HubWorkWanted>(&effect)) {
+      server_work = work->at;
+    } else if (!std::holds_alternative<HubTaken>(effect)) {
       hub->commit(now);
     }
   }

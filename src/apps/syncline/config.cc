@@ -69,6 +69,8 @@ const std::vector<Flag>& serve_flags() {
       {"devices-per-user", "N", "JSON devices of a user in a workspace (1000)", false, false},
       {"connections-max", "N", "open connections (20000)", false, false},
       {"connections-per-address", "N", "open connections of one address (2000)", false, false},
+      {"memory", "MIB", "memory that all connections together are served within (1024)", false,
+       false},
       {"rate-per-address", "N", "new connections and requests a second of one address (200)", false,
        false},
       {"rate-per-identity", "N", "frames a second of one subject (50000)", false, false},

@@ -63,6 +63,20 @@ Result<std::uint64_t> quota(const Config& config, const char* name, std::int64_t
   return static_cast<std::uint64_t>(most);
 }
 
+// In mebibytes.
+Result<MemoryBounds> read_memory(const Config& config) {
+  SL_TRY(const std::int64_t mib,
+         config.integer("memory", std::int64_t{memory_bytes_default >> 20U}));
+  constexpr auto least = std::int64_t{memory_bytes_min >> 20U};
+  constexpr std::int64_t most = 1 << 20U;
+  if (mib < least || mib > most) {
+    return Error(ErrorCode::invalid_argument, "--memory: at least " + std::to_string(least) +
+                                                  " MiB, or the largest messages "
+                                                  "do not fit");
+  }
+  return MemoryBounds::within(static_cast<std::size_t>(mib) << 20U);
+}
+
 struct Settings {
   NetOptions net;
   ServiceOptions service;
@@ -150,6 +164,8 @@ Result<Settings> read_settings(const Config& config) {
   out.net.connections_max = static_cast<std::size_t>(most);
   out.net.connections_per_address_max = static_cast<std::size_t>(each);
   out.hub.connections_max = out.net.connections_max;
+  SL_TRY(const MemoryBounds memory, read_memory(config));
+  out.net.memory = out.hub.memory = memory;
   SL_TRY(out.service.per_address.per_second, config.integer("rate-per-address", 200));
   out.service.per_address.burst = out.service.per_address.per_second * 5;
   SL_TRY(out.service.per_identity.per_second, config.integer("rate-per-identity", 50'000));
