@@ -224,7 +224,7 @@ const RowNet::Step* RowNet::first_step(std::uint64_t now) {
   }
   const Step& first = steps_.front();
   const std::uint64_t state = first.passage.before;
-  may_have_come = first.passage.is_in_doubt && doubts[state] > path.surplus_of(state);
+  may_have_come = state != 0 && doubts[state] > path.surplus_of(state);
   return may_have_come ? &first : nullptr;
 }
 

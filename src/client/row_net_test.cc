@@ -140,6 +140,14 @@ TEST_CASE("whether a REPLACE removed a row follows from what led to it") {
     CHECK(before(rowid.net()) == 1);
     CHECK_FALSE(rowid.net().is_there);
   }
+  SUBCASE("of one that had ended and come again before") {
+    Rowid rowid(1);
+    rowid.step_to(0);
+    rowid.step_to(1);
+    rowid.doubt(true);
+    CHECK(before(rowid.net()) == 1);
+    CHECK_FALSE(rowid.net().is_there);
+  }
   SUBCASE("of one that came before") {
     Rowid rowid(0);
     rowid.step_to(1);
