@@ -31,6 +31,9 @@ constexpr const char* session_header = "Syncline-Session";
 constexpr Duration goodbye_time{10'000};
 // Frames that left are told in pieces of this size (net/backend.h).
 constexpr std::size_t sent_bytes_told = std::size_t{32} << 10U;
+// What a frame that was not handled yet costs beside its bytes, in memory and in others' time: of
+// the least ones, a thousand of a socket stand in the backend's queue, not a hundred thousand.
+constexpr std::size_t unread_frame_bytes = 1024;
 
 }  // namespace
 
@@ -276,8 +279,8 @@ void ServedConnection::upgrade(HttpUpgrade request) {
   const SocketId id(number_);
   events.on_open = [this, id] { hall_.backend.socket_open(id, address_); };
   events.on_frame = [this, id](ByteVector frame) {
-    hall_.unread(static_cast<std::ptrdiff_t>(frame.size()));
-    unread_ += frame.size();
+    hall_.unread(static_cast<std::ptrdiff_t>(frame.size() + unread_frame_bytes));
+    unread_ += frame.size() + unread_frame_bytes;
     if (!is_paused_ && hall_.must_pause(unread_)) {
       is_paused_ = true;
       socket_->pause();
@@ -371,9 +374,10 @@ void ServedConnection::close(const std::string& reason) {
   });
 }
 
+// One frame.
 void ServedConnection::consumed(std::size_t bytes) {
-  unread_ -= bytes;
-  hall_.unread(-static_cast<std::ptrdiff_t>(bytes));
+  unread_ -= bytes + unread_frame_bytes;
+  hall_.unread(-static_cast<std::ptrdiff_t>(bytes + unread_frame_bytes));
   resume();
 }
 
