@@ -236,6 +236,12 @@ class Hub {
     ReplicaId author;
   };
 
+  // By a commit.
+  struct Moved {
+    std::set<Room*> rooms;
+    std::set<std::pair<Room*, ReplicaId>> bequeathed;
+  };
+
   // A door's, that waits for the commit.
   struct Visit {
     DoorTicket ticket;
@@ -302,6 +308,7 @@ class Hub {
   void tell_missed(Instant now, ConnectionId id, Peer& peer);
   void end_visits(bool is_durable);
   Result<void> visit(const Visit& one);
+  Moved tell_admitted(Instant now, std::deque<Waiting>& done);
   void leave(Instant now, ConnectionId id, Peer& peer);
 
   LogStore* store_;

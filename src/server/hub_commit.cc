@@ -182,6 +182,31 @@ void Hub::close_rooms(const std::set<Room*>& broken) {
   }
 }
 
+// Whoever brought these changes hears what became of them.
+Hub::Moved Hub::tell_admitted(Instant now, std::deque<Waiting>& done) {
+  Moved out;
+  for (Waiting& one : done) {
+    if (one.admitted.admission == Admission::admitted) {
+      const std::size_t before = one.room->recent.bytes();
+      one.room->recent.add(one.receipt, one.author, std::move(one.parts));
+      keep_recent(*one.room, before);
+      one.room->committed = one.receipt.version;
+      ++changes_;
+      out.rooms.insert(one.room);
+    }
+    if (const auto at = peers_.find(one.connection); at != peers_.end()) {
+      if (one.admitted.admission == Admission::admitted &&
+          at->second->session.hello().catch_up == CatchUp::bequest) {
+        out.bequeathed.insert({one.room, at->second->session.hello().replica});
+      }
+      one.admitted.receipt = one.receipt;
+      one.admitted.sequence = SL_MUTANT(3) ? one.admitted.sequence.next() : one.admitted.sequence;
+      at->second->session.on_admitted(now, std::move(one.admitted));
+    }
+  }
+  return out;
+}
+
 bool Hub::commit(Instant now) {
   if (!in_transaction_) {
     return true;
@@ -211,27 +236,7 @@ bool Hub::commit(Instant now) {
   writers_.clear();
   std::deque<Greeted> greeted = std::move(greeted_);
   greeted_.clear();
-  std::set<Room*> moved;
-  std::set<std::pair<Room*, ReplicaId>> bequeathed;
-  for (Waiting& one : done) {
-    if (one.admitted.admission == Admission::admitted) {
-      const std::size_t before = one.room->recent.bytes();
-      one.room->recent.add(one.receipt, one.author, std::move(one.parts));
-      keep_recent(*one.room, before);
-      one.room->committed = one.receipt.version;
-      ++changes_;
-      moved.insert(one.room);
-    }
-    if (const auto at = peers_.find(one.connection); at != peers_.end()) {
-      if (one.admitted.admission == Admission::admitted &&
-          at->second->session.hello().catch_up == CatchUp::bequest) {
-        bequeathed.insert({one.room, at->second->session.hello().replica});
-      }
-      one.admitted.receipt = one.receipt;
-      one.admitted.sequence = SL_MUTANT(3) ? one.admitted.sequence.next() : one.admitted.sequence;
-      at->second->session.on_admitted(now, std::move(one.admitted));
-    }
-  }
+  const Moved moved = tell_admitted(now, done);
   std::set<ConnectionId> touched;
   for (const Waiting& one : done) {
     touched.insert(one.connection);
@@ -241,10 +246,10 @@ bool Hub::commit(Instant now) {
     welcome(now, std::move(one));
   }
   end_visits(true);
-  for (const auto& [room, replica] : bequeathed) {
+  for (const auto& [room, replica] : moved.bequeathed) {
     replace(now, *room, replica, "a copy of this replica told its changes");
   }
-  for (Room* room : moved) {
+  for (Room* room : moved.rooms) {
     effects_.emplace_back(HubHeadMoved{room->workspace.name()});
     for (const ConnectionId id : room->members) {
       peers_.at(id)->session.on_head_moved(now, room->committed);
