@@ -14,6 +14,9 @@ class Talk {
   explicit Talk(Choices& choices) : choices_(choices), random_(choices), large_(choices) {}
 
   void run() {
+    if (!choices_.one_in(4)) {
+      meet();
+    }
     for (int i = 0; i < 40 && !choices_.at_end(); ++i) {
       move();
     }
@@ -23,6 +26,23 @@ class Talk {
   }
 
  private:
+  // Mostly they are in the middle of a conversation already.
+  void meet() {
+    for (const std::size_t who : {0U, 2U, 1U, 3U}) {
+      Line& line = house_.open(people[who]);
+      lines_.push_back(&line);
+      line.hello = house_.honest_hello(people[who], people[who].workspace);
+      line.hello.replica = sample_replica(static_cast<int>(1 + who));
+      line.hello.lineage = house_.lineage();
+      house_.say(line, line.hello);
+    }
+    house_.commit();
+    for (Line* line : lines_) {
+      SL_CHECK(line->is_welcomed);
+      house_.say(*line, Applied{});
+    }
+  }
+
   void move() {
     const std::size_t what = choices_.below(20);
     if (what < 2 || lines_.empty()) {
@@ -277,9 +297,17 @@ class Talk {
     if (!choices_.one_in(3)) {
       change.sequence = ChangeSequence(house_.device(as_author).made + 1);
     }
+    house_.commit();
+    const std::string owner = house_.owner(line.hello.workspace, change.stamp.replica);
+    const std::string before = house_.contents();
+    // Bytes that were changed may be another's change.
+    const bool is_whole = choices_.one_in(2);
     for (const ByteVector& part : parts_of(change)) {
-      say(line, RelayPart{part});
+      is_whole ? house_.say(line, RelayPart{part}) : say(line, RelayPart{part});
     }
+    house_.commit();
+    const bool is_foreign = !owner.empty() && owner != line.person->name;
+    SL_CHECK(!is_whole || !is_foreign || before == house_.contents());
   }
 
   void relay_states(Line& line) {
@@ -297,7 +325,7 @@ class Talk {
     out.sequence = ChangeSequence(device.made + 1);
     out.stamp = {next_time(device), author};
     out.schema_version = 1;
-    if (choices_.one_in(8)) {
+    if (choices_.one_in(12)) {
       out.sequence = ChangeSequence(sequence(device.made));
     }
     if (choices_.one_in(8)) {
@@ -385,12 +413,14 @@ class Talk {
 
   CellEdit cell(const std::string& name, const Stamp& stamp) {
     CellEdit out{name, CellForm::plain, {}, {}};
-    switch (choices_.below(6)) {
+    switch (choices_.below(12)) {
       case 1:
+      case 5:
         out.form = CellForm::counter;
-        out.value = encode_counter_edit({own_stamp(), chosen_number(choices_)});
+        out.value = encode_counter_edit({past_stamp(), chosen_number(choices_)});
         break;
       case 2:
+      case 6:
         out.form = CellForm::json;
         out.value = encode_json_edit(chosen_fields(choices_, large_));
         break;
@@ -442,9 +472,11 @@ class Talk {
 
   ReplicaId replica() { return sample_replica(static_cast<int>(1 + choices_.below(8))); }
 
+  Stamp past_stamp() { return choices_.one_in(4) ? own_stamp() : Stamp{1, replica()}; }
+
   Stamp own_stamp() {
     const std::uint64_t now = static_cast<std::uint64_t>(house_.ms()) << Stamp::counter_bits;
-    const std::uint64_t times[] = {1, 2, now - 1, now, now + 1, UINT64_MAX};
+    const std::uint64_t times[] = {1, 2, now - 1, now, 3, 4, now + 1, UINT64_MAX};
     return {choices_.pick(times), replica()};
   }
 
@@ -468,8 +500,9 @@ class Talk {
   }
 
   std::string table() {
-    static constexpr const char* names[] = {"notes", "honest", "u",    "Notes", "U",
-                                            "fixed", "HONEST", "tags", "",      "more1"};
+    static constexpr const char* names[] = {"notes", "u", "tags",  "honest", "more1",
+                                            "notes", "u", "tags",  "notes",  "u",
+                                            "Notes", "U", "fixed", "HONEST"};
     if (choices_.one_in(16)) {
       return choices_.one_in(2) ? choices_.text(choices_.below(6))
                                 : std::string(limits::name_bytes_max + choices_.below(2), 't');
@@ -478,7 +511,8 @@ class Talk {
   }
 
   std::string column() {
-    static constexpr const char* names[] = {"body", "count", "doc", "a", "b", "Body", "id", "A"};
+    static constexpr const char* names[] = {"body", "count", "doc", "a",    "b",  "body",
+                                            "a",    "b",     "doc", "Body", "id", "A"};
     if (choices_.one_in(16)) {
       return choices_.one_in(2) ? choices_.text(choices_.below(6))
                                 : std::string(limits::name_bytes_max + choices_.below(2), 'c');

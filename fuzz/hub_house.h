@@ -89,12 +89,15 @@ class House {
 
   // What the workspaces hold; a reader changes none of it.
   std::string contents();
+  // Whose the replica is; empty when nobody's.
+  std::string owner(const std::string& workspace, const ReplicaId& replica);
   // Everything that is stored can be told, and is within the limits.
   void check_stored();
   // An honest writer is acknowledged, and an honest reader has everything.
   void check_served();
 
   static Schema honest_schema();
+  Hello honest_hello(const Person& person, const std::string& workspace);
   std::vector<std::unique_ptr<Line>>& lines() { return lines_; }
   Device& device(const Hello& hello) { return devices_[{hello.workspace, hello.replica}]; }
   std::int64_t ms() const { return clock_.ms; }
@@ -111,7 +114,6 @@ class House {
   void check_table(const WorkspaceRecord& space, const std::string& table,
                    const TableTotals& totals);
   void check_served(const std::string& workspace);
-  Hello honest_hello(const Person& person, const std::string& workspace);
   void take_rows(Line& line, Bytes states);
 
   HouseClock clock_;
@@ -265,6 +267,7 @@ inline void House::retire() {
 }
 
 inline void House::give(const Gift& gift) {
+  commit();  // what was acknowledged before is looked at as it was
   (void)hub_->give(now_, gift);
   pump();
 }
@@ -438,6 +441,17 @@ inline std::string House::contents() {
     }
   }
   return std::string(as_text(out.bytes()));
+}
+
+inline std::string House::owner(const std::string& workspace, const ReplicaId& replica) {
+  const auto space = store_->find_workspace(workspace);
+  SL_CHECK(space.has_value());
+  if (!*space) {
+    return "";
+  }
+  const auto known = store_->find_replica((*space)->id, replica);
+  SL_CHECK(known.has_value());
+  return *known ? (*known)->user : std::string();
 }
 
 inline void House::check_table(const WorkspaceRecord& space, const std::string& table,
