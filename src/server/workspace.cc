@@ -182,7 +182,9 @@ Result<Greeting> Workspace::greet(const Hello& hello, const Rights& rights, std:
   }
   ReplicaRecord record = known.value_or(ReplicaRecord());
   record.seen_ms = now_ms;
-  record.user = rights.user;
+  if (rights.may_write) {
+    record.user = rights.user;
+  }
   if (hello.catch_up != CatchUp::bequest) {
     record.epoch = hello.epoch;
     record.confirmed = std::min(record.last_sequence, hello.acknowledged);
@@ -320,10 +322,11 @@ Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
     out.admission = Admission::out_of_order;  // a forged identity: the session ends
     return out;
   }
-  if (record.user != rights.user) {
+  if (!record.user.empty() && record.user != rights.user) {
     out.admission = Admission::foreign;  // it was given away since the hello
     return out;
   }
+  record.user = rights.user;
   SL_TRY(auto known, known_already(hello, header, parts, record));
   if (known) {
     return std::move(*known);

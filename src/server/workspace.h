@@ -60,7 +60,7 @@ struct RangeWalk {
 //    that readers keep, after every merge as on the way in. What would exceed one is refused with
 //    its reason, and leaves nothing behind.
 // 6. What does not decode is not replaced.
-// 7. A replica belongs to the user who first said hello with it, and from then on nobody else
+// 7. A replica belongs to the first writer who said hello with it, and from then on nobody else
 //    writes in its name: not by a hello, not by a push, not by a relay. Before that a peer that may
 //    write can. Where it says other times than the author, the author goes on under another id, and
 //    loses nothing. Where it keeps sequences and times and says something else, that stands, and

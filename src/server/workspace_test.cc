@@ -94,6 +94,34 @@ TEST_CASE("a replica belongs to the user who first said hello with it") {
   CHECK(team.admit(hello, change_of(1, 2, 700)).admission == Admission::admitted);
 }
 
+TEST_CASE("who may only read takes no replica from whoever writes with it") {
+  Team team;
+  const Hello hello = sample_hello(1);
+  team.rights.user = "reader";
+  team.rights.may_write = false;
+  REQUIRE(std::holds_alternative<Welcome>(team.greet(hello)));
+  team.rights.user = "ann";
+  team.rights.may_write = true;
+  // The reader's opening was another, which is what a copy looks like; nothing is refused for good.
+  Hello own = hello;
+  own.epochs_before = {hello.epoch};
+  REQUIRE(std::holds_alternative<Welcome>(team.greet(own)));
+  CHECK(team.admit(own, change_of(1, 1, 500)).admission == Admission::admitted);
+  team.rights.user = "reader";
+  team.rights.may_write = false;
+  CHECK(refused(team.greet(hello))->reason == Refusal::not_allowed);
+}
+
+TEST_CASE("a reader whose token is exchanged for a writer's writes with the replica that it has") {
+  Team team;
+  team.rights.may_write = false;
+  const Hello hello = team.welcomed(1);
+  team.rights.may_write = true;
+  CHECK(team.admit(hello, change_of(1, 1, 500)).admission == Admission::admitted);
+  team.rights.user = "bob";
+  CHECK(team.admit(hello, change_of(1, 2, 600)).admission == Admission::foreign);
+}
+
 TEST_CASE("only the same user relays a replica's changes, and the session of another goes on") {
   Team team;
   const Hello ann = team.welcomed(1);

@@ -176,7 +176,7 @@ class Sessions(Case):
         lineage = welcome[2:18]
         found = {
             "protocol_too_old": self.refused(protocol=(0, 0)),
-            "protocol_too_new": self.refused(protocol=(3, 9)),
+            "protocol_too_new": self.refused(protocol=(4, 9)),
             "malformed": self.refused(schema=b"\xff"),
             "unknown_lineage": self.refused(lineage=os.urandom(16), cursor=3),
             "cursor_expired": self.refused(lineage=lineage, cursor=77),
