@@ -48,10 +48,10 @@ void World::check_status(std::size_t index) {
 // Nobody is judged a copy who was not copied.
 void World::forked(const ReplicaId& replica, const std::string& which) {
   count("forked");
-  // Known fault: a folder from before a restore, put back after it, knows an opening of which nobody
-  // else does, and what replicas could show it is sealed for the lineage that was restored.
-  const bool is_older_still = outcome_.counts.count("server_restore") != 0 &&
-                              outcome_.counts.count("server_put_back") != 0;
+  // Known fault: a folder from before a restore, put back after it, knows an opening of which
+  // nobody else does, and what replicas could show it is sealed for the lineage that was restored.
+  const bool is_older_still =
+      outcome_.counts.count("server_restore") != 0 && outcome_.counts.count("server_put_back") != 0;
   if (!witness_.was_copied(replica) && !is_older_still) {
     violate(which + " (" + replica.hex().substr(0, 4) + ") was taken for a copy, and it is none");
   }

@@ -227,7 +227,8 @@ TEST_CASE("a copy that finds its file locked in the middle of taking a name take
   expect_no_trouble(copy);
 }
 
-TEST_CASE("what came as rows from a clock ahead is older than what another process writes over it") {
+TEST_CASE(
+    "what came as rows from a clock ahead is older than what another process writes over it") {
   ConversationWorld world("shared_clock_ahead");
   Device b(world, "b.db", 1);
   track(b);
