@@ -318,12 +318,10 @@ Result<Admitted> Workspace::admit(const Hello& hello, const Rights& rights,
   out.sequence = header.sequence;
   out.known_sequence = record.last_sequence;
   const std::uint64_t hash = hash_of_parts(parts);
-  if (header.stamp.replica != hello.replica) {
-    out.admission = Admission::out_of_order;  // a forged identity: the session ends
-    return out;
-  }
-  if (!record.user.empty() && record.user != rights.user) {
-    out.admission = Admission::foreign;  // it was given away since the hello
+  const bool is_forged = header.stamp.replica != hello.replica;
+  const bool is_foreign = !record.user.empty() && record.user != rights.user;  // it was given away
+  if (is_forged || is_foreign) {
+    out.admission = is_forged ? Admission::out_of_order : Admission::foreign;
     return out;
   }
   record.user = rights.user;
