@@ -360,8 +360,8 @@ Result<void> Hub::admit(ConnectionId id, Peer& peer, std::vector<ByteVector> par
   if (SL_MUTANT(1)) {  // acknowledges before the commit
     peer.session.on_admitted(Instant{}, admitted);
   }
-  waiting_.push_back(
-      {id, peer.room, std::move(admitted), std::move(kept), workspace.receipt(), author});
+  waiting_.push_back({id, peer.room, std::move(admitted), std::move(kept), workspace.receipt(),
+                      author, hello.catch_up == CatchUp::bequest});
   waiting_bytes_ += bytes;
   writers_.insert(id);
   return {};

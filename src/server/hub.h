@@ -234,6 +234,7 @@ class Hub {
     std::vector<ByteVector> parts;
     Receipt receipt;
     ReplicaId author;
+    bool is_bequest = false;
   };
 
   // By a commit.

@@ -193,12 +193,11 @@ Hub::Moved Hub::tell_admitted(Instant now, std::deque<Waiting>& done) {
       one.room->committed = one.receipt.version;
       ++changes_;
       out.rooms.insert(one.room);
+      if (one.is_bequest) {
+        out.bequeathed.insert({one.room, one.author});
+      }
     }
     if (const auto at = peers_.find(one.connection); at != peers_.end()) {
-      if (one.admitted.admission == Admission::admitted &&
-          at->second->session.hello().catch_up == CatchUp::bequest) {
-        out.bequeathed.insert({one.room, at->second->session.hello().replica});
-      }
       one.admitted.receipt = one.receipt;
       one.admitted.sequence = SL_MUTANT(3) ? one.admitted.sequence.next() : one.admitted.sequence;
       at->second->session.on_admitted(now, std::move(one.admitted));

@@ -505,7 +505,10 @@ void ClientSession::push(Instant now) {
   if (!may_push()) {
     return;
   }
-  if (auto load = push_.next(now, facts_.last_sequence)) {
+  const ChangeSequence last = phase_ == Phase::bequest
+                                  ? std::min(facts_.last_sequence, bequest_through_)
+                                  : facts_.last_sequence;
+  if (auto load = push_.next(now, last)) {
     effects_.emplace_back(*load);
   }
   if (phase_ == Phase::bequest) {
@@ -553,6 +556,10 @@ void ClientSession::on_outbox(Instant now, ChangeSequence after, std::vector<Out
   }
   if (push_.empty()) {
     progress_at_ = now;
+  }
+  if (phase_ == Phase::bequest) {
+    // What was written since goes by the new name, and by no other.
+    std::erase_if(parts, [&](const OutboxPart& part) { return part.sequence > bequest_through_; });
   }
   push_.sent(parts);
   if (parts.empty()) {

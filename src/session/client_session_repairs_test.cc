@@ -191,6 +191,27 @@ TEST_CASE("a copy tells what it holds under the old name before it takes a new o
     CHECK(replica.find<effect::Reidentify>()->known.empty());
     CHECK(replica.find<effect::BeginRescan>() != nullptr);
   }
+  SUBCASE("but nothing that was written after the server's verdict") {
+    replica.welcome(5);
+    replica.session.on_local_change(replica.now, ChangeSequence(8), {});
+    replica.session.on_outbox(replica.now, ChangeSequence(5), {part(6), part(7), part(8)});
+    replica.effects.clear();
+    replica.drain();
+    std::vector<std::uint64_t> told;
+    for (const ClientEffect& effect : replica.effects) {
+      if (const auto* send = std::get_if<effect::Send>(&effect)) {
+        const auto message = decode_message(send->frame);
+        REQUIRE(message);
+        if (const auto* push = std::get_if<PushPart>(&*message)) {
+          Reader in(push->part);
+          told.push_back(read_part_header(in)->sequence.get());
+        }
+      }
+    }
+    CHECK(told == std::vector<std::uint64_t>{6, 7});
+    replica.hear(Ack{ChangeSequence(7), {}});
+    CHECK(replica.find<effect::Reidentify>() != nullptr);
+  }
   SUBCASE("and a cut does not keep it from it") {
     replica.welcome(5);
     replica.session.on_disconnected(replica.now);
