@@ -422,7 +422,11 @@ Result<void> Engine::count_before(const RowEdit& edit, LocalVersion version, Old
     SL_TRY(const Value before, value_at(LocalVersion(version.get() - 1)));
     SL_TRY(const Value then, value_at(version));
     SL_TRY(const Value step, counter_step(before.view(), then.view()));
-    out.emplace(name, CountedCell{count.base, without(count.total.view(), step.view())});
+    // Null where it had counted nothing: a part of zero would be one that no server has.
+    Value counted = without(count.total.view(), step.view());
+    const ValueView total = counted.view();
+    const bool is_nothing = total.type == ValueType::integer ? total.integer == 0 : total.real == 0;
+    out.emplace(name, CountedCell{count.base, is_nothing ? Value() : std::move(counted)});
   }
   return {};
 }
@@ -479,6 +483,7 @@ Result<ChangeSequence> Engine::reidentify(const effect::Reidentify& how) {
           counted.find(CellName{std::string(table), to_vector(key), std::string(column)});
       // From a value that only this copy knows the original never counted.
       const bool counts = at != counted.end() && at->second.base == base &&
+                          at->second.total.view().type != ValueType::null &&
                           (base.replica != original || moved.count(base.time) == 0);
       return counts ? std::optional<Value>(at->second.total) : std::nullopt;
     };
