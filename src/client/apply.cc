@@ -92,6 +92,7 @@ void Apply::abandon() {
   switch_triggers_on();
   running_.reset();
   learning_ = {};
+  our_parts_.clear();
   skipping_ = false;
   ops_.clear();
   leaving_.clear();
@@ -114,6 +115,9 @@ Result<void> Apply::part(Bytes bytes, ApplyReport& report) {
   if (!skipping_) {
     RowReader reader(in.rest(), header.stamp.replica);
     SL_TRY(rows_of(reader, report));
+    if (time_.origin == first_own_origin && learning_.empty()) {
+      our_parts_.push_back(to_vector(bytes));
+    }
   }
   if (header.last) {
     SL_TRY(end_change(report));
@@ -140,6 +144,7 @@ Result<void> Apply::begin_change(const PartHeader& header, ApplyReport& report) 
   running_ = header;
   stamp_ = header.stamp;
   ops_.clear();
+  our_parts_.clear();
   skipping_ = false;
   SL_TRY(parts_.clock.observe(header.stamp.time));
   SL_TRY(time_, parts_.origins.clock_of(header.stamp));
@@ -178,7 +183,18 @@ Result<void> Apply::end_change(ApplyReport& report) {
   row.origin = time_.origin;
   row.sequence = header.sequence;
   row.time = header.stamp.time;
-  SL_TRY(learning_.empty() ? write_log(row) : write_learned(header));
+  // What a copy made in our name we tell as it is told there: from our rows it cannot be made
+  // again.
+  const std::vector<Bytes> ours(our_parts_.begin(), our_parts_.end());
+  if (!ours.empty()) {
+    learning_ = ours;
+  }
+  auto done = learning_.empty() ? write_log(row) : write_learned(header);
+  if (!ours.empty()) {
+    learning_ = {};
+    our_parts_.clear();
+  }
+  SL_TRY(std::move(done));
   if (row.origin != first_own_origin) {
     SL_TRY(parts_.seen.add(row.origin, row.sequence));
   }

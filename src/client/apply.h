@@ -171,6 +171,8 @@ class Apply final : private RowStore::Scribe {
   std::uint64_t next_part_ = 0;
   // The parts of the running change, when it is to be kept whole.
   std::span<const Bytes> learning_;
+  // Of a change that a copy of this database made under our name.
+  std::vector<ByteVector> our_parts_;
   ClockTime time_;
   Stamp stamp_;
   CaptureBuffer ops_;

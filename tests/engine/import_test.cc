@@ -1,5 +1,8 @@
 // Changes that are kept whole because they are to be told on: imported ones, and what peers told.
 #include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <cstdio>
 
 #include "client/replica_world.h"
 #include "client/verify.h"
@@ -85,6 +88,48 @@ TEST_CASE("who is told of an imported change still sees what it is concurrent wi
   const auto report = cid.engine().apply_file(bob.changes());
   REQUIRE(report);
   CHECK(report->conflicts.size() == 1);
+}
+
+TEST_CASE("what a copy wrote in our name is told as it was told there, whatever it wrote on") {
+  const std::string path = "import_test_" + std::to_string(::getpid());
+  const auto remove = [&] {
+    for (const char* name : {"_one.db", "_two.db"}) {
+      for (const char* suffix : {"", "-wal", "-shm"}) {
+        std::remove((path + name + suffix).c_str());
+      }
+    }
+  };
+  remove();
+  {
+    WorldReplica first(1, path + "_one.db");
+    prepare(first);
+    REQUIRE(first.run("INSERT INTO items VALUES('ours', '1')") == "");
+    REQUIRE(first.run("VACUUM INTO '" + path + "_two.db'") == "");
+  }
+  WorldReplica one(2, path + "_one.db");
+  WorldReplica two(3, path + "_two.db");
+  WorldReplica other(4);
+  prepare(other);
+  REQUIRE(other.run("INSERT INTO items VALUES('theirs', '2')") == "");
+  REQUIRE(two.apply(other.changes()) == "");
+  const std::uint64_t heard = two.version();
+  REQUIRE(two.run("UPDATE items SET v = '3' WHERE id = 'theirs'") == "");
+  REQUIRE(two.run("UPDATE items SET v = '4' WHERE id = 'ours'") == "");
+  // The row that the copy edited is not here.
+  REQUIRE(one.apply(two.changes(heard)) == "");
+  CHECK(joined(one.rows("SELECT id || v FROM items")) == "text:6f75727334");
+  look_anew(one);
+  const auto mine = one.engine().own_changes(ChangeSequence(0), 1U << 20U);
+  const auto copys = two.engine().own_changes(ChangeSequence(0), 1U << 20U);
+  REQUIRE_MESSAGE(mine, mine.error().message());
+  REQUIRE(copys);
+  REQUIRE(mine->size() == copys->size());
+  for (std::size_t i = 0; i < mine->size(); ++i) {
+    CHECK(to_hex((*mine)[i].part) == to_hex((*copys)[i].part));
+  }
+  REQUIRE(one.apply(other.changes()) == "");
+  CHECK(one.stamped_rows("items") == two.stamped_rows("items"));
+  remove();
 }
 
 }  // namespace syncline
