@@ -174,7 +174,7 @@ inline House::House()
       limit_(RateLimit::Options{0, 0, 10}) {
   HubOptions options;
   options.rules.read_only_tables = {"fixed"};
-  options.unfinished_bytes_max = std::size_t{64} << 20U;
+  options.memory.unfinished_bytes_max = std::size_t{64} << 20U;
   hub_ = std::make_unique<Hub>(*store_, clock_, options);
   const auto answer = [](RequestId, const Reply& reply) {
     SL_CHECK(reply.body.empty() || reply.content_type != "application/json" ||

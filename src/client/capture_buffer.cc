@@ -41,6 +41,7 @@ CaptureBuffer::TableOps& CaptureBuffer::ops_of(const TrackedTable& table) {
   TableOps& ops = tables_[table_count_++];
   ops.id = table.id;
   ops.ops.clear();
+  ops.betweens.clear();
   ops.rising = true;
   ops.highest = INT64_MIN;
   ops.has_ends = false;
@@ -67,20 +68,28 @@ std::uint32_t CaptureBuffer::column_set_index(TableOps& ops, const ColumnSet& co
   return static_cast<std::uint32_t>(ops.column_sets.size() - 1);
 }
 
+std::uint32_t CaptureBuffer::between_index(TableOps& ops, const Between& states) {
+  if (states.before == 0 && states.after == 0) {
+    return 0;
+  }
+  ops.betweens.push_back(states);
+  return static_cast<std::uint32_t>(ops.betweens.size());
+}
+
 void CaptureBuffer::put(const TrackedTable& table, RowId row, std::uint64_t state) {
   TableOps& ops = ops_of(table);
   ops.has_births = true;
   note_rows(ops, row, row);
   if (!ops.ops.empty() && state == 0) {
     Op& last = ops.ops.back();
-    if (last.kind == OpKind::put && last.after == 0 && after(last.first, last.count) == row) {
+    if (last.kind == OpKind::put && last.between == 0 && after(last.first, last.count) == row) {
       ++last.count;
       return;
     }
   }
   Op op;
   op.first = row;
-  op.after = state;
+  op.between = between_index(ops, {0, state});
   ops.ops.push_back(op);
 }
 
@@ -192,8 +201,7 @@ void CaptureBuffer::add_row_op(const TrackedTable& table, const RowOp& row_op,
   op.first = row_op.row;
   op.old_row = row_op.old_row;
   op.had_row = row_op.had_row;
-  op.before = row_op.before;
-  op.after = row_op.after;
+  op.between = between_index(ops, {row_op.before, row_op.after});
   op.columns = column_set_index(ops, columns);
   op.has_old = has_old;
   op.bytes_at = arena_.append(scratch_.bytes());
@@ -222,6 +230,7 @@ void CaptureBuffer::set_mark(int level) {
     const TableOps& ops = tables_[i];
     TableMark of_table;
     of_table.ops = ops.ops.size();
+    of_table.betweens = ops.betweens.size();
     if (!ops.ops.empty()) {
       of_table.last_count = ops.ops.back().count;
       of_table.last_bytes = ops.ops.back().bytes;
@@ -272,6 +281,7 @@ void CaptureBuffer::rollback_to_mark(int level) {
     TableOps& ops = tables_[i];
     const TableMark& of_table = mark.table_marks[i];
     ops.ops.resize(of_table.ops);
+    ops.betweens.resize(of_table.betweens);
     if (!ops.ops.empty()) {
       ops.ops.back().count = of_table.last_count;
       ops.ops.back().bytes = of_table.last_bytes;
@@ -346,10 +356,11 @@ void CaptureBuffer::fold(const TableOps& ops, const Op& op,
   const LogRun whole = run_of(ops, op);
   Reader values(whole.old_values);
   RowNet::Passage passage;
-  passage.is_known = op.before != 0 || op.after != 0;
+  const Between states = between_of(ops, op);
+  passage.is_known = op.between != 0;
   passage.is_in_doubt = op.is_in_doubt;
-  passage.before = op.before;
-  passage.after = op.after;
+  passage.before = states.before;
+  passage.after = states.after;
   if (passage.is_known && op.kind == OpKind::set) {
     passage.changed = ops.column_sets[op.changed];
   }
@@ -496,7 +507,7 @@ Result<void> CaptureBuffer::for_each_run(TableId table, KeyOf key_of, StateOf st
   if (!found->has_doubts && !keys_may_move && (found->rising || repeated_rows(*found).empty())) {
     for (const Op& op : found->ops) {
       LogRun run = run_of(*found, op);
-      if (op.kind != OpKind::set || op.after == 0) {
+      if (op.kind != OpKind::set || between_of(*found, op).after == 0) {
         SL_TRY(visit(run));
         continue;
       }

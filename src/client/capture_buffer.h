@@ -101,26 +101,27 @@ class CaptureBuffer {
 
  private:
   struct Op {
+    // A million rows are a million of these: 64 bytes.
     OpKind kind = OpKind::put;
     bool has_old = false;
+    bool is_in_doubt = false;
+    bool had_row = false;
     std::uint32_t columns = 0;  // index into TableOps::column_sets
     std::uint32_t changed = 0;  // the same; of a set that may be out of order
-    std::uint64_t before = 0;   // where order is not known (Between)
-    std::uint64_t after = 0;
-    bool is_in_doubt = false;
+    std::uint32_t between = 0;  // of TableOps::betweens, counted from 1; 0 where order is known
     RowId first = 0;
     RowId old_row = 0;
     std::uint64_t count = 1;
     std::uint64_t bytes_at = 0;
     std::uint32_t key_bytes = 0;    // the key comes first in the bytes,
     std::uint32_t clock_bytes = 0;  // then a clock or tomb, then old values
-    bool had_row = false;
     std::uint64_t bytes = 0;
   };
   struct TableOps {
     TableId id = 0;
     std::vector<Op> ops;
     std::vector<ColumnSet> column_sets;
+    std::vector<Between> betweens;
     // Every row so far was above the one before: nothing can stand in the buffer twice.
     bool rising = true;
     RowId highest = INT64_MIN;
@@ -131,6 +132,7 @@ class CaptureBuffer {
   };
   struct TableMark {
     std::size_t ops = 0;
+    std::size_t betweens = 0;
     std::uint64_t last_count = 0;
     std::uint64_t last_bytes = 0;
     bool rising = true;
@@ -168,6 +170,10 @@ class CaptureBuffer {
   const TableOps* find_ops(TableId table) const;
   void note_rows(TableOps& ops, RowId first, RowId last);
   std::uint32_t column_set_index(TableOps& ops, const ColumnSet& columns);
+  static std::uint32_t between_index(TableOps& ops, const Between& states);
+  static Between between_of(const TableOps& ops, const Op& op) {
+    return op.between == 0 ? Between() : ops.betweens[op.between - 1];
+  }
   static std::vector<RowId> repeated_rows(const TableOps& ops);
   LogRun run_of(const TableOps& ops, const Op& op) const;
   Result<std::vector<RowNet>> net_effect(const TableOps& ops, KeyOf key_of, StateOf state_of);

@@ -19,7 +19,7 @@ namespace {
 
 // The goal is 256. What a put replaced follows from the log since, which keeps the version of each
 // death: 258 at most.
-constexpr long resident_mib_max = 264;
+constexpr long resident_mib_max = 256;
 
 struct Folder {
   std::string path;
