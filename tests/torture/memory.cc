@@ -17,8 +17,8 @@
 namespace syncline::torture {
 namespace {
 
-// The goal is 256. What a put replaced follows from the log since, which keeps the version of each
-// death: 258 at most.
+// Most is taken by telling deletions: what a put replaced follows from the log before it, which keeps
+// the version of each death.
 constexpr long resident_mib_max = 256;
 
 struct Folder {

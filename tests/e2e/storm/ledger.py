@@ -93,8 +93,11 @@ def changes_by_token(log):
 class Account:
     """Holds the ledger against the server's log and the rows of everybody."""
 
-    def __init__(self, ledger, devices, log, rows, counter):
+    def __init__(self, ledger, devices, log, rows, counter, log_was_lost=False):
         self.ledger = ledger
+        # An older log was put back: of what was written and deleted after it nothing is left to see
+        # but the counter, which has to be exact all the same.
+        self.unseen = {order.deletes for order in ledger.orders.values()} if log_was_lost else set()
         self.is_clean = {device.name: device.is_clean for device in devices}
         self.began_anew = {device.name: device.began_anew for device in devices}
         self.found, self.twice, self.deleted = changes_by_token(log)
@@ -110,7 +113,10 @@ class Account:
             if puts or token in self.found or token in self.rows:
                 self.happened.add(token)
             elif order.answered and not order.may_be_gone:
-                self.lost.append(token)
+                if token in self.unseen:
+                    self.happened.add(token)
+                else:
+                    self.lost.append(token)
             changes = [op for op in puts if not is_states(op)]
             if len(changes) > 1:
                 self.doubled.append((token, changes))
@@ -119,14 +125,16 @@ class Account:
                 self.renamed.append((token, order.op, puts))
 
     def check_rows(self):
-        deleted = set()
+        deleted, may_be_deleted = set(), set()
         for token in self.happened:
             order = self.ledger.orders[token]
             # Whoever began anew may have found nothing to delete; then only the log can tell.
             if not self.began_anew[order.device] or order.deletes in self.deleted:
                 deleted.add(order.deletes)
+            elif order.deletes in self.unseen:
+                may_be_deleted.add(order.deletes)
         for token in self.happened:
-            if (token in self.rows) == (token in deleted):
+            if (token in self.rows) == (token in deleted) and token not in may_be_deleted:
                 self.wrong.append((token, "is there" if token in self.rows else "is gone"))
         for token in self.rows:
             if token not in self.ledger.orders:

@@ -214,7 +214,8 @@ class Storm:
         if code != 0:
             raise Failure(f"the server's log cannot be read: {log}")
         Account(self.ledger, self.devices, log, self.fresh.rows("items"),
-                self.fresh.rows("counts")["all"]["n"]).check()
+                self.fresh.rows("counts")["all"]["n"],
+                log_was_lost=self.counts.get("put_back_server", 0) > 0).check()
         if self.fresh.rows("left_half") != self.fresh.rows("right_half"):
             raise Failure("a transaction is torn in the end")
         if self.torn or self.untrue:
