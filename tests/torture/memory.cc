@@ -17,8 +17,8 @@
 namespace syncline::torture {
 namespace {
 
-// Most is taken by telling deletions: what a put replaced follows from the log before it, which keeps
-// the version of each death.
+// Most is taken by telling deletions: what a put replaced follows from the log before it, which
+// keeps the version of each death.
 constexpr long resident_mib_max = 256;
 
 struct Folder {
