@@ -36,9 +36,11 @@ TEST_CASE("an own change that nobody could read is set aside, and what follows i
     ann.online = false;
     world.cut(ann);
     insert(ann, 1, "before");
+    insert(ann, 9, "ends behind it");
     ann.run("UPDATE notes SET title = 'in it' WHERE id = 1");
     damage_newest(ann, rowid);
     insert(ann, 2, "after");
+    ann.run("DELETE FROM notes WHERE id = 9");
     ann.close();
     ann.open();
     const auto problems = verify(*ann.engine);
