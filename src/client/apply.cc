@@ -45,6 +45,7 @@ Result<void> Apply::begin(std::size_t bytes_expected) {
   parts_.rows.forget();
   parts_.seen.forget();
   running_.reset();
+  own_times_.reset();
   skipping_ = false;
   ops_.clear();
   SL_TRY(const auto keys, parts_.connection.query_int("PRAGMA foreign_keys"));
@@ -93,6 +94,7 @@ void Apply::abandon() {
   running_.reset();
   learning_ = {};
   our_parts_.clear();
+  own_times_.reset();
   skipping_ = false;
   ops_.clear();
   leaving_.clear();
@@ -145,6 +147,7 @@ Result<void> Apply::begin_change(const PartHeader& header, ApplyReport& report) 
   stamp_ = header.stamp;
   ops_.clear();
   our_parts_.clear();
+  holds_states_ = false;
   skipping_ = false;
   SL_TRY(parts_.clock.observe(header.stamp.time));
   SL_TRY(time_, parts_.origins.clock_of(header.stamp));
@@ -153,8 +156,7 @@ Result<void> Apply::begin_change(const PartHeader& header, ApplyReport& report) 
     return {};
   }
   if (time_.origin == first_own_origin) {
-    SL_TRY(const LogHead head, parts_.log.head());
-    skipping_ = header.sequence <= head.own_sequence;
+    SL_TRY(skipping_, have_made(header));
   } else {
     SL_TRY(skipping_, parts_.seen.contains(time_.origin, header.sequence));
   }
@@ -183,22 +185,11 @@ Result<void> Apply::end_change(ApplyReport& report) {
   row.origin = time_.origin;
   row.sequence = header.sequence;
   row.time = header.stamp.time;
-  // What a copy made in our name we tell as it is told there: from our rows it cannot be made
-  // again.
-  const std::vector<Bytes> ours(our_parts_.begin(), our_parts_.end());
-  if (!ours.empty()) {
-    learning_ = ours;
+  if (row.origin == first_own_origin) {
+    return end_our_change(header);
   }
-  auto done = learning_.empty() ? write_log(row) : write_learned(header);
-  if (!ours.empty()) {
-    learning_ = {};
-    our_parts_.clear();
-  }
-  SL_TRY(std::move(done));
-  if (row.origin != first_own_origin) {
-    SL_TRY(parts_.seen.add(row.origin, row.sequence));
-  }
-  return {};
+  SL_TRY(learning_.empty() ? write_log(row) : write_learned(header));
+  return parts_.seen.add(row.origin, row.sequence);
 }
 
 Result<std::vector<ByteVector>> Apply::encode_ops() {
@@ -421,6 +412,7 @@ Result<void> Apply::rows_of(RowReader& reader, ApplyReport& report) {
 }
 
 Result<void> Apply::one_row(Incoming& incoming, RowReader& reader, ApplyReport& report) {
+  holds_states_ = holds_states_ || reader.kind() == RowKind::state;
   if (incoming.access != nullptr) {
     SL_TRY(before_touching(incoming.access->table().id, reader.key()));
   }

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <unordered_map>
 #include <vector>
 
 #include "client/capture.h"
@@ -158,6 +159,9 @@ class Apply final : private RowStore::Scribe {
   Result<bool> retry_one(const HeldRow& held, ApplyReport& report);
   Result<void> write_log(const LogRow& row);
   Result<void> write_learned(const PartHeader& header);
+  Result<void> end_our_change(const PartHeader& header);
+  Result<bool> have_made(const PartHeader& header);
+  static Error copy_has_written();
   Result<std::vector<ByteVector>> encode_ops();
   Result<void> enter_pending();
   Result<void> spell_out_ops();
@@ -173,6 +177,10 @@ class Apply final : private RowStore::Scribe {
   std::span<const Bytes> learning_;
   // Of a change that a copy of this database made under our name.
   std::vector<ByteVector> our_parts_;
+  // Some of the running change came as states: others are told so what a server has.
+  bool holds_states_ = false;
+  // Of own changes in the log by number, once a change that has our name was told.
+  std::optional<std::unordered_map<std::int64_t, std::int64_t>> own_times_;
   ClockTime time_;
   Stamp stamp_;
   CaptureBuffer ops_;

@@ -202,6 +202,9 @@ Result<void> Engine::restamp_unsent(ChangeSequence after) {
     SL_TRY(parts_.connection.execute("UPDATE syncline_log SET hlc = min(hlc, " + last +
                                      "), time = CASE origin WHEN 0 THEN min(time, " + last +
                                      ") ELSE time END WHERE version > " + text_of(kept)));
+    SL_TRY(const LogHead last_own, log_.head());
+    SL_TRY(meta_.set(meta_name::restamped_sequence,
+                     ValueView::of(static_cast<std::int64_t>(last_own.own_sequence.get()))));
     // Who writes next looks there, also in another process.
     SL_TRY(parts_.connection.execute("UPDATE syncline_log SET hlc = " + last +
                                      " WHERE version = (SELECT max(version) FROM syncline_log)"));
@@ -571,6 +574,7 @@ Result<void> Engine::forget_history(const Common& common, OriginId other, Change
   SL_TRY(set(meta_name::acknowledged_version, common.on_server_version.get()));
   SL_TRY(set(meta_name::acknowledged_sequence, 0));
   SL_TRY(set(meta_name::acknowledged_time, 0));
+  SL_TRY(set(meta_name::restamped_sequence, 0));
   // Stamps of the original's that nobody here can know exactly come from the server.
   SL_TRY(const std::int64_t cursor, meta_.integer(meta_name::cursor));
   return set(meta_name::wants_rescan, cursor > 0 ? 1 : 0);

@@ -39,6 +39,8 @@ inline constexpr std::string_view acknowledged_time = "acked_time";
 // Own changes through this version were acknowledged once, though a server that was restored may
 // have forgotten some of them since: what overwrote them did not keep their values.
 inline constexpr std::string_view once_acknowledged_version = "once_acked_version";
+// Own changes through this one have other stamps than some were told with: a clock was wrong.
+inline constexpr std::string_view restamped_sequence = "restamped_sequence";
 // Others' changes that were learned whole and are settled with a server: a version vector, and the
 // position of the log through which all are.
 inline constexpr std::string_view relayed = "relayed";

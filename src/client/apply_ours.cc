@@ -1,0 +1,65 @@
+// Changes that have our own name and come from elsewhere: told back to us, or made by a copy.
+#include <string>
+
+#include "client/apply.h"
+#include "client/meta.h"
+
+namespace syncline {
+
+// Whether the change, which has our name, is here. What a copy of this database made in our name
+// is only the next of ours where the two have made the same so far.
+Result<bool> Apply::have_made(const PartHeader& header) {
+  SL_TRY(const LogHead head, parts_.log.head());
+  if (header.sequence > head.own_sequence.next()) {
+    return Error(ErrorCode::out_of_order,
+                 "a copy of this database made this change, and changes before it are missing");
+  }
+  if (header.sequence > head.own_sequence) {
+    return false;
+  }
+  if (!own_times_) {
+    own_times_.emplace();
+    SL_TRY(Statement select, parts_.connection.prepare(
+                                 "SELECT sequence, time FROM syncline_log WHERE origin = 1 AND "
+                                 "sequence > coalesce((SELECT value FROM syncline_meta WHERE name "
+                                 "= '" +
+                                 std::string(meta_name::restamped_sequence) + "'), 0)"));
+    for (;;) {
+      SL_TRY(const bool row, select.step());
+      if (!row) {
+        break;
+      }
+      own_times_->emplace(select.column_int(0), select.column_int(1));
+    }
+  }
+  const auto found = own_times_->find(static_cast<std::int64_t>(header.sequence.get()));
+  if (found != own_times_->end() && found->second != static_cast<std::int64_t>(header.stamp.time)) {
+    return copy_has_written();
+  }
+  return true;
+}
+
+Error Apply::copy_has_written() {
+  // When we meet the server that one of the two has met, it gives the other another name.
+  return Error(ErrorCode::diverged,
+               "a copy of this database has written in its name: sync this one, then apply again");
+}
+
+// What a copy made in our name we tell as it is told there: from our rows it cannot be made again.
+Result<void> Apply::end_our_change(const PartHeader& header) {
+  if (holds_states_) {
+    return copy_has_written();
+  }
+  const std::vector<Bytes> ours(our_parts_.begin(), our_parts_.end());
+  if (!ours.empty()) {
+    learning_ = ours;
+  }
+  auto done = write_learned(header);
+  if (!ours.empty()) {
+    learning_ = {};
+    our_parts_.clear();
+  }
+  return done;
+}
+
+}  // namespace syncline
