@@ -297,7 +297,15 @@ Result<void> Engine::save_welcome(const effect::SaveWelcome& welcome) {
   SL_TRY(meta_.set(meta_name::read_only, number(welcome.may_write ? 0 : 1)));
   SL_TRY(meta_.set(meta_name::lineage, ValueView::blob(welcome.lineage.view())));
   SL_TRY(meta_.set(meta_name::cursor, number(welcome.cursor.get())));
+  SL_TRY(const LocalVersion before, outbox_.acknowledged());
   SL_TRY(set_acknowledged(welcome.acknowledged, welcome.acknowledged_time));
+  SL_TRY(const LocalVersion now, outbox_.acknowledged());
+  if (now < before && welcome.cursor == ServerVersion(0)) {
+    // Whoever began anew expected these from the server, which has lost them: no row shows them,
+    // and a counter must not go on without them.
+    SL_TRY(const std::vector<LocalVersion> lost, kept_changes(now));
+    SL_TRY(merge_again(lost));
+  }
   SL_TRY(store_receipt());
   SL_TRY(savepoint.release());
   end_call();

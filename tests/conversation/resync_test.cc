@@ -148,6 +148,40 @@ TEST_CASE("a server that was restored is healed by a replica that began anew sin
   CHECK(status_name(a.status()) == "synced");
 }
 
+TEST_CASE("what a restored server lost counts at once for a replica that begins anew with it") {
+  ConversationWorld world("resync_counts");
+  Device a(world, "a.db", 1);
+  track(a, {"stars=counter"});
+  a.start();
+  insert(a, 1, "old");
+  a.run("UPDATE notes SET stars = stars + 1 WHERE id = 1");
+  check_agreed(world, {&a});
+  REQUIRE(world.store->backup(world.folder.file("backup.db")));
+  a.run("UPDATE notes SET stars = stars + 2 WHERE id = 1");
+  insert(a, 2, "after the backup");
+  check_agreed(world, {&a});
+  a.online = false;
+  world.cut(a);
+  world.close_server();
+  world.server_file = "backup.db";
+  world.open_server();
+  REQUIRE(world.store->begin_lineage(LineageId::draw(world.random)));
+  REQUIRE(a.engine->resync());
+  a.online = true;
+  // The row is written to as soon as it is there, before what is told again can have come back.
+  const std::string count = "SELECT count(*) FROM notes WHERE id = 1";
+  for (int steps = 0; a.text(count) == "0"; ++steps) {
+    REQUIRE(steps < 100'000);
+    world.advance(1);
+  }
+  a.run("UPDATE notes SET stars = stars + 10 WHERE id = 1");
+  CHECK(a.text("SELECT stars FROM notes WHERE id = 1") == "13");
+  world.advance(60'000);
+  check_agreed(world, {&a});
+  CHECK(a.text("SELECT stars FROM notes WHERE id = 1") == "13");
+  CHECK(a.text("SELECT title FROM notes WHERE id = 2") == "after the backup");
+}
+
 TEST_CASE("inside a transaction nothing begins anew") {
   ConversationWorld world("resync_busy");
   Device a(world, "a.db", 1);
