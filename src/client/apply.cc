@@ -4,6 +4,7 @@
 
 #include "base/sort.h"
 #include "model/cell_content.h"
+#include "wire/limits.h"
 
 namespace syncline {
 namespace {
@@ -155,6 +156,11 @@ Result<void> Apply::begin_change(const PartHeader& header, ApplyReport& report) 
   if (time_.origin == first_own_origin) {
     SL_TRY(const LogHead head, parts_.log.head());
     skipping_ = header.sequence <= head.own_sequence;
+    if (!skipping_ && header.sequence.get() - head.own_sequence.get() > limits::sequence_gap_max) {
+      // Our next change would have a number that no server takes, or none at all.
+      return Error(ErrorCode::out_of_order,
+                   "a change in this replica's name with a number that it cannot have reached");
+    }
   } else {
     SL_TRY(skipping_, parts_.seen.contains(time_.origin, header.sequence));
   }
