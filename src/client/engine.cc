@@ -377,6 +377,7 @@ Result<ApplyReport> Engine::apply_remote(std::span<const Bytes> parts, ServerVer
   return applying_again(bytes, [&](ApplyReport& report) -> Result<void> {
     SL_TRY(check_not_renewed());
     for (const Bytes part : parts) {
+      SL_TRY(check_not_ours(part));
       SL_TRY(apply_.part(part, report));
     }
     SL_TRY(store_receipt());

@@ -279,6 +279,8 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   Result<void> place_waiting_cells(ApplyReport& report);
   Result<void> prune(LocalVersion through, std::int64_t before_ms);
   Result<VersionVector> relayed();
+  // Fails with `too_large` when the author is nobody known and peers told of too many already.
+  Result<void> check_author(Bytes part);
   // The first learned change after `from` that is not settled with a server; nothing when there is
   // none.
   Result<std::optional<LocalVersion>> next_relay(LocalVersion from, const VersionVector& relayed);
@@ -286,6 +288,8 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   Result<void> set_acknowledged(ChangeSequence sequence, std::uint64_t time);
   Result<void> move_acknowledged(ChangeSequence sequence, std::uint64_t time);
   Result<void> store_receipt();
+  // Fails with `malformed` when the part is of an own change that was never made.
+  Result<void> check_not_ours(Bytes part);
   Result<void> index_rows();
   using StateVisitor =
       FunctionRef<Result<void>(const std::string& table, Bytes key, const RowState& state)>;

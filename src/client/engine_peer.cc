@@ -8,6 +8,10 @@
 namespace syncline {
 namespace {
 
+// What was seen of every replica goes into each greeting, and what was relayed of it into each
+// answer's transaction: a peer that invents replicas must not make them too large to be told.
+constexpr std::int64_t learning_replicas_max = 20'000;
+
 std::size_t state_bytes(const RowState& state) {
   std::size_t out = 0;
   for (const CellState& cell : state.cells) {
@@ -105,6 +109,21 @@ Result<Engine::PeerChanges> Engine::peer_changes(const VersionVector& seen, Loca
   return out;
 }
 
+Result<void> Engine::check_author(Bytes part) {
+  SL_TRY(const auto replicas, parts_.connection.query_int("SELECT max(id) FROM syncline_replicas"));
+  if (replicas.value_or(0) <= learning_replicas_max) {
+    return {};
+  }
+  Reader in(part);
+  SL_TRY(const PartHeader header, read_part_header(in));
+  SL_TRY(Statement known,
+         parts_.connection.prepare("SELECT 1 FROM syncline_replicas WHERE replica = ?1"));
+  known.bind_blob(1, header.stamp.replica.view());
+  SL_TRY(const bool is_known, known.step());
+  return is_known ? Result<void>()
+                  : Error(ErrorCode::too_large, "peers told of more replicas than there can be");
+}
+
 Result<ApplyReport> Engine::learn(std::span<const ByteVector> parts) {
   std::size_t bytes = 0;
   std::vector<Bytes> views;
@@ -112,7 +131,10 @@ Result<ApplyReport> Engine::learn(std::span<const ByteVector> parts) {
     bytes += part.size();
     views.push_back(part);
   }
-  return applying(bytes, [&](ApplyReport& report) { return import_change(views, report); });
+  return applying(bytes, [&](ApplyReport& report) -> Result<void> {
+    SL_TRY(check_author(parts.front()));
+    return import_change(views, report);
+  });
 }
 
 // --- Relays

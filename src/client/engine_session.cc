@@ -325,9 +325,29 @@ Result<void> Engine::correct_clock(std::int64_t offset_ms) {
   return {};
 }
 
+// A server has of our changes those that we told it; had somebody else told more in our name, it
+// would say so in its answer to a hello. Numbers that we never used would be ours from here on.
+Result<void> Engine::check_not_ours(Bytes part) {
+  Reader in(part);
+  SL_TRY(const PartHeader header, read_part_header(in));
+  if (header.stamp.replica != replica_ || header.sequence == ChangeSequence(0)) {
+    return {};
+  }
+  SL_TRY(const LogHead head, log_.head());
+  if (header.sequence > head.own_sequence) {
+    return Error(ErrorCode::malformed, "a change in this replica's name that it did not make");
+  }
+  return {};
+}
+
 Result<ApplyReport> Engine::apply_page(const SnapshotPage& page) {
   return applying_again(page.states.size(), [&](ApplyReport& report) -> Result<void> {
     SL_TRY(check_not_renewed());
+    Reader in(page.states);
+    SL_TRY(const PartHeader header, read_part_header(in));
+    if (header.sequence != ChangeSequence(0) || !header.last) {
+      return Error(ErrorCode::malformed, "a page of a snapshot that is no part of states");
+    }
     SL_TRY(apply_.part(page.states, report));
     SL_TRY(keep_newest_state());
     return meta_.set(meta_name::snapshot_token, ValueView::blob(page.token));

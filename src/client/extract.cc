@@ -67,16 +67,15 @@ Result<TableAccess*> TableSet::access(TableId id) {
   return slot.get();
 }
 
+// What became of the last change's rows stands behind the range, so old values are read up to the
+// log's end.
 Result<void> Extract::changes(const Range& range, Sink sink) {
   // Another connection may have put the first cell beside a table since.
   rows_.forget();
   held_.forget();
   SL_TRY(clocks_.settle_puts(range.after, range.through));
-  // What the first change overwrote is older than all that is told; what became of the last one's
-  // rows stands behind the range, up to the log's end.
   SL_TRY(const LogHead head, log_.head());
-  const LocalVersion end = std::max(range.through, head.version);
-  SL_TRY(old_values_.cover(std::min(range.after.next(), end), end));
+  SL_TRY(old_values_.cover(std::min(range.after.next(), head.version), head.version));
   // The change that was told whole just now: what became of its rows here stands behind it.
   LocalVersion told;
   Stamp told_stamp;

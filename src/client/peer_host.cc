@@ -139,14 +139,32 @@ Result<void> PeerHost::perform(Instant now, PeerEffect& effect) {
                           return {};
                         },
                         [&](effect::LearnChange& e) -> Result<void> {
-                          SL_TRY(engine.learn(e.parts));
+                          SL_TRY(const ApplyReport report, engine.learn(e.parts));
                           SL_TRY(seen_, engine.log_head());
+                          SL_TRY(tell_if_ours(e.parts, report));
                           SL_TRY(PeerFacts facts, engine.peer_facts());
                           session_.on_learned(now, std::move(facts.seen), facts.digest);
                           return {};
                         },
                     },
                     effect);
+}
+
+// A file that was put back gets what it lacks of its own from peers, and so it would get what a
+// peer made up in its name. Only somebody who knows of the one can tell.
+Result<void> PeerHost::tell_if_ours(const std::vector<ByteVector>& parts,
+                                    const ApplyReport& report) {
+  Reader in(parts.front());
+  SL_TRY(const PartHeader header, read_part_header(in));
+  SL_TRY(const ReplicaId ours, parts_.engine->replica());
+  Events& events = parts_.engine->events();
+  if (header.stamp.replica == ours && report.changes > 0 && events.wanted()) {
+    const Error error(ErrorCode::diverged,
+                      "a peer told a change in this device's name that is not in this file: the "
+                      "file was put back, or the peer made it up");
+    events.notify(event_name::error, parts_.clock->now_ms(), error.message(), error_payload(error));
+  }
+  return {};
 }
 
 Result<void> PeerHost::meet(const PeerHello& hello) {

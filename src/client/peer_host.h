@@ -54,6 +54,7 @@ class PeerHost {
   Result<void> notice(Instant now);
   Result<void> perform(Instant now, PeerEffect& effect);
   Result<void> meet(const PeerHello& hello);
+  Result<void> tell_if_ours(const std::vector<ByteVector>& parts, const ApplyReport& report);
   void fail(Instant now, const Error& error);
 
   Parts parts_;

@@ -44,6 +44,21 @@ std::string_view activity_name(Activity activity) {
 
 std::string quoted(std::string_view text) { return write_json(Json(std::string(text))); }
 
+// For bytes that are wrong the file is not to blame where a server sent them.
+ClientSession::Blame blame_for(const ClientEffect& effect, const Error& error) {
+  using enum ErrorCode;
+  const bool brings = std::holds_alternative<effect::ApplyChanges>(effect) ||
+                      std::holds_alternative<effect::ApplyPage>(effect) ||
+                      std::holds_alternative<effect::CompareRanges>(effect) ||
+                      std::holds_alternative<effect::AdoptRange>(effect) ||
+                      std::holds_alternative<effect::RejectChange>(effect);
+  constexpr ErrorCode wrong[] = {malformed,  too_large,    unsupported, schema_mismatch,
+                                 clock_skew, out_of_order, diverged};
+  const bool is_wrong =
+      std::find(std::begin(wrong), std::end(wrong), error.code()) != std::end(wrong);
+  return brings && is_wrong ? ClientSession::Blame::server : ClientSession::Blame::file;
+}
+
 std::string progress_payload(const Progress& progress) {
   return "{\"rows\":" + std::to_string(progress.rows_done) +
          ",\"rows_total\":" + std::to_string(progress.rows_total) +
@@ -145,7 +160,7 @@ bool ReplicaHost::is_blocked(const Result<void>& done) {
   return true;
 }
 
-void ReplicaHost::failed(Instant now, const Error& error) {
+void ReplicaHost::failed(Instant now, const Error& error, ClientSession::Blame blame) {
   const auto resynced = parts_.engine->was_renewed();
   if (resynced && *resynced) {
     return;  // not the database's fault: what the session knew is void, and notice() says so
@@ -153,7 +168,7 @@ void ReplicaHost::failed(Instant now, const Error& error) {
   renamed_ = false;
   last_error_ = error.message();
   tell_error(error);
-  session_.on_host_failure(now, error);
+  session_.on_host_failure(now, error, blame);
 }
 
 void ReplicaHost::stop(Instant now) {
@@ -172,9 +187,9 @@ void ReplicaHost::on_connected(Instant now) {
   pump(now);
 }
 
-void ReplicaHost::on_disconnected(Instant now) {
+void ReplicaHost::on_disconnected(Instant now, const std::string& reason) {
   parts_.engine->set_quiet(false);
-  session_.on_disconnected(now);
+  session_.on_disconnected(now, reason);
   pump(now);
 }
 
@@ -460,7 +475,7 @@ void ReplicaHost::pump(Instant now) {
       return;
     }
     if (!performed) {
-      failed(now, performed.error());
+      failed(now, performed.error(), blame_for(*effect, performed.error()));
     }
   }
   tell_status(now);

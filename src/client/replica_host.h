@@ -71,7 +71,7 @@ class ReplicaHost final : private Engine::Listener {
 
   // From the link's owner.
   void on_connected(Instant now);
-  void on_disconnected(Instant now);
+  void on_disconnected(Instant now, const std::string& reason = "");
   void on_frame(Instant now, Bytes frame);
   void on_wakeup(Instant now);
 
@@ -103,7 +103,8 @@ class ReplicaHost final : private Engine::Listener {
   Result<void> leave_wish();
   void answer_wish(Instant now);
   StatusReport status_of_leader() const;
-  void failed(Instant now, const Error& error);
+  void failed(Instant now, const Error& error,
+              ClientSession::Blame blame = ClientSession::Blame::file);
   bool is_blocked(const Result<void>& done);
   void pump(Instant now);
   void dial(Instant now);

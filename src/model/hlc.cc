@@ -6,15 +6,9 @@
 #include "model/stamp.h"
 
 namespace syncline {
-namespace {
-
-// 48 bits of milliseconds reach the year 10889; a clock beyond that is broken.
-constexpr std::int64_t ms_max = (std::int64_t{1} << 47U);
-
-}  // namespace
 
 std::int64_t HybridClock::now_ms() const {
-  return std::clamp<std::int64_t>(wall_->now_ms() + offset_ms_, 0, ms_max);
+  return std::clamp<std::int64_t>(wall_->now_ms() + offset_ms_, 0, clock_ms_max);
 }
 
 std::uint64_t HybridClock::tick() {

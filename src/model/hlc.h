@@ -10,6 +10,10 @@ namespace syncline {
 // How far ahead of us another replica's stamp may lie.
 inline constexpr std::int64_t skew_ms_max = 60'000;
 
+// A clock beyond this, in the year 4199, is broken. Stamps of then, and those a little ahead of
+// them, are integers that SQLite keeps in order.
+inline constexpr std::int64_t clock_ms_max = std::int64_t{1} << 46U;
+
 // Times for stamps: follows the wall clock, never repeats, and never runs behind a time it was
 // shown. One engine owns it; it is not thread-safe.
 class HybridClock {

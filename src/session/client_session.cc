@@ -4,12 +4,26 @@
 #include <utility>
 
 #include "base/mutant.h"
+#include "model/hlc.h"
 #include "wire/codec.h"
 
 namespace syncline {
+namespace {
+
+// Refusals that are mended without waiting: a copy of a file that was put back, at a server of
+// another lineage, with a wrong clock needs five.
+constexpr std::uint32_t mends_at_once_max = 8;
+// After so long without one they count anew.
+constexpr Duration mends_forgotten_after{600'000};
+
+}  // namespace
 
 ClientSession::ClientSession(const Parts& parts, const ClientOptions& options)
-    : clock_(parts.clock), random_(parts.random), options_(options), backoff_(options.backoff) {}
+    : clock_(parts.clock),
+      random_(parts.random),
+      options_(options),
+      backoff_(options.backoff),
+      mend_backoff_(options.backoff) {}
 
 // --- Connection
 // -----------------------------------------------------------------------------------
@@ -87,25 +101,30 @@ void ClientSession::on_connected(Instant now) {
   wake(now);
 }
 
-void ClientSession::on_disconnected(Instant now) {
+void ClientSession::on_disconnected(Instant now, const std::string& reason) {
   const bool expected = phase_ == Phase::stopped || phase_ == Phase::mending;
   connected_ = false;
   if (expected || phase_ == Phase::waiting) {
     return;
   }
   reset_connection();
-  if (trouble_ == Trouble::none) {
+  if (trouble_ == Trouble::none || trouble_ == Trouble::unreachable) {
     trouble_ = Trouble::unreachable;
-    trouble_message_ = "the connection to the server broke off";
+    trouble_message_ =
+        "the connection to the server broke off" + (reason.empty() ? "" : ": " + reason);
     trouble_advice_ = "it is tried again by itself";
   }
   retry_later(now);
 }
 
-void ClientSession::on_host_failure(Instant now, const Error& error) {
+void ClientSession::on_host_failure(Instant now, const Error& error, Blame blame) {
   busy_ = false;
   facts_are_void_ = true;
   if (phase_ == Phase::stopped) {
+    return;
+  }
+  if (blame == Blame::server) {
+    protocol_error(now, "what the server sent cannot be taken: " + error.message());
     return;
   }
   if (error.code() == ErrorCode::busy) {
@@ -261,12 +280,18 @@ void ClientSession::keep_receipt() {
 }
 
 void ClientSession::correct_clock(std::int64_t server_time_ms) {
-  effects_.emplace_back(effect::CorrectClock{server_time_ms - clock_->now_ms()});
+  const std::int64_t time = std::clamp<std::int64_t>(server_time_ms, 0, clock_ms_max);
+  effects_.emplace_back(effect::CorrectClock{time - clock_->now_ms()});
 }
 
 void ClientSession::handle(Instant now, Welcome&& m) {
-  if (phase_ != Phase::greeting || m.known_sequence > facts_.last_sequence) {
+  if (phase_ != Phase::greeting || m.lineage.is_zero()) {
     protocol_error(now, "a welcome that answers nothing");
+    return;
+  }
+  if (m.known_sequence > facts_.acknowledged) {
+    // Invariant 8: it was not sent yet, and would never be.
+    protocol_error(now, "the server's welcome acknowledges a change that was not sent");
     return;
   }
   trouble_ = Trouble::none;
@@ -348,8 +373,30 @@ void ClientSession::refused_for_good(Instant now, Refused&& m) {
   }
 }
 
+// Mending ends in another hello. A server that refuses that one, too, and the next, would keep this
+// device busy for ever, so after some of them it comes back as seldom as to one that is down.
+void ClientSession::come_back(Instant now) {
+  if (mends_ <= mends_at_once_max) {
+    dial(now);
+    return;
+  }
+  trouble_ = Trouble::unreachable;
+  trouble_message_ = "the server refuses this device again and again: " + mended_;
+  trouble_advice_ = "it is tried again by itself; look at the server's log if it lasts";
+  phase_ = Phase::waiting;
+  next_try_ = now + mend_backoff_.next(*random_);
+  wake(now);
+}
+
 void ClientSession::refused_and_mendable(Instant now, Refused&& m) {
-  close(now, std::string(refusal_name(m.reason)));
+  if (now - mended_at_ > mends_forgotten_after) {
+    mends_ = 0;
+    mend_backoff_.reset();
+  }
+  ++mends_;
+  mended_at_ = now;
+  mended_ = std::string(refusal_name(m.reason));
+  close(now, mended_);
   effects_.emplace_back(effect::Salvage{m.message});
   if (SL_MUTANT(21)) {  // comes back as it was
     dial(now);
@@ -365,7 +412,7 @@ void ClientSession::refused_and_mendable(Instant now, Refused&& m) {
         refused_lineage_ = std::exchange(facts_.lineage, LineageId());
       }
       refused_token_ = std::exchange(facts_.snapshot_token, {});
-      dial(now);
+      come_back(now);
       return;
     case Refusal::replica_forked:
       forked(now, std::move(m));
@@ -413,7 +460,10 @@ void ClientSession::on_facts(Instant now, ReplicaFacts facts) {
     say_hello(now);
     return;
   }
-  if (phase_ == Phase::mending || phase_ == Phase::waiting) {
+  if (phase_ == Phase::mending) {
+    trouble_ = Trouble::none;
+    come_back(now);
+  } else if (phase_ == Phase::waiting) {
     trouble_ = Trouble::none;
     dial(now);
   } else if (is_up() || phase_ == Phase::greeting) {

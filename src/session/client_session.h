@@ -75,6 +75,7 @@ struct ClientOptions {
 //    the original may hold the same and tell it, too.
 // 7. A hello says what is in the database. After an effect that could not be performed nothing is
 //    known of that, and it is read anew first.
+// 8. A server acknowledges what it was sent, and nothing else.
 class ClientSession {
  public:
   struct Parts {
@@ -89,7 +90,8 @@ class ClientSession {
   void stop(Instant now);
 
   void on_connected(Instant now);
-  void on_disconnected(Instant now);
+  // `reason`, where it is known, is for a person.
+  void on_disconnected(Instant now, const std::string& reason = "");
   void on_frame(Instant now, Bytes frame);
   void on_wakeup(Instant now);
 
@@ -122,7 +124,8 @@ class ClientSession {
   void start_over(Instant now, ReplicaFacts facts);
   // The host could not perform an effect: the connection is given up, and everything that is not
   // in the database is asked for again later.
-  void on_host_failure(Instant now, const Error& error);
+  enum class Blame { file, server };
+  void on_host_failure(Instant now, const Error& error, Blame blame = Blame::file);
 
   std::optional<ClientEffect> next_effect() {
     if (effects_.empty()) {
@@ -158,6 +161,7 @@ class ClientSession {
   };
   void dial(Instant now);
   void retry_later(Instant now);
+  void come_back(Instant now);
   void give_up(Instant now, Trouble trouble, std::string message, std::string advice);
   void close(Instant now, const std::string& reason);
   void reset_connection();
@@ -238,6 +242,11 @@ class ClientSession {
   Random* random_;
   ClientOptions options_;
   Backoff backoff_;
+  // Refusals that were mended: how many of late, when the last one, and which.
+  std::uint32_t mends_ = 0;
+  Instant mended_at_;
+  std::string mended_;
+  Backoff mend_backoff_;
   ReplicaFacts facts_;
   bool facts_are_void_ = false;  // invariant 7
   // What the file may say still, though it is known to be of no use.

@@ -28,7 +28,7 @@ void ClientSession::forked(Instant now, Refused&& m) {
     return;
   }
   bequest_ = Bequest::leaving;
-  dial(now);
+  come_back(now);
 }
 
 void ClientSession::begin_bequest(Instant now, const Welcome& m) {
@@ -37,7 +37,7 @@ void ClientSession::begin_bequest(Instant now, const Welcome& m) {
     // It may not, or the server has lost what is common. What it knows it says once more.
     bequest_ = Bequest::done;
     close(now, "nothing can be told under this name");
-    dial(now);
+    come_back(now);
     return;
   }
   phase_ = Phase::bequest;

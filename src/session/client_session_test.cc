@@ -145,6 +145,23 @@ OutboxPart part(std::uint64_t sequence, std::size_t bytes = 10, bool last = true
 
 }  // namespace
 
+TEST_CASE("a change's parts come in order, and no more of them than it has") {
+  Talk talk;
+  talk.connect();
+  talk.hear(talk.welcome());
+  PartHeader header;
+  header.sequence = ChangeSequence(1);
+  header.stamp = {1000, some_facts().replica};
+  header.last = false;
+  Writer out;
+  write_part_header(out, header);
+  talk.hear(PullPart{ServerVersion(11), to_vector(out.bytes()), {}});
+  CHECK(talk.find<effect::HangUp>() == nullptr);
+  talk.hear(PullPart{ServerVersion(11), to_vector(out.bytes()), {}});
+  CHECK(talk.find<effect::HangUp>() != nullptr);
+  CHECK(status_name(talk.session.status(talk.now).status) == "stuck");
+}
+
 TEST_CASE("a session dials, says hello, and is live after the welcome") {
   Talk talk;
   CHECK(talk.find<effect::Dial>() != nullptr);

@@ -22,6 +22,17 @@ Result<VersionVector> decode_vector(Bytes bytes) {
   return out;
 }
 
+// What the peer has seen of those whose changes we hold. Who is not among them has nothing that
+// could be told, and a peer may name as many of those as it likes.
+void merge_known(VersionVector& told, const VersionVector& theirs, const VersionVector& ours) {
+  for (const auto& [replica, sequence] : ours.entries()) {
+    const ChangeSequence seen = theirs.of(replica);
+    if (seen > ChangeSequence(0)) {
+      told.cover({replica, seen});
+    }
+  }
+}
+
 }  // namespace
 
 std::optional<PeerEffect> PeerSession::next_effect() {
@@ -178,8 +189,8 @@ void PeerSession::handle(Instant /*now*/, PeerHello&& m) {
     refuse(Refusal::replica_forked, "the peer is a copy of this replica");
     return;
   }
-  const std::int64_t ahead = m.time_ms - clock_->now_ms();
-  if (ahead > skew_ms_max || ahead < -skew_ms_max) {
+  const std::int64_t now_ms = clock_->now_ms();
+  if (m.time_ms > now_ms + skew_ms_max || m.time_ms < now_ms - skew_ms_max) {
     refuse(Refusal::clock_skew, "the two clocks are more than a minute apart");
     return;
   }
@@ -228,7 +239,7 @@ void PeerSession::handle(Instant /*now*/, PeerSeen&& m) {
     return;
   }
   theirs_ = std::move(*seen);
-  told_.merge(theirs_);
+  merge_known(told_, theirs_, facts_.seen);
   their_digest_ = m.digest;
   while (!sent_.empty() && theirs_.covers(sent_.front().dot)) {
     sent_bytes_ -= sent_.front().bytes;
@@ -240,6 +251,7 @@ void PeerSession::handle(Instant /*now*/, PeerSeen&& m) {
 void PeerSession::on_local_change(Instant now, VersionVector seen, const Digest& digest) {
   facts_.seen = std::move(seen);
   facts_.digest = digest;
+  merge_known(told_, theirs_, facts_.seen);
   coming_.merge(facts_.seen);
   drained_ = false;
   if (phase_ == Phase::met) {
@@ -355,6 +367,7 @@ void PeerSession::on_learned(Instant now, VersionVector seen, const Digest& dige
   learning_ = false;
   facts_.seen = std::move(seen);
   facts_.digest = digest;
+  merge_known(told_, theirs_, facts_.seen);
   if (phase_ != Phase::met) {
     return;
   }

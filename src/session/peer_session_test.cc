@@ -140,6 +140,23 @@ TEST_CASE("what the peer lacks is asked of the host and told") {
   CHECK(talk.session.is_equal());
 }
 
+TEST_CASE("what the peer has seen of replicas that nobody here knows is not kept") {
+  const Dot own{replica(1), ChangeSequence(1)};
+  Talk talk(vector_of({own}));
+  talk.meet(vector_of({own}));
+  for (std::uint8_t i = 100; i < 200; ++i) {
+    talk.hear(PeerSeen{bytes_of(vector_of({own, {replica(i), ChangeSequence(9)}})), Digest()});
+  }
+  const Dot known{replica(199), ChangeSequence(10)};
+  talk.session.on_local_change(talk.now, vector_of({{own.replica, ChangeSequence(2)}, known}),
+                               Digest());
+  talk.take();
+  REQUIRE(talk.find<effect::LoadForPeer>() != nullptr);
+  // Of the one that is known by now the last word counts.
+  CHECK(talk.find<effect::LoadForPeer>()->after ==
+        vector_of({own, {replica(199), ChangeSequence(9)}}));
+}
+
 TEST_CASE("a window that is full waits until the peer has seen what was sent") {
   Talk talk(vector_of({{replica(1), ChangeSequence(9)}}));
   talk.meet();

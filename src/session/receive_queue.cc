@@ -20,6 +20,9 @@ Result<void> ReceiveQueue::add(PullPart&& part) {
       (!continues && (part.version <= received_through_ || whole_ != parts_.size()))) {
     return Error(ErrorCode::out_of_order, "the server sent changes out of order");
   }
+  if (header.index != parts_.size() - whole_) {
+    return Error(ErrorCode::out_of_order, "the parts of a change are out of order");
+  }
   // A change of its own size may come alone; what is whole and waits must fit the window.
   if (bytes_ - partial_bytes_ > 2 * limits::pull_window_bytes + limits::part_bytes_max ||
       partial_bytes_ > limits::change_bytes_max) {

@@ -147,6 +147,11 @@ class Storm:
         torn = ("SELECT id FROM left_half l LEFT JOIN right_half r USING(id) WHERE l.v IS NOT r.v "
                 "UNION ALL SELECT id FROM right_half r LEFT JOIN left_half l USING(id) "
                 "WHERE l.v IS NOT r.v")
+        # A first copy, also of a device that begins anew, and a comparison of all rows come in
+        # pieces, and the status says so.
+        in_pieces = ("SELECT (SELECT count(*) FROM syncline_meta WHERE name = 'cursor' AND "
+                     "value > 0) = 0 OR (SELECT count(*) FROM syncline_meta WHERE name = "
+                     "'wants_rescan' AND value <> 0) > 0")
         while not self.done.is_set():
             time.sleep(0.3 + dice.random())
             device = dice.choice(self.devices)
@@ -154,7 +159,10 @@ class Storm:
                 continue
             try:
                 file = sqlite3.connect(f"file:{device.database}?mode=ro", uri=True, timeout=5)
-                self.torn += [(device.name, row[0]) for row in file.execute(torn)]
+                file.isolation_level = None
+                file.execute("BEGIN")
+                if not file.execute(in_pieces).fetchone()[0]:
+                    self.torn += [(device.name, row[0]) for row in file.execute(torn)]
                 file.close()
             except sqlite3.Error:
                 pass  # its files are just being copied or put back
