@@ -81,9 +81,6 @@ Storm Storm::draw(std::uint64_t seed, std::uint64_t steps) {
   for (std::size_t i = newer; i < std::size(faults); ++i) {
     draw_chance(more, storm.*faults[i].chance, 2);
   }
-  // Known not to be survived together with copies (docs/proof.md), and it would hide everything
-  // else: only who asks for it by name gets it.
-  storm.server_change = 0;
   return storm;
 }
 

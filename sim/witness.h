@@ -30,6 +30,8 @@ class Witness {
   // before can be among them, and is then in the log once more under its name with another stamp.
   void saw_restamp(const ReplicaId& replica) { restamped_.insert(replica); }
 
+  bool was_restamped(const ReplicaId& replica) const { return restamped_.count(replica) != 0; }
+
   // Known fault: what was stamped anew and told by a copy, too, counts twice.
   bool may_count_twice() const {
     return std::any_of(restamped_.begin(), restamped_.end(),
