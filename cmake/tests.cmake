@@ -66,7 +66,7 @@ add_dependencies(unit_tests engine_tests)
 # --- The program alone: killed at random moments, and every answered write accounted for -----------
 if(TARGET syncline_cli AND EXISTS /usr/bin/python3)
   foreach(name blackbox two_devices shared_file care hostile guarded doctor sessions delta delta_mixed
-               delta_docs put_back server_full abuse)
+               delta_docs put_back server_full abuse hostile_server)
     add_test(NAME ${name} COMMAND /usr/bin/python3 "${CMAKE_SOURCE_DIR}/tests/e2e/${name}.py"
                                   $<TARGET_FILE:syncline_cli>)
     set_tests_properties(${name} PROPERTIES TIMEOUT 300)

@@ -1,9 +1,88 @@
 #include "client/table_access.h"
 
+#include <algorithm>
+#include <cmath>
+
+#include "model/schema.h"
 #include "model/value_codec.h"
 
 namespace syncline {
 namespace {
+
+// Whether SQLite takes the text for a number: sign, digits with a point, exponent, and space around
+// them.
+bool is_number(std::string_view text) {
+  const auto skip = [&](const char* what) {
+    const std::size_t count = std::min(text.find_first_not_of(what), text.size());
+    text.remove_prefix(count);
+    return count;
+  };
+  const auto sign = [&] {
+    if (!text.empty() && (text[0] == '+' || text[0] == '-')) {
+      text.remove_prefix(1);
+    }
+  };
+  constexpr const char* space = " \t\n\v\f\r";
+  constexpr const char* digits = "0123456789";
+  skip(space);
+  sign();
+  std::size_t count = skip(digits);
+  if (!text.empty() && text[0] == '.') {
+    text.remove_prefix(1);
+    count += skip(digits);
+  }
+  if (count > 0 && !text.empty() && (text[0] == 'e' || text[0] == 'E')) {
+    text.remove_prefix(1);
+    sign();
+    count = skip(digits);
+  }
+  skip(space);
+  return count > 0 && text.empty();
+}
+
+bool is_whole(double real) { return std::floor(real) == real && std::fabs(real) < 0x1p63; }
+
+// Whether a key's column stores the value as it is. One that it would convert names another row
+// here than on every other replica, and what a writer whose schema is as ours never makes.
+bool is_kept(std::string_view declared, const ValueView& value) {
+  const bool is_text = value.type == ValueType::text;
+  if ((is_text && declared == "TEXT") ||
+      (value.type == ValueType::integer && declared == "INTEGER")) {
+    return true;
+  }
+  switch (value.type) {
+    case ValueType::null:
+    case ValueType::blob:
+      return true;
+    case ValueType::integer:
+    case ValueType::real:
+    case ValueType::text:
+      break;
+  }
+  const bool is_integer = value.type == ValueType::integer;
+  switch (affinity_of(declared)) {
+    case Affinity::blob:
+      return true;
+    case Affinity::text:
+      return is_text;
+    case Affinity::integer:
+    case Affinity::numeric:
+      return is_integer || (is_text ? !is_number(as_text(value.data)) : !is_whole(value.real));
+    case Affinity::real:
+      return is_text ? !is_number(as_text(value.data)) : !is_integer;
+  }
+  return true;
+}
+
+// `values` are the key's.
+bool is_kept(const TrackedTable& table, const std::deque<DecodedValue>& values) {
+  for (std::size_t i = 0; i < table.key.size(); ++i) {
+    if (!is_kept(table.key_types[i], values[i].view())) {
+      return false;
+    }
+  }
+  return true;
+}
 
 // Statements kept per set of columns; beyond this the oldest is prepared again when needed.
 constexpr std::size_t shapes_kept = 32;
@@ -176,6 +255,9 @@ Result<std::optional<RowId>> TableAccess::find_row(Bytes key) {
   }
   const ResetGuard guard(find_row_);
   SL_TRY(bind_key(find_row_, 1, key));
+  if (!is_kept(table_, key_values_)) {
+    return std::optional<RowId>();
+  }
   SL_TRY(const bool found, find_row_.step());
   return found ? std::optional<RowId>(find_row_.column_int(0)) : std::nullopt;
 }
@@ -222,6 +304,10 @@ Result<bool> TableAccess::insert(Bytes key, const ColumnSet& columns,
   }
   Statement& statement = shaped->statement;
   SL_TRY(int parameter, bind_key(statement, 1, key));
+  if (!is_kept(table_, key_values_)) {
+    return Error(ErrorCode::constraint,
+                 "a key of another type than that of its column in table '" + table_.name + "'");
+  }
   for (const ValueView& value : values) {
     statement.bind(parameter++, value);
   }

@@ -15,6 +15,10 @@ constexpr std::int64_t turn_ms_max = 20;
 constexpr Duration look_every{25};
 constexpr Duration arrivals_time_max{50};
 constexpr int farewell_turns_max = 25;
+// What has come and was not looked at: more is left to the network, which holds it back at whoever
+// sends. A small frame costs more than its bytes.
+constexpr std::size_t arrival_bytes_max = std::size_t{4} << 20U;
+constexpr std::size_t arrival_bytes_each = 128;
 
 }  // namespace
 
@@ -44,9 +48,7 @@ Result<std::unique_ptr<SyncLoop>> SyncLoop::make(const Parts& parts) {
   SyncLoop* const loop = out.get();
   Transport::Events events;
   events.on_open = [loop] { loop->arrivals_.push_back({Arrival::Kind::open, {}}); };
-  events.on_frame = [loop](ByteVector frame) {
-    loop->arrivals_.push_back({Arrival::Kind::frame, std::move(frame)});
-  };
+  events.on_frame = [loop](ByteVector frame) { loop->arrived(std::move(frame)); };
   events.on_closed = [loop](const std::string& reason) {
     loop->last_close_ = reason;
     loop->arrivals_.push_back({Arrival::Kind::closed, {}});
@@ -74,6 +76,29 @@ void SyncLoop::send(ByteVector frame) { sockets_->transport->send(std::move(fram
 
 void SyncLoop::hang_up(const std::string& reason) { sockets_->transport->hang_up(reason); }
 
+void SyncLoop::arrived(ByteVector frame) {
+  arrival_bytes_ += frame.size() + arrival_bytes_each;
+  arrivals_.push_back({Arrival::Kind::frame, std::move(frame)});
+  if (arrival_bytes_ > arrival_bytes_max && !is_paused_) {
+    is_paused_ = true;
+    sockets_->transport->pause();
+  }
+}
+
+void SyncLoop::handle(Instant now, const Arrival& arrival) {
+  switch (arrival.kind) {
+    case Arrival::Kind::open:
+      host_->on_connected(now);
+      return;
+    case Arrival::Kind::frame:
+      arrival_bytes_ -= arrival.frame.size() + arrival_bytes_each;
+      host_->on_frame(now, arrival.frame);
+      return;
+    case Arrival::Kind::closed:
+      host_->on_disconnected(now, last_close_);
+  }
+}
+
 void SyncLoop::turn() {
   Instant now = instant_now();
   std::int64_t wait = turn_ms_max;
@@ -92,18 +117,12 @@ void SyncLoop::turn() {
   while (!arrivals_.empty() && now - begun < arrivals_time_max) {
     const Arrival arrival = std::move(arrivals_.front());
     arrivals_.pop_front();
-    switch (arrival.kind) {
-      case Arrival::Kind::open:
-        host_->on_connected(now);
-        break;
-      case Arrival::Kind::frame:
-        host_->on_frame(now, arrival.frame);
-        break;
-      case Arrival::Kind::closed:
-        host_->on_disconnected(now);
-        break;
-    }
+    handle(now, arrival);
     now = instant_now();
+  }
+  if (is_paused_ && arrivals_.empty()) {
+    is_paused_ = false;
+    sockets_->transport->resume();
   }
   if ((wake_ && *wake_ <= now) || now - looked_ >= look_every) {
     wake_.reset();

@@ -54,6 +54,8 @@ class SyncLoop final : private ReplicaLink {
   void wake_at(Instant at) override { wake_ = at; }
   void work_waits() override { wake_ = Instant{}; }
 
+  void arrived(ByteVector frame);
+  void handle(Instant now, const Arrival& arrival);
   void turn();
 
   std::unique_ptr<Sockets> sockets_;
@@ -61,6 +63,8 @@ class SyncLoop final : private ReplicaLink {
   std::unique_ptr<ReplicaHost> host_;
   // What the network brought while the host was busy: it must not be called from its own calls.
   std::deque<Arrival> arrivals_;
+  std::size_t arrival_bytes_ = 0;
+  bool is_paused_ = false;
   std::optional<Instant> wake_;
   Instant looked_;
   std::string last_close_;

@@ -39,6 +39,17 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
     client_ = nullptr;
     abort("");
   }
+  void pause() {
+    if (socket_) {
+      socket_->pause();
+    }
+  }
+  void resume() {
+    if (socket_) {
+      socket_->resume();
+    }
+    post();
+  }
 
  private:
   void connected(tcp::socket socket);
@@ -100,6 +111,20 @@ class Client final : public Transport {
     }
   }
 
+  void pause() override {
+    is_paused_ = true;
+    if (attempt_) {
+      attempt_->pause();
+    }
+  }
+  void resume() override {
+    is_paused_ = false;
+    if (attempt_) {
+      attempt_->resume();
+    }
+  }
+  bool is_paused() const { return is_paused_; }
+
   void opened() { events_.on_open(); }
   void frame(ByteVector frame) { events_.on_frame(std::move(frame)); }
   void closed(const std::string& reason, bool socket_refused) {
@@ -137,6 +162,7 @@ class Client final : public Transport {
   std::shared_ptr<Attempt> attempt_;
   std::weak_ptr<Attempt> leaving_;  // says goodbye
   bool use_http_;
+  bool is_paused_ = false;
 };
 
 void Attempt::begin() {
@@ -219,6 +245,9 @@ void Attempt::start_socket() {
     self->ended(reason);
   };
   socket_ = WebSocket::make(context_, std::move(*stream_), options, std::move(events));
+  if (client_->is_paused()) {
+    socket_->pause();
+  }
   socket_->connect(client_->url().authority(), client_->url().path);
 }
 
@@ -235,6 +264,9 @@ void Attempt::post() {
   // A conversation begins with a hello: an empty request would be refused.
   if (!exchange_ || posting_ || !opened_ || (session_.empty() && queue_.empty())) {
     return;
+  }
+  if (client_ != nullptr && client_->is_paused()) {
+    return;  // what would be answered has to wait
   }
   posting_ = true;
   Request request;

@@ -60,6 +60,10 @@ class Transport {
   virtual void send(ByteVector frame) = 0;
   // After what was sent; no event follows.
   virtual void hang_up(const std::string& reason) = 0;
+  // Nothing more is read, but for what is under way, until resume(); of this connection and those
+  // after it.
+  virtual void pause() = 0;
+  virtual void resume() = 0;
 };
 
 }  // namespace syncline

@@ -58,11 +58,7 @@ class Socket final : public WebSocket {
 
   void accept(HttpUpgrade request) override {
     upgrade_.emplace(std::move(request));
-    stream_.control_callback([this](websocket::frame_type kind, boost::beast::string_view) {
-      if (kind != websocket::frame_type::close && ++control_frames_ > control_frames_max) {
-        refuse("too many pings", "pings");
-      }
-    });
+    count_control_frames();
     stream_.async_accept(upgrade_->body().request, [self = self()](error_code error) {
       self->upgrade_.reset();
       self->opened(error);
@@ -70,6 +66,7 @@ class Socket final : public WebSocket {
   }
 
   void connect(const std::string& host, const std::string& target) override {
+    count_control_frames();
     stream_.async_handshake(host, target,
                             [self = self()](error_code error) { self->opened(error); });
   }
@@ -116,6 +113,14 @@ class Socket final : public WebSocket {
 
  private:
   std::shared_ptr<Socket> self() { return std::static_pointer_cast<Socket>(shared_from_this()); }
+
+  void count_control_frames() {
+    stream_.control_callback([this](websocket::frame_type kind, boost::beast::string_view) {
+      if (kind != websocket::frame_type::close && ++control_frames_ > control_frames_max) {
+        refuse("too many pings", "pings");
+      }
+    });
+  }
 
   void opened(error_code error) {
     if (error) {

@@ -142,6 +142,45 @@ TEST_CASE("a peer cannot invent more replicas than can be told to others") {
   CHECK(a.text("SELECT count(*) FROM notes") == "0");
 }
 
+TEST_CASE("a key that the column would store as another one is held, and every replica agrees") {
+  ConversationWorld world("hostile_keys");
+  Device a(world, "a.db", 1);
+  Device b(world, "b.db", 2);
+  for (Device* device : {&a, &b}) {
+    track(*device);
+    device->run("CREATE TABLE tags(id TEXT PRIMARY KEY, n)");
+    REQUIRE(device->engine->track("tags", TrackOptions()));
+    device->start();
+  }
+  insert(a, 5, "of a");
+  a.run("INSERT INTO tags VALUES('5', 'of a')");
+  check_agreed(world, {&a, &b});
+  ReplicaId other;
+  other.bytes.fill(5);
+  Change forged = note_of(other, 1, time_of(world) + 1, 5);
+  const ValueView text[] = {ValueView::of("5")};
+  const ValueView number[] = {ValueView::of(std::int64_t{5})};
+  forged.edits[0].key = make_key(text);
+  forged.edits.push_back({EditKind::put, "tags", make_key(number), {}, {}});
+  {
+    LyingPeer peer(world, a);
+    peer.say(PeerPart{encode_change(forged)});
+    Change set = forged;
+    set.sequence = ChangeSequence(2);
+    set.stamp.time += 1;
+    set.edits.resize(1);
+    set.edits[0].kind = EditKind::set;
+    peer.say(PeerPart{encode_change(set)});
+    CHECK(peer.host.last_error() == "");
+  }
+  check_agreed(world, {&a, &b});
+  for (Device* device : {&a, &b}) {
+    CHECK(device->text("SELECT title FROM notes WHERE id = 5") == "of a");
+    CHECK(device->text("SELECT group_concat(quote(id) || n) FROM tags") == "'5'of a");
+    CHECK(device->text("SELECT count(*) FROM syncline_held") == "2");
+  }
+}
+
 // docs/decisions/0020: until a replica has said its first hello, whoever got its changes directly
 // may tell the server others in its name.
 TEST_CASE("what a peer made up of a device that no server knew stands, or makes it a copy") {
