@@ -307,11 +307,6 @@ Result<void> Engine::save_welcome(const effect::SaveWelcome& welcome) {
     const bool is_left = !lineage.empty() && welcome.rescans;
     SL_TRY(meta_.set(meta_name::left_lineage, number(is_left ? 1 : 0)));
   }
-  if (!welcome.may_write) {
-    // Nothing can be told to this server: its rows are what there is.
-    SL_TRY(meta_.set(meta_name::left_lineage, number(0)));
-    SL_TRY(keepsakes_.clear());
-  }
   SL_TRY(keep_epochs(welcome.lineage, welcome.epoch));
   SL_TRY(meta_.set(meta_name::read_only, number(welcome.may_write ? 0 : 1)));
   SL_TRY(meta_.set(meta_name::lineage, ValueView::blob(welcome.lineage.view())));
