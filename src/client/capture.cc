@@ -22,19 +22,44 @@ class Capture::Sink final : public WriteSink {
  public:
   Sink(Capture& capture, TableId table) : capture_(capture), table_(table) {}
 
-  void on_prepare() override { capture_.replace_checks_ = 0; }
+  void on_prepare() override {
+    capture_.replace_checks_ = 0;
+    capture_.schema_looked_at_ = false;
+  }
   Result<void> on_row(std::span<sqlite3_value* const> values) override {
     return capture_.on_row(table_, values);
   }
-  Result<void> on_begin() override { return {}; }
+  Result<void> on_begin() override { return capture_.on_statement(unknown_level); }
   Result<void> on_sync() override { return capture_.on_sync(); }
   void on_commit() override { capture_.on_commit(); }
   void on_rollback() override { capture_.on_rollback(); }
-  void on_savepoint(int level) override { capture_.buffer_.set_mark(level); }
-  void on_release(int level) override { capture_.buffer_.release_mark(level); }
-  void on_rollback_to(int level) override { capture_.on_rollback_to(level); }
+  Result<void> on_savepoint(int level) override {
+    if (is_looking_away()) {
+      return {};
+    }
+    SL_TRY(capture_.on_statement(level));
+    capture_.buffer_.set_mark(level);
+    return {};
+  }
+  void on_release(int level) override {
+    if (!is_looking_away()) {
+      capture_.buffer_.release_mark(level);
+      capture_.on_released(level);
+    }
+  }
+  void on_rollback_to(int level) override {
+    if (!is_looking_away()) {
+      capture_.on_rollback_to(level);
+    }
+  }
 
  private:
+  // Statements of our own, which compare tables between the application's: what they note stands
+  // before the next one's savepoint.
+  bool is_looking_away() const {
+    return capture_.watched_ != nullptr && capture_.watched_->level < unknown_level;
+  }
+
   Capture& capture_;
   TableId table_;
 };
@@ -58,6 +83,7 @@ Result<std::unique_ptr<WriteSink>> Capture::connect(std::span<const std::string>
   last_table_ = nullptr;
   all_columns_.clear();
   replace_checks_ = 0;
+  schema_looked_at_ = false;
   ++sinks_;
   return std::unique_ptr<WriteSink>(std::make_unique<Sink>(*this, table));
 }
@@ -460,7 +486,11 @@ Result<RowId> Capture::rowid_of_key(const TrackedTable& table, Bytes key) {
 }
 
 Result<void> Capture::on_sync() {
-  if (synced_ || buffer_.empty()) {
+  if (synced_) {
+    return {};
+  }
+  SL_TRY(settle_watched());
+  if (buffer_.empty()) {
     return {};
   }
   if (failed_version_ != LocalVersion()) {
@@ -505,6 +535,7 @@ Result<bool> Capture::write_change() {
 }
 
 Result<void> Capture::flush() {
+  SL_TRY(settle_watched());
   if (buffer_.empty()) {
     return {};
   }
@@ -597,6 +628,7 @@ Result<void> Capture::flush_part(bool more) {
 
 void Capture::on_commit() {
   failed_version_ = LocalVersion();
+  watched_.reset();
   buffer_.clear();
   candidates_.clear();
   if (synced_) {
@@ -617,6 +649,7 @@ void Capture::on_rollback() {
   const bool had_any = synced_ || !buffer_.empty() || !flushed_.empty();
   synced_ = false;
   failed_version_ = LocalVersion();
+  watched_.reset();
   buffer_.clear();
   candidates_.clear();
   flushed_.clear();
@@ -635,6 +668,9 @@ void Capture::on_rollback() {
 void Capture::on_rollback_to(int level) {
   buffer_.rollback_to_mark(level);
   candidates_.clear();
+  if (watched_ != nullptr && level < watched_->level) {
+    watched_.reset();
+  }
   forget_schemas();
   // What a failed commit had written may be taken back with the savepoint: it is written again.
   synced_ = false;

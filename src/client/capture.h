@@ -46,7 +46,10 @@ class Capture final : public WriteSinkFactory {
   // the statement did nothing.
   std::optional<RowId> expected_row();
   // While triggers are off nothing arrives here: then only the engine writes.
-  void set_tapped(bool tapped) { tapped_ = tapped; }
+  void set_tapped(bool tapped) {
+    tapped_ = tapped;
+    watched_.reset();
+  }
   bool is_tapped() const { return tapped_; }
 
   // Puts rows of a table that capture has not seen (its first tracking, a rescan) into the running
@@ -128,6 +131,22 @@ class Capture final : public WriteSinkFactory {
 
  private:
   class Sink;
+  // What stood in tables when a statement began that a trigger may stop in the middle: what was
+  // written until then stays, and nobody tells of it.
+  struct Watched {
+    struct Row {
+      ByteVector key;
+      ByteVector values;
+      std::uint64_t state = 0;
+    };
+    using Rows = std::map<RowId, Row>;
+
+    int level = 0;  // of the statement's savepoint
+    bool is_over = false;
+    std::map<TableId, Rows> tables;
+    std::map<TableId, std::size_t> positions;  // in the buffer
+  };
+  static constexpr int unknown_level = -1;
   // A row that may be replaced by the row that is being written.
   struct Candidate {
     TableId table = 0;
@@ -145,7 +164,33 @@ class Capture final : public WriteSinkFactory {
   void forget_schemas() {
     schemas_.reset();
     replace_checks_ = 0;
+    schema_looked_at_ = false;
   }
+  Result<void> look_at_new_schema();
+
+  // client/capture_stops.cc
+  // A statement or a savepoint begins. Before anything of it is written.
+  Result<void> on_statement(int level) {
+    return schema_looked_at_ && unordered_.empty() && watched_ == nullptr
+               ? Result<void>()
+               : on_watched_statement(level);
+  }
+  Result<void> on_watched_statement(int level);
+  void on_released(int level) {
+    if (watched_ != nullptr && level <= watched_->level) {
+      watched_->is_over = true;
+    }
+  }
+  Result<void> watch_statement(int level);
+  Result<void> settle_watched();
+  Result<void> settle_watched_table(const TrackedTable& table, const Watched::Rows& before,
+                                    std::size_t position);
+  Result<Watched::Rows> standing_rows(const TrackedTable& table);
+  Result<RowId> known_rowid_of_key(const TrackedTable& table, Bytes key);
+  Result<bool> spell(const TrackedTable& table, const Watched::Rows& before,
+                     const Watched::Rows& now);
+  Result<void> note_unheard(const TrackedTable& table, RowId row, const Watched::Row* before,
+                            const Watched::Row* now);
   Result<void> reopen();
   Result<void> drop_failed();
   Result<void> on_row(TableId table, std::span<sqlite3_value* const> values);
@@ -213,6 +258,12 @@ class Capture final : public WriteSinkFactory {
   // The schemas that schema_replaces_ is about, by SQLite's numbers: main and temp.
   std::optional<std::pair<std::int64_t, std::int64_t>> schemas_;
   std::set<TableId> unordered_;  // tables, of the same schemas
+  bool schema_stops_ = false;    // some trigger of them may stop a statement in the middle
+  // Since a statement that fires our triggers was prepared: whoever changes a schema makes them be
+  // prepared anew. Files whose triggers were made before they told of that have it untold.
+  bool schema_looked_at_ = false;
+  bool updates_tell_ = false;
+  std::unique_ptr<Watched> watched_;
   RowContent measured_;
   std::size_t measured_count_ = 0;
   CachedStatement read_main_schema_{"PRAGMA main.schema_version"};

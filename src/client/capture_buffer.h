@@ -73,6 +73,19 @@ class CaptureBuffer {
   // What a cell of a row that is not born was before the transaction; nothing when it was not set.
   std::optional<Value> value_before(TableId table, RowId row, std::uint16_t column) const;
 
+  // For what is noted with contents, from a position of the table's operations on.
+  std::size_t position(TableId table) const;
+  struct Told {
+    RowId row = 0;
+    bool is_known = false;  // else the contents are not
+    bool is_in_doubt = false;
+    Between states;
+  };
+  void for_each_told(TableId table, std::size_t position,
+                     FunctionRef<void(const Told& told)> visit) const;
+  // Takes out what was noted of one row; it will be noted otherwise.
+  void take_out(TableId table, std::size_t position, RowId row);
+
   // So much will travel of what was written; rows that are written twice count twice.
   void add_told(std::uint64_t bytes) { told_bytes_ += bytes; }
   std::uint64_t told_bytes() const { return told_bytes_; }

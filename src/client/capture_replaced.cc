@@ -43,6 +43,7 @@ Result<void> Capture::look_at_schema() {
     numbers[i] = row ? read->column_int(0) : 0;
   }
   const std::pair<std::int64_t, std::int64_t> schemas{numbers[0], numbers[1]};
+  schema_looked_at_ = true;
   if (schemas_ == schemas) {
     return {};
   }
@@ -53,16 +54,34 @@ Result<void> Capture::look_at_schema() {
                                "1"));
   schema_replaces_ = found.has_value();
   SL_TRY(unordered_, tables_out_of_order(connection_));
+  SL_TRY(schema_stops_, triggers_may_stop(connection_));
+  // Rows that a REPLACE removes for an index that our triggers do not know are found as what a
+  // stopped statement leaves is found.
+  SL_TRY(catalog_.catch_up());
+  SL_TRY(const std::set<TableId> unsure, tables_of_other_indexes(connection_, catalog_));
+  unordered_.insert(unsure.begin(), unsure.end());
+  schema_stops_ = schema_stops_ || !unsure.empty();
+  SL_TRY(const auto silent,
+         connection_.query_int("SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND (name "
+                               "LIKE 'syncline\\_updated\\_%' ESCAPE '\\' OR name LIKE "
+                               "'syncline\\_deleted\\_%' ESCAPE '\\') AND sql NOT LIKE "
+                               "'%WHERE 0; END' LIMIT 1"));
+  updates_tell_ = !silent.has_value();
   schemas_ = schemas;
   return {};
 }
 
+Result<void> Capture::look_at_new_schema() {
+  return schema_looked_at_ ? Result<void>() : look_at_schema();
+}
+
 Result<bool> Capture::is_unordered(const TrackedTable& table) {
-  // Nobody tells us of a trigger that this connection makes: where nothing is inserted (see
-  // may_replace), one that is made inside a transaction is found by the next.
-  if (buffer_.empty()) {
+  // Where updates do not tell that they were prepared anew, a trigger that this connection makes
+  // inside a transaction is found by the next.
+  if (!updates_tell_ && buffer_.empty()) {
     SL_TRY(look_at_schema());
   }
+  SL_TRY(look_at_new_schema());
   return !unordered_.empty() && unordered_.count(table.id) != 0;
 }
 
@@ -71,7 +90,7 @@ Result<bool> Capture::may_replace() {
   // holds until the next. Most statements run once: all are looked through only when some run
   // often.
   if (replace_checks_ == 0) {
-    SL_TRY(look_at_schema());
+    SL_TRY(look_at_new_schema());
     statements_replace_ = true;
   } else if (replace_checks_ == replace_checks_until_known) {
     statements_replace_ = connection_.prepared_sql_mentions(replace_word);

@@ -1,7 +1,9 @@
 // The part of the engine that tells other replicas everybody's changes, and learns theirs.
 #include <algorithm>
 
+#include "base/function_ref.h"
 #include "client/engine.h"
+#include "client/lost_rows.h"
 #include "sqlite/savepoint.h"
 #include "wire/limits.h"
 
@@ -16,6 +18,14 @@ std::size_t state_bytes(const RowState& state) {
   std::size_t out = 0;
   for (const CellState& cell : state.cells) {
     out += cell.value.view().data.size();
+  }
+  return out;
+}
+
+std::vector<std::string> columns_of(const RowState& state) {
+  std::vector<std::string> out;
+  for (const CellState& cell : state.cells) {
+    out.push_back(cell.column);
   }
   return out;
 }
@@ -199,6 +209,20 @@ Result<Engine::PeerChanges> Engine::relays(LocalVersion from, std::size_t bytes_
   return out;
 }
 
+namespace {
+
+// What meta_name::keepsakes says once the server has refused a part.
+constexpr std::int64_t keepsakes_one_by_one = 2;
+
+// Of a part of keepsakes.
+Result<std::size_t> keepsake_bytes(Meta& meta, std::size_t bytes_max) {
+  SL_TRY(const std::int64_t named, meta.integer(meta_name::keepsakes));
+  return named == keepsakes_one_by_one ? std::size_t{1}
+                                       : std::min(bytes_max, limits::part_bytes_target);
+}
+
+}  // namespace
+
 Result<ByteVector> Engine::next_keepsakes(bool first, std::size_t bytes_max) {
   SL_TRY(require_replica());
   // Asked after every write; nearly never is there anything.
@@ -225,9 +249,10 @@ Result<ByteVector> Engine::next_keepsakes(bool first, std::size_t bytes_max) {
     SL_TRY(clocks_.catch_up());
     rows_.forget();
     held_.forget();
+    SL_TRY(const std::size_t bytes, keepsake_bytes(meta_, bytes_max));
     std::string table;
     std::vector<std::string> columns;
-    while (rows.size() < std::min(bytes_max, limits::part_bytes_target)) {
+    while (rows.size() < bytes) {
       SL_TRY(const std::optional<Keepsakes::Row> row, keepsakes_.next());
       if (!row.has_value()) {
         break;
@@ -238,10 +263,7 @@ Result<ByteVector> Engine::next_keepsakes(bool first, std::size_t bytes_max) {
         skipped = true;
         continue;
       }
-      std::vector<std::string> names;
-      for (const CellState& cell : state.cells) {
-        names.push_back(cell.column);
-      }
+      std::vector<std::string> names = columns_of(state);
       if (rows.empty() || table != row->table || columns != names) {
         SL_TRY(const std::vector<Value> key, key_values(row->key));
         rows.begin_table(row->table, key.size(), names);
@@ -270,10 +292,74 @@ Result<ByteVector> Engine::next_keepsakes(bool first, std::size_t bytes_max) {
   return out.take();
 }
 
+namespace {
+
+constexpr const char* not_taken = "not_taken";
+constexpr const char* not_taken_words =
+    "another device wrote this row, the server lacks it and does not take it from this device: its "
+    "rules, schema or limits refuse it";
+
+Result<std::vector<Keepsakes::Row>> named_rows(Connection connection) {
+  SL_TRY(Statement select,
+         connection.prepare("SELECT tbl, key FROM syncline_keepsakes ORDER BY tbl, key"));
+  std::vector<Keepsakes::Row> out;
+  for (;;) {
+    SL_TRY(const bool more, select.step());
+    if (!more) {
+      return out;
+    }
+    out.push_back({std::string(select.column_text(0)), to_vector(select.column_blob(1))});
+  }
+}
+
+// Whether these were keepsakes. A part of several rows that is refused is told again, row by row:
+// only one of them may be at fault, and that one is lost.
+Result<bool> finish_keepsakes(const effect::FinishRelay& settled, Meta& meta, Keepsakes& keepsakes,
+                              Connection connection,
+                              FunctionRef<Result<void>(const Keepsakes::Row& row)> lost) {
+  SL_TRY(const std::int64_t named, meta.integer(meta_name::keepsakes));
+  if (named == 0 || settled.through == ChangeSequence(0)) {
+    return keepsakes.settled(settled.replica);
+  }
+  SL_TRY(const std::vector<Keepsakes::Row> before, named_rows(connection));
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(connection));
+  SL_TRY(const bool was_keepsake, keepsakes.settled(settled.replica));
+  if (!was_keepsake) {
+    return false;
+  }
+  SL_TRY(const std::vector<Keepsakes::Row> after, named_rows(connection));
+  // They are told in their order: what is gone stood at the front.
+  const std::size_t told = before.size() - std::min(after.size(), before.size());
+  if (told > 1 && named != keepsakes_one_by_one) {
+    savepoint.rollback();
+    SL_TRY(meta.set(meta_name::keepsakes, ValueView::of(keepsakes_one_by_one)));
+    return true;
+  }
+  for (std::size_t i = 0; i < told; ++i) {
+    SL_TRY(lost(before[i]));
+  }
+  SL_TRY(savepoint.release());
+  return true;
+}
+
+}  // namespace
+
 Result<void> Engine::finish_relay(const effect::FinishRelay& settled) {
   SL_TRY(require_replica());
   SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
-  SL_TRY(const bool was_keepsake, keepsakes_.settled(settled.replica));
+  bool lost_any = false;
+  SL_TRY(const bool was_keepsake,
+         finish_keepsakes(settled, meta_, keepsakes_, parts_.connection,
+                          [&](const Keepsakes::Row& row) -> Result<void> {
+                            LostRows lost(rejected_, *parts_.random, clock_.now_ms());
+                            SL_TRY(const RowState state, state_of_row(row.table, row.key));
+                            SL_TRY(lost.add(row.table, row.key, state));
+                            lost_any = lost_any || !lost.empty();
+                            return lost.list(not_taken, not_taken_words);
+                          }));
+  if (lost_any) {
+    tell_rejected(not_taken, not_taken_words);
+  }
   if (was_keepsake) {
     SL_TRY(savepoint.release());
     end_call();

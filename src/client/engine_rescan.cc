@@ -4,6 +4,7 @@
 #include <set>
 
 #include "client/engine.h"
+#include "client/lost_rows.h"
 #include "sqlite/savepoint.h"
 #include "wire/state_part.h"
 
@@ -167,11 +168,20 @@ Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
     SL_TRY(unsent_.catch_up());
     SL_TRY(name_heard());
     SL_TRY(const std::int64_t left_lineage, meta_.integer(meta_name::left_lineage));
+    SL_TRY(const std::int64_t read_only, meta_.integer(meta_name::read_only));
+    LostRows lost(rejected_, *parts_.random, clock_.now_ms());
     const auto adopt = [&](const std::string& table, Bytes key,
                            const RowState& state) -> Result<void> {
       SL_TRY(const bool is_kept, keepsakes_.has(table, key));
-      return is_kept || left_lineage != 0 ? become_both(table, key, state, report)
-                                          : become(table, key, state, report);
+      if ((is_kept || left_lineage != 0) && read_only == 0) {
+        return become_both(table, key, state, report);
+      }
+      // Who may only read cannot tell the server what it lacks.
+      if ((is_kept || left_lineage != 0) && state.life.is_zero()) {
+        SL_TRY(const RowState known, state_of_row(table, key));
+        SL_TRY(lost.add(table, key, known));
+      }
+      return become(table, key, state, report);
     };
     std::set<ByteVector, BytesLess> named;
     if (!rows.states.empty()) {
@@ -205,6 +215,11 @@ Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
     for (const ByteVector& key : gone) {
       SL_TRY(adopt(rows.table, key, RowState()));
     }
+    const std::string reason = "the server lacks these rows, and this device's token may only read";
+    if (!lost.empty()) {
+      SL_TRY(lost.list("read_only", reason));
+      tell_rejected("read_only", reason);
+    }
     SL_TRY(keep_newest_state());
     return apply_.end_states(report);
   });
@@ -222,6 +237,10 @@ Result<void> Engine::finish_rescan(ServerVersion cursor) {
     }
     SL_TRY(meta_.set(meta_name::wants_rescan, ValueView::of(std::int64_t{0})));
     SL_TRY(meta_.set(meta_name::left_lineage, ValueView::of(std::int64_t{0})));
+    SL_TRY(const std::int64_t read_only, meta_.integer(meta_name::read_only));
+    if (read_only != 0) {
+      SL_TRY(keepsakes_.clear());  // what the server lacks of them is listed as lost
+    }
     SL_TRY(meta_.set(meta_name::snapshot_token, ValueView::blob({})));
     SL_TRY(store_receipt());
     return meta_.set(meta_name::cursor, ValueView::of(static_cast<std::int64_t>(cursor.get())));

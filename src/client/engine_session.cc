@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "client/engine.h"
+#include "client/event_order.h"
 #include "model/merge.h"
 #include "sqlite/savepoint.h"
 #include "wire/limits.h"
@@ -37,11 +38,29 @@ constexpr std::size_t salvage_bytes_max = std::size_t{64} << 20U;
 
 constexpr std::size_t epochs_elsewhere_max = limits::epochs_max / 2;
 
+// Capture hears best of what is written where its triggers are the newest, and know every index.
+Result<void> renew_triggers(const Connection& connection, Catalog& catalog) {
+  SL_TRY(catalog.catch_up());
+  SL_TRY(std::set<TableId> behind, tables_overtaken(connection));
+  SL_TRY(const std::set<TableId> unsure, tables_of_other_indexes(connection, catalog));
+  behind.insert(unsure.begin(), unsure.end());
+  for (const TableId id : behind) {
+    SL_TRY(const TrackedTable* table, catalog.table(id));
+    // Where columns changed, the application has yet to say so.
+    SL_TRY(const bool is_described, catalog.describes(*table));
+    if (is_described) {
+      SL_TRY(catalog.refresh(id));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> Engine::open_session(const std::string& workspace) {
   SL_TRY(require_replica());
   SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
+  SL_TRY(renew_triggers(parts_.connection, catalog_));
   // Whoever had the conversation before may have given the file another name.
   origins_.forget();
   SL_TRY(load_identity());
@@ -287,11 +306,6 @@ Result<void> Engine::save_welcome(const effect::SaveWelcome& welcome) {
     SL_TRY(meta_.set(meta_name::relayed_version, number(0)));
     const bool is_left = !lineage.empty() && welcome.rescans;
     SL_TRY(meta_.set(meta_name::left_lineage, number(is_left ? 1 : 0)));
-  }
-  if (!welcome.may_write) {
-    // Nothing can be told to this server: its rows are what there is.
-    SL_TRY(meta_.set(meta_name::left_lineage, number(0)));
-    SL_TRY(keepsakes_.clear());
   }
   SL_TRY(keep_epochs(welcome.lineage, welcome.epoch));
   SL_TRY(meta_.set(meta_name::read_only, number(welcome.may_write ? 0 : 1)));

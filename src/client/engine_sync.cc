@@ -105,7 +105,9 @@ Result<Engine::Counts> Engine::counts() {
   counts.pending -= std::min(empty, counts.pending);
   // What others wrote and perhaps only we can tell the server counts as one change.
   SL_TRY(const bool keepsakes, keepsakes_.any());
-  counts.pending += keepsakes ? 1 : 0;
+  SL_TRY(const std::int64_t read_only, meta_.integer(meta_name::read_only));
+  // Who may only read tells nothing: what the server lacks is found when rows are compared.
+  counts.pending += keepsakes && read_only == 0 ? 1 : 0;
   SL_TRY(counts.rejected, rejected_.count());
   SL_TRY(counts.held, held_.count());
   SL_TRY(counts.conflicts, conflicts_.count());
@@ -278,6 +280,13 @@ Result<ByteVector> Engine::export_pending() {
 }
 
 Result<ApplyReport> Engine::import_pending(Bytes file) {
+  SL_TRY(require_replica());
+  SL_TRY(const std::int64_t read_only, meta_.integer(meta_name::read_only));
+  if (read_only != 0) {
+    return Error(ErrorCode::not_allowed,
+                 "read_only: this device's token may only read, and nobody would ever send these "
+                 "changes from here; import the file on a device that may write");
+  }
   return applying(file.size(), [&](ApplyReport& report) -> Result<void> {
     std::vector<Bytes> parts;
     return read_change_file(file, [&](Bytes part) -> Result<void> {

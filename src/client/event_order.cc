@@ -1,8 +1,11 @@
 #include "client/event_order.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
+
+#include "client/triggers.h"
 
 namespace syncline {
 namespace {
@@ -95,6 +98,67 @@ Result<std::set<TableId>> tables_out_of_order(const Connection& connection) {
       out.insert(select.column_int(0));
     }
   }
+}
+
+Result<std::set<TableId>> tables_overtaken(const Connection& connection) {
+  SL_TRY(Statement select,
+         connection.prepare(
+             "SELECT CAST(substr(o.name, 19) AS INTEGER) FROM main.sqlite_schema o WHERE o.type = "
+             "'trigger' AND o.name LIKE 'syncline\\_inserted\\_%' ESCAPE '\\' AND EXISTS(SELECT 1 "
+             "FROM main.sqlite_schema t WHERE t.type = 'trigger' AND t.tbl_name = o.tbl_name "
+             "COLLATE NOCASE AND t.name NOT LIKE 'syncline\\_%' ESCAPE '\\' AND t.rowid > "
+             "o.rowid)"));
+  std::set<TableId> out;
+  for (;;) {
+    SL_TRY(const bool more, select.step());
+    if (!more) {
+      return out;
+    }
+    out.insert(select.column_int(0));
+  }
+}
+
+namespace {
+
+// Of capture's triggers on the table: what they look for before a row is inserted, and in which
+// order. The rest of their SQL is another version's affair.
+std::string what_they_look_for(const TrackedTable& table) {
+  const std::string made = capture_triggers_sql(table);
+  const std::size_t begin = made.find(table.without_rowid ? " AND EXISTS(" : in_way_function,
+                                      made.find("syncline_replacing_"));
+  const std::size_t end = made.find(table.without_rowid ? " BEGIN " : "; SELECT c0 FROM ", begin);
+  return made.substr(begin, end - begin);
+}
+
+}  // namespace
+
+Result<std::set<TableId>> tables_of_other_indexes(const Connection& connection, Catalog& catalog) {
+  const Catalog::Hold hold(catalog);
+  SL_TRY(const std::vector<const TrackedTable*> tables, catalog.all_with_own());
+  SL_TRY(Statement select,
+         connection.prepare("SELECT sql FROM main.sqlite_schema WHERE type = 'trigger' AND name = "
+                            "'syncline_replacing_' || ?1"));
+  std::set<TableId> out;
+  for (const TrackedTable* table : tables) {
+    const std::string made = what_they_look_for(*table);
+    select.reset();
+    select.bind(1, table->id);
+    SL_TRY(const bool there, select.step());
+    if (there && select.column_text(0).find(made) == std::string_view::npos) {
+      out.insert(table->id);
+    }
+  }
+  return out;
+}
+
+Result<bool> triggers_may_stop(const Connection& connection) {
+  SL_TRY(const auto found,
+         connection.query_int(
+             "SELECT 1 FROM (SELECT type, name, sql FROM main.sqlite_schema UNION ALL SELECT type, "
+             "name, sql FROM temp.sqlite_schema) WHERE name NOT LIKE 'syncline\\_%' ESCAPE '\\' "
+             "AND (sql LIKE '%fail%' OR (type = 'trigger' AND sql LIKE '%raise%ignore%')) LIMIT "
+             "1"));
+  return found.has_value();
 }
 
 }  // namespace syncline

@@ -119,6 +119,12 @@ std::string insert_trigger(const TrackedTable& table) {
          quote_identifier(table.name) + " BEGIN " + tell.into + "VALUES(" + tell.values + "); END;";
 }
 
+// Reading the tap, which is empty, tells capture of each statement that may bring us here: whoever
+// makes a trigger makes such statements be prepared anew. Nothing of it runs.
+std::string tell_of_prepare(const TrackedTable& table) {
+  return "SELECT c0 FROM " + tap_name(table.id) + " WHERE 0;";
+}
+
 std::string update_trigger(const TrackedTable& table) {
   TapInsert tap(TapKind::updated);
   add_old(tap, table, "old.");
@@ -131,7 +137,7 @@ std::string update_trigger(const TrackedTable& table) {
   }
   return "CREATE TRIGGER " + trigger_name(table.id, "updated") + " AFTER UPDATE ON " +
          quote_identifier(table.name) + " BEGIN " + insert_into(table, tap) + "VALUES(" +
-         tap.values + "); END;";
+         tap.values + "); " + tell_of_prepare(table) + " END;";
 }
 
 std::string delete_trigger(const TrackedTable& table) {
@@ -139,7 +145,7 @@ std::string delete_trigger(const TrackedTable& table) {
   add_old(tap, table, "old.");
   return "CREATE TRIGGER " + trigger_name(table.id, "deleted") + " AFTER DELETE ON " +
          quote_identifier(table.name) + " BEGIN " + insert_into(table, tap) + "VALUES(" +
-         tap.values + "); END;";
+         tap.values + "); " + tell_of_prepare(table) + " END;";
 }
 
 std::string from_rows(const TrackedTable& table, const std::string& where) {

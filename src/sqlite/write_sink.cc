@@ -138,8 +138,7 @@ int rollback(sqlite3_vtab* base) {
   return SQLITE_OK;
 }
 int savepoint(sqlite3_vtab* base, int level) {
-  table_of(base)->sink->on_savepoint(level);
-  return SQLITE_OK;
+  return report(base, table_of(base)->sink->on_savepoint(level));
 }
 int release(sqlite3_vtab* base, int level) {
   table_of(base)->sink->on_release(level);

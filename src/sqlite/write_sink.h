@@ -28,7 +28,7 @@ class WriteSink {
   virtual void on_rollback() = 0;
   // Savepoint levels count from 0; a statement's own savepoint is one, too. Levels may be skipped:
   // a table that joins late is told only of the innermost.
-  virtual void on_savepoint(int level) = 0;
+  virtual Result<void> on_savepoint(int level) = 0;
   virtual void on_release(int level) = 0;
   virtual void on_rollback_to(int level) = 0;
 };

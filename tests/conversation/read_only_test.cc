@@ -94,3 +94,77 @@ TEST_CASE("a comparison that is asked for while syncing is paused is made when i
   CHECK(a.events(event_name::rescan_completed).size() == 1);
   CHECK_FALSE(a.engine->facts({})->wants_rescan);
 }
+
+TEST_CASE("a file of unsent changes is refused where nobody would ever send them") {
+  ConversationWorld world("read_only_import");
+  Device author(world, "author.db", 1);
+  Device reader(world, "reader.db", 2);
+  track(author);
+  track(reader);
+  insert(author, 1, "unsent");
+  const ByteVector file = *author.engine->export_pending();
+  world.rights.may_write = false;
+  reader.start();
+  world.advance(2'000);
+  const auto refused = reader.engine->import_pending(file);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == ErrorCode::not_allowed);
+  CHECK(refused.error().message().find("may only read") != SIZE_MAX);
+  CHECK(reader.text("SELECT count(*) FROM notes") == "0");
+
+  // Allowed again, it takes them and tells them.
+  reader.close();
+  world.rights.may_write = true;
+  reader.open();
+  reader.start();
+  world.advance(2'000);
+  REQUIRE(reader.engine->import_pending(file));
+  author.start();
+  check_converged(world, {&author, &reader});
+  CHECK(reader.text("SELECT group_concat(title) FROM notes") == "unsent");
+}
+
+TEST_CASE("what was imported before the right to write was taken away is never silently gone") {
+  ConversationWorld world("read_only_imported");
+  Device author(world, "author.db", 1);
+  Device reader(world, "reader.db", 2);
+  track(author);
+  track(reader);
+  insert(author, 1, "unsent");
+  REQUIRE(reader.engine->import_pending(*author.engine->export_pending()));
+  CHECK(reader.engine->counts()->pending == 1);
+  world.rights.may_write = false;
+  reader.start();
+  world.advance(60'000);
+  const bool is_listed =
+      reader.text("SELECT group_concat(code) FROM syncline_rejected") == "read_only";
+  const bool is_kept = reader.engine->counts()->pending == 1 &&
+                       reader.text("SELECT group_concat(title) FROM notes") == "unsent" &&
+                       reader.host->status(world.now).status != Status::synced;
+  CHECK((is_listed || is_kept));
+}
+
+TEST_CASE("rows that a file brought to a device that may only read are listed when they go") {
+  ConversationWorld world("read_only_applied");
+  Device author(world, "author.db", 1);
+  Device reader(world, "reader.db", 2);
+  track(author);
+  track(reader);
+  insert(author, 1, "known to the server");
+  author.start();
+  world.advance(2'000);
+  author.close();
+  author.open();
+  insert(author, 2, "from a file");
+  world.rights.may_write = false;
+  reader.start();
+  world.advance(2'000);
+  REQUIRE(reader.engine->apply_file(*author.engine->changes_since(LocalVersion(0))));
+  world.advance(60'000);
+  CHECK(reader.text("SELECT group_concat(title) FROM notes") == "known to the server");
+  CHECK(status_name(reader.status()) == "synced");
+  CHECK(reader.engine->counts()->pending == 0);
+  CHECK(rejected_of(reader) == "read_only 1");
+  CHECK(reader.engine->rejected().read(reader.engine->rejected().list(1)->at(0).id)->edits.size() ==
+        1);
+}

@@ -171,6 +171,50 @@ TEST_CASE("who may only read brings nothing and takes the new server's rows") {
   check_converged(world, {&reader});
   CHECK(reader.text("SELECT count(*) FROM notes") == "0");
   CHECK(reader.engine->counts()->pending == 0);
+  // It says what it could not keep.
+  CHECK(reader.text("SELECT group_concat(code) FROM syncline_rejected") == "read_only");
+  const auto listed = reader.engine->rejected().list(10);
+  REQUIRE(listed);
+  CHECK(reader.engine->rejected().read(listed->at(0).id)->edits.size() == 1);
+}
+
+TEST_CASE("rows that the new server refuses are listed with the reason, and all others come in") {
+  ConversationWorld world("rebuilt_refused");
+  Device gone(world, "gone.db", 1);
+  Device kept(world, "kept.db", 2);
+  for (Device* device : {&gone, &kept}) {
+    track(*device);
+    device->run("CREATE TABLE locked(id INTEGER PRIMARY KEY, title TEXT)");
+    REQUIRE(device->engine->track("locked", {}));
+    device->start();
+  }
+  insert(gone, 1, "taken");
+  gone.run("INSERT INTO locked VALUES(7, 'not taken'), (8, 'nor this')");
+  check_agreed(world, {&gone, &kept});
+  REQUIRE(kept.text("SELECT count(*) FROM locked") == "2");
+  gone.close();
+  world.options.rules.read_only_tables.insert("locked");
+  rebuild(world);
+  world.advance(60'000);
+  check_converged(world, {&kept});
+  CHECK(kept.text(all_notes) == "1:taken:-:0");
+  CHECK(kept.text("SELECT count(*) FROM locked") == "0");
+  CHECK(kept.engine->counts()->pending == 0);
+  CHECK(kept.engine->counts()->rejected == 2);
+  CHECK(kept.text("SELECT group_concat(DISTINCT code) FROM syncline_rejected") == "not_taken");
+  CHECK(kept.events(event_name::error).size() >= 1);
+  // Each is there to be done again, once the server takes it.
+  world.close_server();
+  world.options.rules.read_only_tables.clear();
+  world.open_server();
+  const auto listed = kept.engine->rejected().list(10);
+  REQUIRE(listed);
+  for (const RejectedChange& change : *listed) {
+    REQUIRE(kept.engine->rejected().retry(change.id));
+  }
+  world.advance(60'000);
+  check_converged(world, {&kept});
+  CHECK(kept.text("SELECT group_concat(title) FROM locked") == "not taken,nor this");
 }
 
 TEST_CASE("several replicas tell the same, and it is taken in once") {

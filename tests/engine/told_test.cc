@@ -77,7 +77,19 @@ const char* const triggers[] = {
     "'passing' WHERE id = new.id; END",
     "CREATE TEMP TRIGGER sweeping AFTER UPDATE OF v ON main.t WHEN new.w = 'w1' BEGIN DELETE FROM "
     "t "
-    "WHERE id = new.id; END"};
+    "WHERE id = new.id; END",
+    // These stop statements in the middle, or take them back.
+    "CREATE TRIGGER leaves AFTER INSERT ON t WHEN new.w = 'w1' BEGIN SELECT RAISE(IGNORE); END",
+    "CREATE TRIGGER fails AFTER UPDATE OF u ON t WHEN new.u = 3 BEGIN SELECT RAISE(FAIL, 'x'); END",
+    "CREATE TRIGGER stops AFTER DELETE ON t WHEN old.u = 2 BEGIN SELECT RAISE(IGNORE); END",
+    "CREATE TRIGGER skips BEFORE INSERT ON t WHEN new.u = 1 BEGIN SELECT RAISE(IGNORE); END",
+    "CREATE TRIGGER aborts BEFORE UPDATE OF w ON t WHEN new.w = 'w2' BEGIN SELECT RAISE(ABORT, "
+    "'x'); END",
+    "CREATE TRIGGER undoes AFTER INSERT ON t WHEN new.w = 'out' BEGIN SELECT RAISE(ROLLBACK, 'x'); "
+    "END",
+    "CREATE TRIGGER side_fails AFTER DELETE ON side BEGIN SELECT RAISE(FAIL, 'x'); END",
+    "CREATE TEMP TRIGGER leaving AFTER UPDATE ON main.t WHEN new.u = 1 BEGIN SELECT RAISE(IGNORE); "
+    "END"};
 
 std::string some_value(SeededRandom& random, const Shape& shape) {
   if (std::string(shape.rules) == "v=json") {
@@ -97,11 +109,18 @@ std::string some_key(SeededRandom& random, bool is_number) {
   return is_number ? number : (random.below(8) == 0 ? "'K" : "'k") + number + "'";
 }
 
-// Statements that write in less usual ways. OR FAIL is not among those that fire triggers: where a
-// newer trigger fails, the row stays as it was written, and capture never hears of it.
+// Statements that write in less usual ways.
 std::string rare_statement(SeededRandom& random, const std::string& row, const std::string& key,
                            const std::string& other) {
-  switch (random.below(10)) {
+  switch (random.below(14)) {
+    case 10:
+      return "INSERT OR FAIL INTO t VALUES" + row + ", (" + other + ", NULL, 'w1', 3, NULL)";
+    case 11:
+      return "UPDATE OR FAIL t SET u = u + 1, w = 'w2'";
+    case 12:
+      return "UPDATE OR FAIL t SET id = " + other + ", u = 3 WHERE id = " + key;
+    case 13:
+      return "UPDATE OR ROLLBACK t SET u = u + 1 WHERE id <> " + key;
     case 0:
       return "INSERT INTO t VALUES" + row + " ON CONFLICT(id) DO UPDATE SET id = " + other;
     case 1:
@@ -218,6 +237,9 @@ struct Trial {
     for (std::uint64_t i = 0; i < statements; ++i) {
       const bool undone = random.below(6) == 0;
       run(writer, undone ? "SAVEPOINT s" : "SELECT 1");
+      if (random.below(20) == 0) {
+        run(writer, triggers[random.below(std::size(triggers))]);
+      }
       run(writer, some_statement(random, shape, has_rowid, is_number));
       if (undone) {
         run(writer, some_statement(random, shape, has_rowid, is_number));
@@ -256,6 +278,9 @@ void run_trial(std::uint64_t seed) {
   }
   if (!tracked_first) {
     trial.prepare(writer);
+  }
+  if (trial.random.below(8) == 0) {
+    trial.run(writer, "CREATE UNIQUE INDEX late ON t(w, v)");
   }
   for (WorldReplica* replica : {&reader, &late}) {
     REQUIRE(replica->run(schema) == "");

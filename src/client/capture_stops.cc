@@ -1,0 +1,365 @@
+// What capture does about statements that a trigger stops in the middle: RAISE(IGNORE) and
+// RAISE(FAIL) leave written what was written, and the triggers that would have told of it never
+// run. SQLite says nothing of the kind, so the tables are compared with what they were.
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <utility>
+
+#include "client/capture.h"
+#include "client/row_measure.h"
+#include "client/row_net.h"
+#include "model/value_codec.h"
+#include "wire/limits.h"
+
+namespace syncline {
+namespace {
+
+// A statement is not allowed where more than this would have to be remembered of its tables.
+constexpr std::uint64_t watched_bytes_max = std::uint64_t{64} << 20U;
+
+Error too_much_to_watch(const TrackedTable& table) {
+  return Error(ErrorCode::too_large,
+               "a trigger that is newer than sync's own may stop a statement on table '" +
+                   table.name +
+                   "' in the middle (RAISE, OR FAIL), and the table is too large to be " +
+                   "compared; run SELECT syncline_track('" + table.name +
+                   "') to make sync's triggers the newest");
+}
+
+// Where the operations lead that were heard of one row.
+class Heard {
+ public:
+  void add(const CaptureBuffer::Told& told) {
+    if (!told.is_known) {
+      is_known_ = false;
+    } else if (told.is_in_doubt) {
+      ++doubts_[told.states.before];
+    } else {
+      ++surplus_[told.states.after];
+      --surplus_[told.states.before];
+    }
+  }
+  // Whether they make this of that, and nothing else. What is in doubt may have happened.
+  bool explains(std::uint64_t before, std::uint64_t now) const {
+    if (!is_known_) {
+      return true;
+    }
+    std::map<std::uint64_t, std::int64_t> surplus = surplus_;
+    ++surplus[before];
+    --surplus[now];
+    for (const auto& [state, times] : doubts_) {
+      for (std::int64_t i = 0; i < times && surplus[state] > 0; ++i) {
+        --surplus[state];
+        ++surplus[0];
+      }
+    }
+    for (const auto& [state, count] : surplus) {
+      if (count != 0) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+ private:
+  bool is_known_ = true;
+  std::map<std::uint64_t, std::int64_t> surplus_;  // how often to a content, less how often from it
+  std::map<std::uint64_t, std::int64_t> doubts_;
+};
+
+// What is read and written while tables are compared are statements, too, and none to be watched.
+template <typename Watched>
+std::unique_ptr<Watched> look_away(const std::unique_ptr<Watched>& /*watched*/) {
+  auto out = std::make_unique<Watched>();
+  out->level = std::numeric_limits<int>::min();
+  return out;
+}
+
+}  // namespace
+
+Result<void> Capture::on_watched_statement(int level) {
+  if (watched_ != nullptr && !watched_->is_over) {
+    // Another table's tap hears of the same, or a statement inside of the watched one begins. One
+    // that is a transaction of its own has no savepoint.
+    if (watched_->level == unknown_level && !connection_.autocommit()) {
+      watched_->level = level;
+    }
+    return {};
+  }
+  SL_TRY(settle_watched());
+  SL_TRY(look_at_new_schema());
+  // What the engine writes is no one's to tell.
+  if (unordered_.empty() || engine_writing_ || watching_ || adopting_ || !tapped_ || synced_ ||
+      (!schema_stops_ && !connection_.running_sql_mentions("fail"))) {
+    return {};
+  }
+  return watch_statement(level);
+}
+
+Result<void> Capture::watch_statement(int level) {
+  catalog_.settle();
+  const Catalog::Hold hold(catalog_);
+  drop_if_stale();
+  auto watched = std::make_unique<Watched>();
+  watched->level = level;
+  const auto look = [&]() -> Result<void> {
+    for (const TableId id : unordered_) {
+      SL_TRY(const TrackedTable* table, catalog_.table(id));
+      SL_TRY(watched->tables[id], standing_rows(*table));
+      watched->positions[id] = buffer_.position(id);
+    }
+    return {};
+  };
+  watched_ = look_away(watched);
+  auto looked = look();
+  watched_.reset();
+  SL_TRY(std::move(looked));
+  watched_ = std::move(watched);
+  return {};
+}
+
+Result<Capture::Watched::Rows> Capture::standing_rows(const TrackedTable& table) {
+  std::string sql = "SELECT " + (table.without_rowid ? std::string("0") : "t." + table.rowid_name);
+  for (const std::string& column : table.key) {
+    sql += ",t." + quote_identifier(column);
+  }
+  // Column ids rise with time, not always with the table's order.
+  for (const int position : table.positions) {
+    if (position >= 0) {
+      sql += ",t." + quote_identifier(table.columns[static_cast<std::size_t>(position)].name);
+    }
+  }
+  SL_TRY(Statement select,
+         connection_.prepare(sql + " FROM main." + quote_identifier(table.name) + " t"));
+  Watched::Rows out;
+  std::uint64_t bytes = 0;
+  Writer key;
+  Writer values;
+  const int key_end = 1 + static_cast<int>(table.key.size());
+  for (;;) {
+    SL_TRY(const bool more, select.step());
+    if (!more) {
+      return out;
+    }
+    key.clear();
+    values.clear();
+    for (int i = 1; i < select.column_count(); ++i) {
+      write_value(i < key_end ? key : values, select.column(i));
+    }
+    RowId row = select.column_int(0);
+    if (table.without_rowid) {
+      SL_TRY(row, known_rowid_of_key(table, key.bytes()));
+    }
+    bytes += key.size() + values.size() + sizeof(Watched::Row);
+    if (bytes > watched_bytes_max) {
+      return too_much_to_watch(table);
+    }
+    Watched::Row& standing = out[row];
+    standing.key = to_vector(key.bytes());
+    standing.values = to_vector(values.bytes());
+    standing.state = state_of(table, standing.key, standing.values);
+  }
+}
+
+// As rowid_of_key(), and writes nothing where the key is known.
+Result<RowId> Capture::known_rowid_of_key(const TrackedTable& table, Bytes key) {
+  SL_TRY(Statement select, connection_.prepare("SELECT rid FROM syncline_keys_" +
+                                               std::to_string(table.id) + " WHERE key = ?1"));
+  select.bind_blob(1, key);
+  SL_TRY(const bool known, select.step());
+  return known ? Result<RowId>(select.column_int(0)) : rowid_of_key(table, key);
+}
+
+Result<void> Capture::settle_watched() {
+  if (watched_ == nullptr) {
+    return {};
+  }
+  catalog_.settle();
+  const Catalog::Hold hold(catalog_);
+  drop_if_stale();
+  const std::unique_ptr<Watched> watched = std::exchange(watched_, look_away(watched_));
+  const auto settle = [&]() -> Result<void> {
+    for (const auto& [id, before] : watched->tables) {
+      const auto table = catalog_.table(id);
+      if (!table && table.error().code() == ErrorCode::not_found) {
+        continue;  // no longer tracked
+      }
+      SL_TRY(const TrackedTable* found, table);
+      SL_TRY(settle_watched_table(*found, before, watched->positions[id]));
+    }
+    return {};
+  };
+  auto settled = settle();
+  watched_.reset();
+  return settled;
+}
+
+Result<void> Capture::settle_watched_table(const TrackedTable& table, const Watched::Rows& before,
+                                           std::size_t position) {
+  SL_TRY(Watched::Rows now, standing_rows(table));
+  SL_TRY(const bool spelled, spell(table, before, now));
+  if (spelled) {
+    SL_TRY(now, standing_rows(table));
+  }
+  std::map<RowId, Heard> heard;
+  buffer_.for_each_told(table.id, position,
+                        [&](const CaptureBuffer::Told& told) { heard[told.row].add(told); });
+  for (const auto& [row, standing] : before) {
+    heard[row];
+  }
+  for (const auto& [row, standing] : now) {
+    heard[row];
+  }
+  std::vector<RowId> unheard;
+  for (const auto& [row, operations] : heard) {
+    const auto was = before.find(row);
+    const auto is = now.find(row);
+    if (!operations.explains(was == before.end() ? 0 : was->second.state,
+                             is == now.end() ? 0 : is->second.state)) {
+      unheard.push_back(row);
+    }
+  }
+  for (const RowId row : unheard) {
+    const auto was = before.find(row);
+    const auto is = now.find(row);
+    buffer_.take_out(table.id, position, row);
+    SL_TRY(note_unheard(table, row, was == before.end() ? nullptr : &was->second,
+                        is == now.end() ? nullptr : &is->second));
+  }
+  return {};
+}
+
+// Does what capture's triggers would have done to JSON columns of rows that were written. False
+// when there was nothing to do.
+Result<bool> Capture::spell(const TrackedTable& table, const Watched::Rows& before,
+                            const Watched::Rows& now) {
+  std::string sets;
+  std::string differs;
+  for (const TrackedColumn& column : table.columns) {
+    if (column.rule == MergeRule::json) {
+      const std::string name = quote_identifier(column.name);
+      const std::string spelled = std::string(canonical_json_function) + "(" + name + ")";
+      sets += (sets.empty() ? "" : ",") + (name + " = " + spelled);
+      differs += (differs.empty() ? "" : " OR ") + (name + " IS NOT " + spelled);
+    }
+  }
+  const bool is_written = std::any_of(now.begin(), now.end(), [&](const auto& row) {
+    const auto was = before.find(row.first);
+    return was == before.end() || was->second.state != row.second.state;
+  });
+  if (sets.empty() || !is_written) {
+    return false;
+  }
+  const std::string from = " main." + quote_identifier(table.name);
+  const auto update = [&] {
+    return connection_.execute("UPDATE" + from + " SET " + sets + " WHERE " + differs);
+  };
+  const auto unspelled = [&] {
+    return connection_.query_int("SELECT 1 FROM" + from + " WHERE " + differs + " LIMIT 1");
+  };
+  SL_TRY(const auto some, unspelled());
+  if (!some.has_value()) {
+    return false;
+  }
+  Result<void> done;
+  if (connection_.autocommit()) {
+    // While a transaction is being committed no trigger can write to a tap.
+    const bool had_triggers = connection_.set_triggers(false);
+    done = update();
+    connection_.set_triggers(had_triggers);
+  } else {
+    // A statement is about to begin: it would not survive that triggers are switched.
+    done = update();
+  }
+  SL_TRY(const auto left, unspelled());
+  if (left.has_value()) {
+    return done ? Error(ErrorCode::constraint,
+                        "a trigger keeps JSON of table '" + table.name + "' from being stored")
+                : done.error();
+  }
+  return true;
+}
+
+Result<void> Capture::note_unheard(const TrackedTable& table, RowId row, const Watched::Row* before,
+                                   const Watched::Row* now) {
+  const ColumnSet all = table.all_columns();
+  if (now != nullptr) {
+    SL_TRY(const std::vector<Value> key, key_values(now->key));
+    for (std::size_t i = 0; i < key.size(); ++i) {
+      if (key[i].view().is_null()) {
+        return null_in_key(table, i);
+      }
+    }
+    if (now->key.size() > limits::written_key_bytes_max) {
+      return key_too_large(table);
+    }
+    const std::uint64_t bytes = now->key.size() + now->values.size();
+    if (bytes > limits::written_row_bytes_max) {
+      return row_too_large(table, bytes);
+    }
+    buffer_.add_told(bytes + row_overhead_bytes + stamp_bytes * (all.size() + 1));
+  }
+  if (before != nullptr && now != nullptr && before->key == now->key) {
+    if (before->state == now->state) {
+      return {};
+    }
+    if (table.rule == MergeRule::row) {
+      buffer_.over(table, row, row, before->key, all, true, before->values,
+                   {before->state, now->state});
+      return {};
+    }
+    ColumnSet changed;
+    const auto after = split_values(all, now->values);
+    for (const auto& [column, value] : split_values(all, before->values)) {
+      if (!equal_bytes(after.at(column), value)) {
+        changed.insert(column);
+      }
+    }
+    buffer_.set_unordered(table, row, changed, before->key, before->values,
+                          {before->state, now->state});
+    return {};
+  }
+  if (before != nullptr) {
+    buffer_.erase(table, row, before->key, all, true, before->values, before->state);
+  }
+  if (now != nullptr) {
+    buffer_.put(table, row, now->state);
+  }
+  return {};
+}
+
+std::size_t CaptureBuffer::position(TableId table) const {
+  const TableOps* ops = find_ops(table);
+  return ops == nullptr ? 0 : ops->ops.size();
+}
+
+void CaptureBuffer::for_each_told(TableId table, std::size_t position,
+                                  FunctionRef<void(const Told& told)> visit) const {
+  const TableOps* ops = find_ops(table);
+  for (std::size_t i = position; ops != nullptr && i < ops->ops.size(); ++i) {
+    const Op& op = ops->ops[i];
+    for (std::uint64_t at = 0; at < op.count; ++at) {
+      Told told;
+      told.row = op.first + static_cast<RowId>(at);
+      told.is_known = op.between != 0;
+      told.is_in_doubt = op.is_in_doubt;
+      told.states = between_of(*ops, op);
+      visit(told);
+    }
+  }
+}
+
+void CaptureBuffer::take_out(TableId table, std::size_t position, RowId row) {
+  for (std::size_t t = 0; t < table_count_; ++t) {
+    TableOps& ops = tables_[t];
+    for (std::size_t i = position; ops.id == table && i < ops.ops.size(); ++i) {
+      if (ops.ops[i].first == row && ops.ops[i].between != 0) {
+        ops.ops[i].count = 0;
+        ops.has_doubts = true;  // so that runs without rows are not told
+      }
+    }
+  }
+}
+
+}  // namespace syncline
