@@ -392,7 +392,9 @@ Result<void> Extract::put_row(Running& running, TableAccess& access, const LogRu
     SL_TRY(replaced, origins_.stamp_of(seen));
   }
   SL_TRY(const RowClock* clock, clocks_.find(table.id, row));
-  const bool stands = stored != nullptr && clock != nullptr && clock->life == running.time;
+  // The change may have written the row, too, that stands there now.
+  const bool stands = stored != nullptr && clock != nullptr && clock->life == running.time &&
+                      !old_values_.has_left(table.id, row, running.row.version);
   if (!stands && !running.exact) {
     return {};
   }
@@ -449,6 +451,9 @@ Result<void> Extract::set_row(Running& running, TableAccess& access, const LogRu
   running.stamps.clear();
   std::size_t index = 0;
   bool whole = true;
+  // The change may have written the row, too, that stands there now.
+  const bool is_there = stored != nullptr && clock != nullptr &&
+                        !old_values_.has_left(table.id, row, running.row.version);
   Result<void> failed;
   // Column ids rise, the wire wants positions rising: the same order unless columns were added in
   // the middle by a rebuilt table, so sort below.
@@ -460,7 +465,7 @@ Result<void> Extract::set_row(Running& running, TableAccess& access, const LogRu
     if (position < 0 || !failed) {
       return;
     }
-    const bool stands = stored != nullptr && clock != nullptr && clock->of(id) == running.time;
+    const bool stands = is_there && clock->of(id) == running.time;
     whole = whole && stands;
     if (!stands && !running.exact) {
       return;

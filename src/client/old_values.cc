@@ -154,6 +154,13 @@ Result<void> OldValues::add_ref(const Ref& ref, Past& past) {
   return {};
 }
 
+bool OldValues::has_left(TableId table, RowId row, LocalVersion version) const {
+  const auto found = refs_.find(RowName{table, row});
+  return found != refs_.end() &&
+         std::any_of(found->second.begin(), found->second.end(),
+                     [&](const Ref& ref) { return ref.version > version && ref.names_key; });
+}
+
 Result<OldValues::Past> OldValues::past(TableId table, RowId row, LocalVersion version) {
   Past past;
   const auto found = refs_.find(RowName{table, row});
