@@ -123,6 +123,16 @@ void ModelReplica::rebuild_all() {
   }
 }
 
+void ModelReplica::lose_row(std::uint64_t pick) {
+  if (known_.empty()) {
+    return;
+  }
+  const auto lost = std::next(known_.begin(), static_cast<std::ptrdiff_t>(pick % known_.size()));
+  const RowName name = lost->first;
+  known_.erase(lost);
+  rebuild(name);
+}
+
 Digest ModelReplica::recount() const {
   Digest out;
   for (const auto& [name, row] : view_) {

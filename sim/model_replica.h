@@ -34,6 +34,9 @@ class ModelReplica {
   // One transaction; what cannot be done (an update of a row that is not alive) becomes a put.
   void write(HybridClock& clock, const std::vector<Write>& writes);
 
+  // Forgets a row that a server told, and nothing says why.
+  void lose_row(std::uint64_t pick);
+
   // Effects.
   std::vector<OutboxPart> outbox(ChangeSequence after, std::size_t bytes_max) const;
   void acknowledge(ChangeSequence through);

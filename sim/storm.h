@@ -58,6 +58,8 @@ struct Storm {
   // takes its place.
   std::uint64_t server_put_back = 2;
   std::uint64_t server_change = 2;
+  // A row is gone from a replica, and nothing that happened says why.
+  std::uint64_t rot = 0;
   bool tells = false;  // prints what happens
   static Storm draw(std::uint64_t seed, std::uint64_t steps);
   // No weather at all.

@@ -161,6 +161,11 @@ void World::replica_turn(std::size_t index) {
     node.session->rescan_now(now());
     pump_client(index);
   }
+  if (strikes("rot", storm_.rot)) {
+    node.replica.lose_row(random_.below(1000));
+    node.session->on_local_change(now(), node.replica.facts().last_sequence, node.replica.digest());
+    pump_client(index);
+  }
 }
 
 void World::person_turn() {

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/digest.h"
+#include "base/mutant.h"
 #include "client/engine.h"
 #include "client/rename.h"
 #include "model/cell_content.h"
@@ -281,10 +282,12 @@ Result<Engine::Common> Engine::common_with_original(const effect::Reidentify& ho
   SL_TRY(const std::int64_t once, meta_.integer(meta_name::once_acknowledged_version));
   SL_TRY(const LocalVersion acknowledged, outbox_.acknowledged());
   const ChangeSequence told(static_cast<std::uint64_t>(sequence));
-  SL_TRY(move_acknowledged(std::min(how.acknowledged, told), 0));
+  // Forgets that the server may know less than it acknowledged.
+  const ChangeSequence known_to_server = SL_MUTANT(46) ? told : how.acknowledged;
+  SL_TRY(move_acknowledged(std::min(known_to_server, told), 0));
   Common out;
-  out.on_server = how.acknowledged;
-  SL_TRY(out.on_server_version, version_of(how.acknowledged));
+  out.on_server = known_to_server;
+  SL_TRY(out.on_server_version, version_of(known_to_server));
   out.named = out.on_server;
   out.named_version = out.on_server_version;
   LocalVersion after = out.on_server_version;

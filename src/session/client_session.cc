@@ -443,6 +443,11 @@ void ClientSession::handle(Instant now, Refused&& m) {
 
 void ClientSession::take_facts(ReplicaFacts facts) {
   const bool rescan = facts_.wants_rescan;
+  if (SL_MUTANT(44) && facts_.replica == facts.replica) {  // tells what could not be stored
+    const bool is_newer = facts_.acknowledged > facts.acknowledged;
+    facts.acknowledged_time = is_newer ? facts_.acknowledged_time : facts.acknowledged_time;
+    facts.acknowledged = std::max(facts_.acknowledged, facts.acknowledged);
+  }
   facts_ = std::move(facts);
   facts_.wants_rescan = facts_.wants_rescan || rescan;
   if (facts_.lineage == refused_lineage_) {
