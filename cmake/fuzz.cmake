@@ -13,7 +13,7 @@ foreach(source ${fuzz_sources})
   target_include_directories(fuzz_${name} PRIVATE "${CMAKE_SOURCE_DIR}")
   # Only those that look at the database pay for building it.
   file(STRINGS ${source} needs_client REGEX "#include \"(client|sqlite)/")
-  file(STRINGS ${source} needs_server REGEX "#include \"server/")
+  file(STRINGS ${source} needs_server REGEX "#include \"(server/|fuzz/victim)")
   file(STRINGS ${source} needs_routes REGEX "#include \"(routes|fuzz/hub)")
   if(needs_routes)
     if(NOT TARGET syncline_routes)
@@ -34,6 +34,9 @@ foreach(source ${fuzz_sources})
   elseif(name STREQUAL "hub")
     # A conversation of several people, on a database.
     math(EXPR runs "${runs} / 80")
+  elseif(name STREQUAL "client_session" OR name STREQUAL "client_peer")
+    # Each begins with a new database and ends with an honest server.
+    math(EXPR runs "${runs} / 400")
   elseif(name STREQUAL "merge_states")
     # Each merges its few rows in every way there is.
     math(EXPR runs "${runs} / 40")

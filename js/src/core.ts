@@ -27,6 +27,9 @@ const flushAfterMs = 4;
 const lookEveryMs = 50;
 const transactionMsMax = 30_000;
 const waitingMax = 10_000;
+// As `frame_bytes_max` of src/wire/limits.h.
+const frameBytesMax = 34 * 1024 * 1024;
+const presencesMax = 2048;
 
 /** Who asks: a tab, by its name; `once` when its requests may arrive twice. */
 export interface Client {
@@ -569,12 +572,7 @@ export class Core {
           this.#connection = this.#transport.dial(this.#config.url!, {
             open: mine(() => this.#engine.connected(performance.now())),
             frame: (frame) => mine(() => this.#takeFrame(frame))(),
-            closed: mine(() => {
-              this.#connection = null;
-              this.#connections++;
-              this.#presences.clear();
-              this.#engine.disconnected(performance.now());
-            }),
+            closed: (reason = "") => mine(() => this.#cutOff(reason))(),
           });
         });
       },
@@ -599,8 +597,21 @@ export class Core {
     };
   }
 
+  #cutOff(reason: string): void {
+    this.#connection = null;
+    this.#connections++;
+    this.#presences.clear();
+    this.#engine.disconnected(performance.now(), reason);
+  }
+
   /** Frames may come faster than timers run: progress is to be seen meanwhile. */
   #takeFrame(frame: Uint8Array): void {
+    if (frame.length > frameBytesMax) {
+      // The module's memory would grow to hold it, and never shrink.
+      this.#connection?.close();
+      this.#cutOff("a frame is too large");
+      return;
+    }
     this.#engine.frame(performance.now(), frame);
     const now = performance.now();
     if (now - this.#lookedAt < lookEveryMs) return;
@@ -619,5 +630,10 @@ export class Core {
     if (value === undefined) this.#presences.delete(name);
     else this.#presences.set(name, { replica, key, value });
     this.#broadcast({ news: "presence", replica, key, value });
+    if (this.#presences.size <= presencesMax) return;
+    // No server tells of so many; the oldest go.
+    const [oldest, entry] = this.#presences.entries().next().value!;
+    this.#presences.delete(oldest);
+    this.#broadcast({ news: "presence", replica: entry.replica, key: entry.key, value: undefined });
   }
 }

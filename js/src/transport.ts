@@ -42,7 +42,16 @@ export class WebSocketTransport implements Transport {
     }
     socket.binaryType = "arraybuffer";
     socket.onopen = () => !over && events.open();
-    socket.onmessage = ({ data }) => !over && events.frame(new Uint8Array(data as ArrayBuffer));
+    socket.onmessage = ({ data }) => {
+      if (over) return;
+      if (data instanceof ArrayBuffer) {
+        events.frame(new Uint8Array(data));
+        return;
+      }
+      // A text that is a number would be the size of an array.
+      socket.close();
+      close("the server sent a text, and speaks in bytes");
+    };
     socket.onclose = ({ reason, code }) => close(reason || `closed (${code})`);
     socket.onerror = () => close("the connection failed");
     return {

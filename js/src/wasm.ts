@@ -231,8 +231,8 @@ export class Engine {
     this.#call("sl_connected", now);
   }
 
-  disconnected(now: number): void {
-    this.#call("sl_disconnected", now);
+  disconnected(now: number, reason = ""): void {
+    this.#withText(reason, (at, size) => this.#call("sl_disconnected", now, at, size));
   }
 
   frame(now: number, frame: Uint8Array): void {

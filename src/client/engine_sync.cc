@@ -305,6 +305,10 @@ Result<ApplyReport> Engine::import_pending(Bytes file) {
 
 // Merges a change and keeps it whole, to be sent from here under the identity it was made with.
 Result<void> Engine::import_change(std::span<const Bytes> parts, ApplyReport& report) {
+  // What is kept whole is told to others as it is: it must be what everybody can read.
+  if (const auto read = decode_parts(parts); !read) {
+    return read.error();
+  }
   SL_TRY(const bool is_new, apply_.learn(parts, report));
   if (!is_new) {
     return {};

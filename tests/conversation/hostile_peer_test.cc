@@ -125,6 +125,29 @@ TEST_CASE("what a peer tells out of order or of the far future is not learned") 
   CHECK(problems->empty());
 }
 
+TEST_CASE("what nobody else could read is not learned, because it would be told on") {
+  ConversationWorld world("hostile_unreadable");
+  Device a(world, "a.db", 1);
+  track(a);
+  REQUIRE(a.engine->open_session("team"));
+  insert(a, 1, "own");
+  ReplicaId other;
+  other.bytes.fill(5);
+  for (const ReplicaId& author : {other, *a.engine->replica()}) {
+    const std::uint64_t next = author == other ? 1 : 2;
+    Change twice = note_of(author, next, time_of(world) + 1, 77);
+    twice.edits.push_back(twice.edits[0]);
+    LyingPeer peer(world, a);
+    peer.say(PeerPart{encode_change(twice)});
+    CHECK(peer.link.hung_up);
+    CHECK(peer.host.last_error().find("twice") != std::string::npos);
+  }
+  CHECK(a.text("SELECT count(*) FROM notes") == "1");
+  const auto problems = verify(*a.engine);
+  REQUIRE(problems);
+  CHECK(problems->empty());
+}
+
 TEST_CASE("a peer cannot invent more replicas than can be told to others") {
   ConversationWorld world("hostile_authors");
   Device a(world, "a.db", 1);

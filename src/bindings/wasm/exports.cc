@@ -105,9 +105,10 @@ SL_EXPORT(sl_connected) void sl_connected(PageReplica* db, double now) {
     host->on_connected(at(now));
   }
 }
-SL_EXPORT(sl_disconnected) void sl_disconnected(PageReplica* db, double now) {
+SL_EXPORT(sl_disconnected)
+void sl_disconnected(PageReplica* db, double now, const char* reason, std::size_t size) {
   if (auto* host = db->host()) {
-    host->on_disconnected(at(now));
+    host->on_disconnected(at(now), text_of(reason, size));
   }
 }
 SL_EXPORT(sl_frame)
