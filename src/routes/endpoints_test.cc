@@ -61,7 +61,8 @@ struct Palace {
   std::deque<service_effect::Look> looks;
   bool looks_at_once = true;
 
-  explicit Palace(bool is_open = false) : auth(AuthOptions{is_open, "", ""}) {
+  explicit Palace(bool is_open = false, std::size_t file_bytes_max = std::size_t{1} << 20U)
+      : auth(AuthOptions{is_open, "", ""}) {
     const std::filesystem::path path = folder / "log.db";
     store = *SqliteLogStore::open(path.string(), random, {});
     reader.emplace(std::move(*LogReader::open(path.string())));
@@ -71,6 +72,7 @@ struct Palace {
     options.delta.legacy = true;
     options.per_address.per_second = 0;
     options.sync.loopback_only = is_open;
+    options.file_bytes_max = file_bytes_max;
     service = std::make_unique<Service>(
         Service::Parts{
             store.get(), hub.get(), &auth, &*reader, &clock, &random, [] { return 0; }, {}},
@@ -332,6 +334,24 @@ TEST_CASE("what takes long is looked up elsewhere, and others are answered meanw
   CHECK(palace.replies.at(first).status == 200);
   CHECK(palace.replies.at(first).body.rfind("SQLite format 3", 0) == 0);
   CHECK(palace.ask("GET", "/team/file", "", ann).status == 200);
+}
+
+TEST_CASE("a workspace is no file that is larger than an answer may be") {
+  constexpr std::size_t most = std::size_t{64} << 10U;
+  Palace palace(false, most);
+  const std::string ann = palace.token(R"({"sub":"ann","workspaces":["team"]})");
+  // Rows that fill a little more than half a page each.
+  for (int i = 0; i < 20; ++i) {
+    const std::string id = std::to_string(i);
+    const std::string change = R"({"deviceId":"w","changes":[{"changeId":")" + id +
+                               R"(","type":"CREATED","entityType":"notes","entityId":")" + id +
+                               R"(","data":{"body":")" + std::string(2100, 'x') + R"("}}]})";
+    REQUIRE(palace.ask("POST", "/api/sync/v2?workspace=team", change, ann).status == 200);
+    const Reply file = palace.ask("GET", "/team/file", "", ann);
+    CHECK((file.status == 200 || file.status == 413));
+    CHECK(file.body.size() <= most);
+  }
+  CHECK(palace.ask("GET", "/team/file", "", ann).status == 413);
 }
 
 TEST_CASE("no path answers to a method that is not in the list, and none that is not there") {

@@ -166,8 +166,8 @@ Result<Settings> read_settings(const Config& config) {
   out.hub.connections_max = out.net.connections_max;
   SL_TRY(const MemoryBounds memory, read_memory(config));
   out.net.memory = out.hub.memory = memory;
-  // It is held several times while it is made.
-  out.service.file_bytes_max = std::min(out.service.file_bytes_max, memory.answer_bytes_max * 2);
+  // It must be an answer beside others, and is held several times while it is made.
+  out.service.file_bytes_max = std::min(out.service.file_bytes_max, memory.answer_bytes_max);
   SL_TRY(out.service.per_address.per_second, config.integer("rate-per-address", 200));
   out.service.per_address.burst = out.service.per_address.per_second * 5;
   SL_TRY(out.service.per_identity.per_second, config.integer("rate-per-identity", 50'000));
