@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <set>
+#include <limits>
 
 namespace syncline {
 namespace {
@@ -14,22 +14,47 @@ constexpr std::int64_t idle_ms_max = 1000;
 constexpr int gather_share = 4;
 constexpr std::int64_t gather_ms_max = 2;
 
+// What is handled before others have their turn. A small frame costs about as much as reading so
+// many bytes.
+constexpr std::size_t turn_cost_max = std::size_t{1} << 20U;
+constexpr std::size_t task_cost = 512;
+
 // Somebody may wait for so much to have left (server/bounds.h); less is told at the next occasion.
 constexpr std::size_t urgent_sent_bytes = std::size_t{32} << 10U;
 
 }  // namespace
 
-Backend::Backend(Service& service, JsonLog& log) : service_(service), log_(log) {}
+Backend::Backend(Service& service, JsonLog& log, std::function<void()> stop_looking)
+    : service_(service), log_(log), stop_looking_(std::move(stop_looking)) {}
 
 Backend::~Backend() { stop(); }
 
 void Backend::start(Deliver deliver, std::function<Result<void>(const std::string&)> save) {
   deliver_ = std::move(deliver);
   save_ = std::move(save);
+  looker_ = std::thread([this] { look_loop(); });
   thread_ = std::thread([this] { loop(); });
 }
 
-void Backend::post(Task task) {
+void Backend::look_loop() {
+  for (;;) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    looks_wake_.wait(lock, [this] { return is_blind_ || !looks_.empty(); });
+    if (is_blind_) {
+      is_looker_gone_ = true;
+      looks_wake_.notify_one();
+      return;
+    }
+    const service_effect::Look one = std::move(looks_.front());
+    looks_.pop_front();
+    lock.unlock();
+    one.look();
+    run([id = one.request](Service& service, Instant) { service.on_looked(id); },
+        one.request.get());
+  }
+}
+
+void Backend::post(std::uint64_t source, Task task) {
   bool was_empty = false;
   {
     const std::lock_guard<std::mutex> guard(mutex_);
@@ -38,7 +63,12 @@ void Backend::post(Task task) {
     }
     stopping_ = task.kind == Task::Kind::stop;
     was_empty = inbox_.empty();
-    inbox_.push_back(std::move(task));
+    if (task.kind == Task::Kind::closed) {
+      // Frames of a closed socket are nobody's question any more.
+      inbox_.drop(source, [](const Task& one) { return one.kind == Task::Kind::frame; });
+    }
+    const std::size_t cost = task_cost + task.frame.size() + task.request.body.size();
+    inbox_.push(source, cost, std::move(task));
   }
   if (was_empty) {
     wake_.notify_one();
@@ -50,7 +80,7 @@ void Backend::socket_open(SocketId socket, std::string address) {
   task.kind = Task::Kind::open;
   task.socket = socket;
   task.address = std::move(address);
-  post(std::move(task));
+  post(socket.get(), std::move(task));
 }
 
 void Backend::socket_frame(SocketId socket, ByteVector frame) {
@@ -58,7 +88,7 @@ void Backend::socket_frame(SocketId socket, ByteVector frame) {
   task.kind = Task::Kind::frame;
   task.socket = socket;
   task.frame = std::move(frame);
-  post(std::move(task));
+  post(socket.get(), std::move(task));
 }
 
 void Backend::socket_sent(SocketId socket, std::size_t bytes) {
@@ -78,7 +108,7 @@ void Backend::socket_closed(SocketId socket) {
   Task task;
   task.kind = Task::Kind::closed;
   task.socket = socket;
-  post(std::move(task));
+  post(socket.get(), std::move(task));
 }
 
 void Backend::request(RequestId id, Request request) {
@@ -86,28 +116,42 @@ void Backend::request(RequestId id, Request request) {
   task.kind = Task::Kind::request;
   task.request_id = id;
   task.request = std::move(request);
-  post(std::move(task));
+  post(id.get(), std::move(task));
 }
 
 void Backend::request_gone(RequestId id) {
   Task task;
   task.kind = Task::Kind::gone;
   task.request_id = id;
-  post(std::move(task));
+  post(id.get(), std::move(task));
 }
 
-void Backend::run(Work work) {
+void Backend::run(Work work, std::uint64_t source) {
   Task task;
   task.work = std::move(work);
-  post(std::move(task));
+  post(source, std::move(task));
 }
 
 void Backend::stop() {
   Task task;
   task.kind = Task::Kind::stop;
-  post(std::move(task));
+  post(the_host, std::move(task));
   if (thread_.joinable()) {
     thread_.join();
+  }
+  if (looker_.joinable()) {
+    {
+      const std::lock_guard<std::mutex> guard(mutex_);
+      is_blind_ = true;
+    }
+    looks_wake_.notify_one();
+    std::unique_lock<std::mutex> lock(mutex_);
+    // A look that is about to begin would not hear it.
+    for (; !is_looker_gone_; looks_wake_.wait_for(lock, std::chrono::milliseconds(10))) {
+      stop_looking_();
+    }
+    lock.unlock();
+    looker_.join();
   }
 }
 
@@ -121,6 +165,10 @@ bool Backend::collect(Delivery& delivery) {
         log_.write(JsonLog::Level::error, "revocations_not_saved",
                    log_field("message", done.error().message()));
       }
+    } else if (auto* look = std::get_if<service_effect::Look>(&*effect)) {
+      const std::lock_guard<std::mutex> guard(mutex_);
+      looks_.push_back(std::move(*look));
+      looks_wake_.notify_one();
     } else if (const auto* taken = std::get_if<service_effect::FrameTaken>(&*effect)) {
       delivery.consumed.emplace_back(taken->socket, taken->bytes);
     } else if (auto* note = std::get_if<service_effect::Note>(&*effect)) {
@@ -176,36 +224,28 @@ void Backend::wait_for_tasks() {
                  [this] { return !inbox_.empty() || is_sent_urgent_; });
 }
 
-void Backend::drop_frames_of_closed(std::vector<Task>& tasks) {
-  std::set<SocketId> closed;
-  for (const Task& task : tasks) {
-    if (task.kind == Task::Kind::closed) {
-      closed.insert(task.socket);
-    }
-  }
-  if (!closed.empty()) {
-    tasks.erase(std::remove_if(tasks.begin(), tasks.end(),
-                               [&](const Task& task) {
-                                 return task.kind == Task::Kind::frame &&
-                                        closed.count(task.socket) != 0;
-                               }),
-                tasks.end());
-  }
-}
-
 bool Backend::take_in() {
   std::vector<Task> tasks;
   std::vector<std::pair<SocketId, std::size_t>> sent;
+  std::size_t waiting = 0;
   {
     const std::lock_guard<std::mutex> guard(mutex_);
-    tasks.swap(inbox_);
+    waiting = inbox_.size();
+    // What came before a stop is still handled.
+    tasks = inbox_.take(stopping_ ? std::numeric_limits<std::size_t>::max() : turn_cost_max);
     sent.swap(sent_);
     is_sent_urgent_ = false;
   }
-  drop_frames_of_closed(tasks);
+  // Goodbye is said last.
+  std::stable_partition(tasks.begin(), tasks.end(),
+                        [](const Task& task) { return task.kind != Task::Kind::stop; });
   if (!tasks.empty()) {
-    const auto waited = std::chrono::steady_clock::now() - tasks.front().posted;
-    service_.metrics().set("queue_tasks", static_cast<std::int64_t>(tasks.size()));
+    auto first = tasks.front().posted;
+    for (const Task& task : tasks) {
+      first = std::min(first, task.posted);
+    }
+    const auto waited = std::chrono::steady_clock::now() - first;
+    service_.metrics().set("queue_tasks", static_cast<std::int64_t>(waiting));
     service_.metrics().observe(
         "queue_seconds", std::chrono::duration_cast<std::chrono::microseconds>(waited).count());
   }
@@ -231,7 +271,9 @@ void Backend::gather() {
   const auto patience = std::min<std::chrono::steady_clock::duration>(
       last_commit_ / gather_share, std::chrono::milliseconds(gather_ms_max));
   const auto until = std::chrono::steady_clock::now() + patience;
-  while (service_.writers() < last_writers_ && !stopped_) {
+  // There may always be something in the inbox of who is no writer.
+  while (service_.writers() < last_writers_ && !stopped_ &&
+         std::chrono::steady_clock::now() < until) {
     {
       std::unique_lock<std::mutex> lock(mutex_);
       if (!wake_.wait_until(lock, until, [this] { return !inbox_.empty(); })) {

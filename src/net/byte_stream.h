@@ -73,6 +73,8 @@ class ErasedStream {
   std::uint64_t received() const { return received_; }
   // Counts what is read against a share, and ends the stream when that is used up.
   void set_share(std::shared_ptr<ReceiveBudget::Share> share) { share_ = std::move(share); }
+  // Adds what leaves to it.
+  void count_sent(std::shared_ptr<std::uint64_t> sent) { sent_ = std::move(sent); }
 
   template <typename Buffers, typename Token>
   auto async_read_some(const Buffers& buffers, Token&& token) {
@@ -113,6 +115,9 @@ class ErasedStream {
                                                               std::size_t size) mutable {
                 // Thousands of idle connections must not each keep their largest write.
                 gathered_ = {};
+                if (sent_) {
+                  *sent_ += size;
+                }
                 h(error, size);
               }));
         },
@@ -162,6 +167,7 @@ class ErasedStream {
   std::vector<char> gathered_;
   std::uint64_t received_ = 0;
   std::shared_ptr<ReceiveBudget::Share> share_;
+  std::shared_ptr<std::uint64_t> sent_;
 };
 
 }  // namespace syncline

@@ -40,6 +40,7 @@ constexpr std::size_t unread_frame_bytes = 1024;
 void ServedConnection::begin(std::unique_ptr<ByteStream> stream) {
   stream_ = std::make_unique<ErasedStream>(hall_.context, std::move(stream));
   stream_->set_share(share_);
+  stream_->count_sent(hall_.sent_bytes);
   share_->on_cut([weak = weak_from_this(), &context = hall_.context] {
     boost::asio::post(context, [weak] {
       if (const auto self = weak.lock()) {
@@ -125,24 +126,26 @@ void ServedConnection::judge_body(const Request& head, std::size_t announced,
     return;
   }
   // Keys belong to the backend's thread.
-  hall_.backend.run([weak = weak_from_this(), &context = hall_.context, whole, done,
-                     token = std::string(head.bearer())](Service& service, Instant) {
-    boost::asio::post(context, [weak, whole, done, user = service.user_of(token)] {
-      const auto self = weak.lock();
-      if (!self || self->ended_) {
-        return;
-      }
-      if (user) {
-        self->share_->move_to(self->hall_.known, "user " + *user);
-        done(whole);
-        return;
-      }
-      HttpLimits::Body none;
-      none.refusal = error_reply(401, "not_allowed", "a body of this size needs a token first");
-      none.refusal->headers.push_back({"WWW-Authenticate", "Bearer"});
-      done(std::move(none));
-    });
-  });
+  hall_.backend.run(
+      [weak = weak_from_this(), &context = hall_.context, whole, done,
+       token = std::string(head.bearer())](Service& service, Instant) {
+        boost::asio::post(context, [weak, whole, done, user = service.user_of(token)] {
+          const auto self = weak.lock();
+          if (!self || self->ended_) {
+            return;
+          }
+          if (user) {
+            self->share_->move_to(self->hall_.known, "user " + *user);
+            done(whole);
+            return;
+          }
+          HttpLimits::Body none;
+          none.refusal = error_reply(401, "not_allowed", "a body of this size needs a token first");
+          none.refusal->headers.push_back({"WWW-Authenticate", "Bearer"});
+          done(std::move(none));
+        });
+      },
+      number_);
 }
 
 void ServedConnection::cut(const char* why) {

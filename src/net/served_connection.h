@@ -35,6 +35,8 @@ class ServerHall {
   Backend& backend;
   JsonLog& log;
   boost::asio::io_context& context;
+  // What all connections have sent.
+  const std::shared_ptr<std::uint64_t> sent_bytes = std::make_shared<std::uint64_t>(0);
   // Of people whom nobody knows yet, by address, and of those who showed a token.
   ReceiveBudget& unknown;
   ReceiveBudget& known;

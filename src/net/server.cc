@@ -27,6 +27,8 @@ using boost::system::error_code;
 // is never kept waiting by those who send large ones, or whose frames wait for their answers.
 constexpr std::size_t unread_bytes_each_max = std::size_t{1} << 20U;
 constexpr std::size_t unread_bytes_little = std::size_t{16} << 10U;
+// How often the patience of a server that stops is renewed while something still leaves.
+constexpr int patience_times = 10;
 // A conversation by POST that was silent for longer is over, and nobody knows it any more.
 constexpr Duration trust_time{120'000};
 
@@ -90,6 +92,7 @@ class Server final : public NetServer, private HallParts, public ServerHall {
   void each_second();
   void tell_refusals();
   void tell_queues();
+  void wait_for_the_last(Duration patience, int times);
   void deliver(Backend::Delivery delivery);
   std::shared_ptr<ServedConnection> find(std::uint64_t number) const;
 
@@ -359,6 +362,20 @@ void Server::ended(ServedConnection& connection) {
   }
 }
 
+void Server::wait_for_the_last(Duration patience, int times) {
+  accept_timer_.expires_after(std::chrono::milliseconds(patience.ms));
+  accept_timer_.async_wait([this, patience, times, before = *sent_bytes](error_code error) {
+    if (error) {
+      return;
+    }
+    if (times > 1 && *sent_bytes != before) {
+      wait_for_the_last(patience, times - 1);
+    } else {
+      context.stop();
+    }
+  });
+}
+
 void Server::stop(Duration patience) {
   if (!thread_.joinable()) {
     return;
@@ -381,12 +398,7 @@ void Server::stop(Duration patience) {
       context.stop();
       return;
     }
-    accept_timer_.expires_after(std::chrono::milliseconds(patience.ms));
-    accept_timer_.async_wait([this](error_code error) {
-      if (!error) {
-        context.stop();
-      }
-    });
+    wait_for_the_last(patience, patience_times);
   });
   thread_.join();
   connections_.clear();

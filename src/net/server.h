@@ -38,7 +38,8 @@ class NetServer {
   virtual std::uint16_t port() const = 0;
   // Reads certificate and key again; what is open stays as it is.
   virtual Result<void> reload_tls() = 0;
-  // Accepts nothing more, says goodbye, waits for what is under way for so long, and ends.
+  // Accepts nothing more, says goodbye, waits for what is under way, and ends: when nothing of it
+  // has left for so long, and at the latest after ten times that.
   virtual void stop(Duration patience) = 0;
 };
 

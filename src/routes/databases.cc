@@ -130,21 +130,30 @@ Result<Json> query(const Database& database, const Request& request) {
   return out;
 }
 
-Result<Reply> answer(const Request& request, const Target& target, const LogReader& reader) {
+Result<Reply> answer(const Request& request, const Target& target, const LogReader& reader,
+                     std::size_t file_bytes_max) {
   Reply reply;
   if (target.what == "meta") {
     SL_TRY(const Json json, reader.meta(target.workspace));
     reply.body = write_json(json) + "\n";
     return reply;
   }
-  SL_TRY(const Database database, workspace_database(reader, target.workspace));
+  auto made = workspace_database(reader, target.workspace, file_bytes_max);
+  if (!made) {
+    return made.error();
+  }
   if (target.what == "file") {
-    SL_TRY(const ByteVector bytes, database->serialize());
+    ByteVector bytes;
+    {
+      // It is not kept beside the answer.
+      const Database database = std::move(*made);
+      SL_TRY(bytes, database->serialize());
+    }
     reply.content_type = "application/vnd.sqlite3";
     reply.body = std::string(as_text(bytes));
     return reply;
   }
-  SL_TRY(const Json json, query(database, request));
+  SL_TRY(const Json json, query(*made, request));
   reply.body = write_json(json) + "\n";
   return reply;
 }
@@ -159,8 +168,11 @@ std::optional<std::string> workspace_to_reset(const Request& request, const Auth
   return target->workspace;
 }
 
-std::optional<Reply> database_reply(const Request& request, const Auth& auth,
-                                    const LogReader* reader, std::int64_t now_ms) {
+std::optional<std::variant<Reply, DatabaseLook>> database_answer(const Request& request,
+                                                                 const Auth& auth,
+                                                                 const LogReader* reader,
+                                                                 std::int64_t now_ms,
+                                                                 std::size_t file_bytes_max) {
   const auto target = target_of(request);
   if (!target || reader == nullptr || target->what == "reset") {
     return std::nullopt;
@@ -173,7 +185,8 @@ std::optional<Reply> database_reply(const Request& request, const Auth& auth,
   if (is_exec ? request.method != "POST" : !is_read) {
     return error_reply(405, "invalid_argument", is_exec ? "send it by POST" : "only GET");
   }
-  if (const auto known = auth.identify(request.bearer(), now_ms); !known) {
+  const auto known = auth.identify(request.bearer(), now_ms);
+  if (!known) {
     Reply reply = error_reply(401, "not_allowed", known.error().message());
     reply.headers.push_back({"WWW-Authenticate", "Bearer"});
     return reply;
@@ -181,8 +194,11 @@ std::optional<Reply> database_reply(const Request& request, const Auth& auth,
   if (!auth.authorise(request.bearer(), target->workspace, now_ms).may_read) {
     return not_found_reply();
   }
-  auto made = answer(request, *target, *reader);
-  return made ? std::move(*made) : failed(made.error());
+  return DatabaseLook{known->subject,
+                      [request, target = *target, reader, file_bytes_max]() -> Reply {
+                        auto made = answer(request, target, *reader, file_bytes_max);
+                        return made ? std::move(*made) : failed(made.error());
+                      }};
 }
 
 }  // namespace syncline

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <string>
+#include <variant>
 
 #include "routes/auth.h"
 #include "routes/http.h"
@@ -17,12 +20,20 @@ namespace syncline {
 //
 //   POST /{db}/reset  forgets it; in development only, and done by the service
 //
-// Nothing when the request is for something else. A token that may not read the workspace gets the
-// answer of one that does not exist.
 // The workspace that a request wants to be forgotten.
 std::optional<std::string> workspace_to_reset(const Request& request, const Auth& auth);
 
-std::optional<Reply> database_reply(const Request& request, const Auth& auth,
-                                    const LogReader* reader, std::int64_t now_ms);
+// What is read for a user who may: it may take long, and needs nothing but the reader.
+struct DatabaseLook {
+  std::string user;
+  std::function<Reply()> read;
+};
+// Nothing when the request is for something else. A token that may not read the workspace gets the
+// answer of one that does not exist.
+std::optional<std::variant<Reply, DatabaseLook>> database_answer(const Request& request,
+                                                                 const Auth& auth,
+                                                                 const LogReader* reader,
+                                                                 std::int64_t now_ms,
+                                                                 std::size_t file_bytes_max);
 
 }  // namespace syncline

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <deque>
 #include <filesystem>
 
 #include "model/schema.h"
@@ -52,13 +53,16 @@ struct Palace {
   std::unique_ptr<SqliteLogStore> store;
   std::optional<LogReader> reader;
   std::unique_ptr<Hub> hub;
-  Auth auth{AuthOptions{}};
+  Auth auth;
   std::unique_ptr<Service> service;
   Instant now{1000};
   std::uint64_t next_request = 1;
   std::map<RequestId, Reply> replies;
+  std::deque<service_effect::Look> looks;
+  bool looks_at_once = true;
 
-  Palace() {
+  explicit Palace(bool is_open = false, std::size_t file_bytes_max = std::size_t{1} << 20U)
+      : auth(AuthOptions{is_open, "", ""}) {
     const std::filesystem::path path = folder / "log.db";
     store = *SqliteLogStore::open(path.string(), random, {});
     reader.emplace(std::move(*LogReader::open(path.string())));
@@ -67,6 +71,8 @@ struct Palace {
     ServiceOptions options;
     options.delta.legacy = true;
     options.per_address.per_second = 0;
+    options.sync.loopback_only = is_open;
+    options.file_bytes_max = file_bytes_max;
     service = std::make_unique<Service>(
         Service::Parts{
             store.get(), hub.get(), &auth, &*reader, &clock, &random, [] { return 0; }, {}},
@@ -115,26 +121,36 @@ struct Palace {
   }
 
   void run() {
-    for (bool commit = true; commit;) {
-      commit = false;
+    for (bool again = true; again;) {
+      again = false;
+      bool commit = false;
       while (auto effect = service->next_effect()) {
         if (auto* answer = std::get_if<service_effect::Answer>(&*effect)) {
           replies[answer->request] = std::move(answer->reply);
+        } else if (auto* look = std::get_if<service_effect::Look>(&*effect)) {
+          looks.push_back(std::move(*look));
         } else if (std::holds_alternative<service_effect::CommitWanted>(*effect)) {
           commit = true;
         }
       }
       if (commit) {
         service->commit(now);
+        again = true;
+      }
+      for (; looks_at_once && !looks.empty(); looks.pop_front()) {
+        looks.front().look();
+        service->on_looked(looks.front().request);
+        again = true;
       }
     }
   }
   Reply ask(const std::string& method, const std::string& target, const std::string& body,
-            const std::string& token) {
+            const std::string& token, std::vector<Header> headers = {}) {
     Request request;
     request.method = method;
     REQUIRE(split_target(target, request));
     request.body = body;
+    request.headers = std::move(headers);
     if (!token.empty()) {
       request.headers.push_back({"Authorization", "Bearer " + token});
     }
@@ -257,6 +273,85 @@ TEST_CASE("everybody tries everything, and only who may is let in") {
       }
     }
   }
+}
+
+TEST_CASE("pages of other sites are turned away from everything, whoever looks at them") {
+  Palace palace;
+  const std::string all =
+      palace.token(R"({"sub":"op","workspaces":["*"],"rights":"rwa","admin":true})");
+  for (const Endpoint& what : endpoints()) {
+    const auto& [target, body] = samples().at(what.path);
+    CAPTURE(target);
+    for (const char* origin : {"https://evil.example", "null", "", "http://127.0.0.1:8080"}) {
+      CAPTURE(origin);
+      CHECK(palace.ask(what.method, target, body, all, {{"Origin", origin}}).status == 403);
+    }
+    const std::vector<Header> two{{"Origin", "https://a.example"}, {"origin", "https://b.example"}};
+    CHECK(palace.ask(what.method, target, body, all, two).status == 403);
+  }
+}
+
+TEST_CASE("a server that asks for no token answers to this machine's names alone") {
+  Palace palace(true);
+  for (const Endpoint& what : endpoints()) {
+    const auto& [target, body] = samples().at(what.path);
+    CAPTURE(target);
+    for (const char* host :
+         {"evil.example", "127.0.0.1.evil.example", "localhost.evil", "", "127.1"}) {
+      CAPTURE(host);
+      CHECK(palace.ask(what.method, target, body, "", {{"Host", host}}).status == 421);
+    }
+    if (what.guard != Guard::frames) {
+      const int status =
+          palace.ask(what.method, target, body, "", {{"Host", "localhost:80"}}).status;
+      CAPTURE(status);
+      CHECK(status != 421);
+      CHECK(status != 401);
+    }
+  }
+}
+
+TEST_CASE("what takes long is looked up elsewhere, and others are answered meanwhile") {
+  Palace palace;
+  palace.looks_at_once = false;
+  const std::string ann = palace.token(R"({"sub":"ann","workspaces":["team"],"rights":"rwa"})");
+  const std::string bob = palace.token(R"({"sub":"bob","workspaces":["team"]})");
+  REQUIRE(palace.ask("POST", "/api/sync/v2?workspace=team", R"({"deviceId":"w"})", ann).status ==
+          200);
+  const RequestId first(palace.next_request);
+  for (const char* target :
+       {"/team/file", "/team/meta", "/admin/volume?workspace=team", "/admin/workspaces"}) {
+    CAPTURE(target);
+    CHECK(palace.ask("GET", target, "", ann).status == 0);
+  }
+  // One user has so many under way, and nobody else hears of it.
+  CHECK(palace.ask("GET", "/team/file", "", ann).status == 503);
+  CHECK(palace.ask("GET", "/team/file", "", bob).status == 0);
+  CHECK(palace.ask("GET", "/healthz", "", "").status == 200);
+  CHECK(palace.looks.size() == 5);
+  palace.looks_at_once = true;
+  palace.run();
+  CHECK(palace.replies.at(first).status == 200);
+  CHECK(palace.replies.at(first).body.rfind("SQLite format 3", 0) == 0);
+  CHECK(palace.ask("GET", "/team/file", "", ann).status == 200);
+}
+
+TEST_CASE("a workspace is no file that is larger than an answer may be") {
+  constexpr std::size_t most = std::size_t{64} << 10U;
+  Palace palace(false, most);
+  const std::string ann = palace.token(R"({"sub":"ann","workspaces":["team"]})");
+  // Rows that fill a little more than half a page each.
+  for (int i = 0; i < 20; ++i) {
+    const std::string id = std::to_string(i);
+    const std::string change = R"({"deviceId":"w","changes":[{"changeId":")" + id +
+                               R"(","type":"CREATED","entityType":"notes","entityId":")" + id +
+                               R"(","data":{"body":")" + std::string(2100, 'x') + R"("}}]})";
+    REQUIRE(palace.ask("POST", "/api/sync/v2?workspace=team", change, ann).status == 200);
+    const Reply file = palace.ask("GET", "/team/file", "", ann);
+    CHECK((file.status == 200 || file.status == 413));
+    CHECK(file.body.size() <= most);
+  }
+  CHECK(palace.ask("GET", "/team/file", "", ann).status == 413);
 }
 
 TEST_CASE("no path answers to a method that is not in the list, and none that is not there") {

@@ -695,10 +695,16 @@ void Service::on_request(Instant now, RequestId id, const Request& request) {
     pump(now);
     return;
   }
-  answer(id, page(now, request));
+  page(now, id, request);
 }
 
-Reply Service::page(Instant now, const Request& request) {
+void Service::page(Instant now, RequestId id, const Request& request) {
+  if (auto reply = short_page(now, id, request)) {
+    answer(id, std::move(*reply));
+  }
+}
+
+std::optional<Reply> Service::short_page(Instant now, RequestId id, const Request& request) {
   const bool is_read = request.method == "GET" || request.method == "HEAD";
   if (is_read && request.path == "/healthz") {
     Json alive;
@@ -713,15 +719,24 @@ Reply Service::page(Instant now, const Request& request) {
                                                                  : metrics_page();
   }
   if (request.path.rfind("/admin/", 0) == 0) {
-    return admin(now, request);
+    return admin(now, id, request);
   }
   if (const auto workspace = workspace_to_reset(request, *parts_.auth)) {
     return reset(now, *workspace);
   }
-  if (auto reply = database_reply(request, *parts_.auth, parts_.reader, parts_.clock->now_ms())) {
+  auto database = database_answer(request, *parts_.auth, parts_.reader, parts_.clock->now_ms(),
+                                  options_.file_bytes_max);
+  if (!database) {
+    return other_page(request);
+  }
+  if (auto* reply = std::get_if<Reply>(&*database)) {
     return std::move(*reply);
   }
-  return other_page(request);
+  DatabaseLook& found = std::get<DatabaseLook>(*database);
+  look(
+      id, found.user, [read = std::move(found.read)](Looking& seen) { seen.reply = read(); },
+      [](Looking& seen) { return std::move(seen.reply); });
+  return std::nullopt;
 }
 
 Reply Service::other_page(const Request& request) {

@@ -58,6 +58,12 @@ struct Note {
   std::string event;
   Json fields;
 };
+// A look at what is stored that may take long. Done elsewhere, one at a time, while the service
+// does other things; then on_looked() answers the request.
+struct Look {
+  RequestId request;
+  std::function<void()> look;
+};
 // The list of revocations changed and must be kept.
 struct SaveRevocations {
   std::string text;
@@ -67,7 +73,8 @@ struct SaveRevocations {
 using ServiceEffect =
     std::variant<service_effect::SendFrame, service_effect::CloseSocket, service_effect::Answer,
                  service_effect::CommitWanted, service_effect::SaveRevocations,
-                 service_effect::Chunk, service_effect::Note, service_effect::FrameTaken>;
+                 service_effect::Chunk, service_effect::Note, service_effect::FrameTaken,
+                 service_effect::Look>;
 
 struct ServiceOptions {
   SyncOptions sync;
@@ -87,6 +94,11 @@ struct ServiceOptions {
   DeltaOptions delta;
   // Only whoever administers the server reads /metrics.
   bool private_metrics = false;
+  // Looks that may wait, in all and of one user.
+  std::size_t looks_max = 64;
+  std::size_t looks_each_max = 4;
+  // A workspace that is larger is not given as a file.
+  std::size_t file_bytes_max = std::size_t{256} << 20U;
 };
 
 // Everything the server does behind its sockets: WebSocket frames, the same frames by POST, and
@@ -100,7 +112,8 @@ struct ServiceOptions {
 class Service {
  public:
   struct Parts {
-    // All outlive the service. `reader` may be null: then there are no admin pages.
+    // All outlive the service. `reader` may be null: then there are no admin pages. It is used in
+    // looks, and nowhere else.
     LogStore* store = nullptr;
     Hub* hub = nullptr;
     Auth* auth = nullptr;
@@ -122,6 +135,8 @@ class Service {
   void on_request(Instant now, RequestId id, const Request& request);
   // Whoever asked is gone.
   void on_request_gone(RequestId id);
+  // A Look was done.
+  void on_looked(RequestId id);
   void on_time(Instant now);
   void commit(Instant now);
   // A turn of what sessions wait for; to be called behind every commit, and when next_wake() is
@@ -172,6 +187,16 @@ class Service {
   bool take_frame(Instant now, ConnectionId connection, Bytes frame);
   void count_out(Bytes frame);
   void answer(RequestId id, Reply reply);
+  // What a look saw stays where it is until the look is done: another thread writes it.
+  struct Looking {
+    std::string user;
+    Reply reply;
+    Result<Json> list = Json();
+    std::function<Reply(Looking&)> then;
+  };
+  // Answers with what `then` makes of what was seen. --- routes/service_looks.cc
+  void look(RequestId id, const std::string& user, std::function<void(Looking&)> look,
+            std::function<Reply(Looking&)> then);
   DeltaDoor::Parts door_parts();
 
   void sync_request(Instant now, RequestId id, const Request& request);
@@ -182,13 +207,16 @@ class Service {
   void take_frames(Instant now, RequestId id, Session& session, const Request& request);
   void bound_sessions(Instant now, const Session& newest);
 
-  Reply page(Instant now, const Request& request);
+  void page(Instant now, RequestId id, const Request& request);
+  std::optional<Reply> short_page(Instant now, RequestId id, const Request& request);
   Reply other_page(const Request& request);
   Reply ready(Instant now);
   void look_at_storage(Instant now);
   Reply metrics_page();
-  Reply admin(Instant now, const Request& request);
-  Reply admin_page(const Request& request);
+  // Nothing when the answer follows a look.
+  std::optional<Reply> admin(Instant now, RequestId id, const Request& request);
+  std::optional<Reply> admin_page(RequestId id, const Request& request, const std::string& user);
+  Reply admin_list(const Request& request, Result<Json> list) const;
   bool is_server_admin(const Request& request) const;
   bool may_administer(const Request& request, const std::string& workspace) const;
   Reply revoke(Instant now, const Request& request);
@@ -205,6 +233,7 @@ class Service {
   std::map<ConnectionId, Route> routes_;
   std::map<std::string, std::unique_ptr<Session>> sessions_;
   std::map<RequestId, Session*> waiting_;
+  std::map<RequestId, Looking> looks_;
   // Those that have something to tell, by their ids.
   std::set<std::string> told_;
   // Both directions, so that a wish replaces the one before.

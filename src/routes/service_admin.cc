@@ -50,7 +50,7 @@ bool Service::may_administer(const Request& request, const std::string& workspac
          parts_.auth->authorise(request.bearer(), workspace, parts_.clock->now_ms()).may_administer;
 }
 
-Reply Service::admin(Instant now, const Request& request) {
+std::optional<Reply> Service::admin(Instant now, RequestId id, const Request& request) {
   if (has_token_in_url(request)) {
     return error_reply(400, "invalid_argument", "a token belongs into a header, never into a URL");
   }
@@ -69,10 +69,11 @@ Reply Service::admin(Instant now, const Request& request) {
   if (request.method != "GET" || parts_.reader == nullptr) {
     return not_found_reply();
   }
-  return admin_page(request);
+  return admin_page(id, request, identity->subject);
 }
 
-Reply Service::admin_page(const Request& request) {
+std::optional<Reply> Service::admin_page(RequestId id, const Request& request,
+                                         const std::string& user) {
   if (request.path == "/admin/connections") {
     if (!is_server_admin(request)) {
       return not_found_reply();
@@ -93,11 +94,20 @@ Reply Service::admin_page(const Request& request) {
   if (!is_list && !may_administer(request, request.parameter("workspace"))) {
     return not_found_reply();
   }
-  auto json = read_admin(request, *parts_.reader);
+  look(
+      id, user,
+      [request, reader = parts_.reader](Looking& seen) {
+        seen.list = read_admin(request, *reader);
+      },
+      [this, request](Looking& seen) { return admin_list(request, std::move(seen.list)); });
+  return std::nullopt;
+}
+
+Reply Service::admin_list(const Request& request, Result<Json> json) const {
   if (!json) {
     return failed(json.error());
   }
-  if (is_list && !is_server_admin(request)) {
+  if (request.path == "/admin/workspaces" && !is_server_admin(request)) {
     Json::Array theirs;
     for (Json& one : *json->array()) {
       if (may_administer(request, text_of(one, "workspace"))) {

@@ -65,6 +65,9 @@ struct House {
           closed[close->socket] = close->reason;
         } else if (auto* answer = std::get_if<service_effect::Answer>(&*effect)) {
           replies[answer->request] = std::move(answer->reply);
+        } else if (auto* look = std::get_if<service_effect::Look>(&*effect)) {
+          look->look();
+          service->on_looked(look->request);
         } else if (std::holds_alternative<service_effect::CommitWanted>(*effect)) {
           commit = true;
         }

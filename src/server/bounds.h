@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "base/clock.h"
 
@@ -47,6 +48,11 @@ inline constexpr std::size_t scarce_credit_bytes = std::size_t{64} << 10U;
 inline constexpr std::size_t presence_credit_bytes = std::size_t{128} << 10U;
 // Presence that a connection may have missed; a reader who is further behind is cut.
 inline constexpr std::size_t missed_presence_max = 1024;
+// So much is read for it whatever else waits. What is larger, a part of a large change or a large
+// row, is read when there is room for it, which others make by taking theirs; who has taken nothing
+// for so long then is cut.
+inline constexpr std::size_t free_bytes = std::size_t{512} << 10U;
+inline constexpr Duration stalled_time{10'000};
 // Frames that are handled before others have their turn.
 inline constexpr std::size_t frames_each_turn = 1024;
 
@@ -66,19 +72,36 @@ inline constexpr std::size_t presence_burst_bytes = std::size_t{1} << 20U;
 
 }  // namespace bounds
 
-// What may be read before others are served.
+// What may be read before others are served, and how much of it may wait to be sent.
 class WorkMeter {
  public:
-  explicit WorkMeter(std::size_t units) : left_(units) {}
+  explicit WorkMeter(std::size_t units, std::size_t room = std::numeric_limits<std::size_t>::max())
+      : left_(units), room_(room) {}
 
-  // One row or part of so many bytes.
-  void charge(std::size_t bytes) { left_ -= std::min(left_, 1 + bytes / 64); }
-  void spend(std::size_t units) { left_ -= std::min(left_, units); }
+  // One row, part or frame of so many bytes.
+  static constexpr std::size_t units_of(std::size_t bytes) { return 1 + bytes / 64; }
+  void charge(std::size_t bytes) { spend(units_of(bytes)); }
+  void spend(std::size_t units) {
+    left_ -= std::min(left_, units);
+    is_used_ = true;
+  }
+  // False when there is no room for so many bytes now: then they are not read, and asked for again.
+  bool take_room(std::size_t bytes) {
+    lacking_ = bytes > room_ ? bytes : 0;
+    room_ -= lacking_ == 0 ? bytes : 0;
+    return lacking_ == 0;
+  }
+  // What there was no room for, and whether nothing else was read, either.
+  std::size_t lacking() const { return lacking_; }
+  bool found_no_room() const { return lacking_ != 0 && !is_used_; }
   bool is_spent() const { return left_ == 0; }
   std::size_t left() const { return left_; }
 
  private:
   std::size_t left_;
+  std::size_t room_;
+  std::size_t lacking_ = 0;
+  bool is_used_ = false;
 };
 
 }  // namespace syncline

@@ -68,6 +68,8 @@ void Hub::on_closed(Instant now, ConnectionId connection) {
   const std::unique_ptr<Peer> peer = std::move(at->second);
   peers_.erase(at);
   leave(now, connection, *peer);
+  peer->waiting.set(0);
+  use_room(now);
 }
 
 void Hub::hang_up(Instant now, const std::string& user, Farewell reason,
@@ -184,6 +186,7 @@ void Hub::pump(Instant now, ConnectionId connection) {
 
 void Hub::perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effect) {
   const auto tell = [&](SharedBytes frame) {
+    peer.taken_at = peer.unsent == 0 ? now : peer.taken_at;
     peer.unsent += frame.size();
     recount(peer);
     effects_.emplace_back(HubSend{id, std::move(frame)});
@@ -198,6 +201,7 @@ void Hub::perform(Instant now, ConnectionId id, Peer& peer, ServerEffect&& effec
                    peer.held_bytes = 0;
                    peer.missed.clear();
                    recount(peer);
+                   use_room(now);
                    const bool at_once = peer.is_cut || peer.unsent > bounds::credit_bytes;
                    effects_.emplace_back(HubHangUp{id, std::move(e.reason), at_once});
                  },

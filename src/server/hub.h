@@ -12,6 +12,7 @@
 
 #include "server/bounds.h"
 #include "server/budget.h"
+#include "server/fair_order.h"
 #include "server/fan_out.h"
 #include "server/log_store.h"
 #include "server/ownership.h"
@@ -105,7 +106,10 @@ using HubEffect = std::variant<HubSend, HubHangUp, HubAuthorise, HubWakeAt, HubW
 //    it is too much all the same, whoever holds most is cut. Presence that a slow reader missed is
 //    kept as its keys, and told as it is then.
 // 6. One question of a connection is answered at a time, in slices: nobody waits for more than a
-//    turn of the others' work (server/bounds.h).
+//    turn of the others' work (server/bounds.h), and users take turns by what theirs cost: who asks
+//    for little does not wait for who asks for much.
+// 7. What is large is read for somebody when there is room for it: nobody who takes what is sent is
+//    cut because many ask for it at once.
 class Hub {
  public:
   // `store` and `clock` outlive the hub.
@@ -220,6 +224,10 @@ class Hub {
     std::uint64_t turn = 0;
     std::size_t frames = 0;  // in that turn
     bool is_ready = false;   // stands in ready_
+    // What there was no room for, and since when.
+    std::size_t lacking = 0;
+    Instant lacking_since;
+    Instant taken_at;  // when it took something
     bool is_cut = false;
   };
   struct Greeted {
@@ -277,8 +285,19 @@ class Hub {
   Result<void> admit(ConnectionId id, Peer& peer, std::vector<ByteVector> parts, bool relayed);
   // --- server/hub_turns.cc: invariants 5 and 6 ---
   bool has_credit(const Peer& peer) const;
+  // Whether something can be done for it at once.
+  bool is_able(const Peer& peer) const {
+    return has_more(peer) && has_credit(peer) && peer.lacking == 0;
+  }
+  // Invariant 7.
+  std::size_t room_left() const;
+  void wait_for_room(Instant now, ConnectionId id, Peer& peer, std::size_t bytes);
+  void use_room(Instant now);
+  void make_room(Instant now);
   void want_work(Instant at);
   void get_ready(Instant now, ConnectionId id, Peer& peer);
+  // Of this turn, and of the peer's user.
+  void spend(const Peer& peer, std::size_t units);
   bool is_free(const Peer& peer) const { return peer.questions.empty() && has_credit(peer); }
   static bool has_more(const Peer& peer);
   static void recount(Peer& peer);
@@ -287,12 +306,12 @@ class Hub {
   void hold(Instant now, ConnectionId id, Peer& peer, Bytes frame);
   void ask(Instant now, ConnectionId id, Peer& peer, ServerEffect&& question);
   void answer_some(Instant now, ConnectionId id);
-  void answer(Instant now, Peer& peer);
-  void read_log(Instant now, Peer& peer, const effect::ReadLog& ask, WorkMeter& meter);
-  void read_snapshot(Instant now, Peer& peer, const effect::ReadSnapshot& ask, WorkMeter& meter);
-  // False when there is more to read.
+  void answer(Instant now, ConnectionId id, Peer& peer);
+  // False when the question stays.
+  bool read_log(Instant now, Peer& peer, const effect::ReadLog& ask, WorkMeter& meter);
+  bool read_snapshot(Instant now, Peer& peer, const effect::ReadSnapshot& ask, WorkMeter& meter);
   bool read_digests(Instant now, Peer& peer, const RescanRequest& request, WorkMeter& meter);
-  void read_range(Instant now, Peer& peer, const RangeRequest& request, WorkMeter& meter);
+  bool read_range(Instant now, Peer& peer, const RangeRequest& request, WorkMeter& meter);
   void keep_recent(Room& room, std::size_t bytes_before);
   // Cuts whoever holds most while it is too much.
   void bound(Instant now);
@@ -330,8 +349,9 @@ class Hub {
   std::vector<Visit> visits_;
   std::size_t recent_bytes_ = 0;
   std::uint64_t cuts_ = 0;
-  std::deque<ConnectionId> ready_;  // each at most once
-  std::set<std::string> telling_;   // rooms whose presence waits
+  FairOrder<ConnectionId, std::string> ready_;  // each at most once, by user
+  std::set<ConnectionId> lacking_;              // who wait for room
+  std::set<std::string> telling_;               // rooms whose presence waits
   WorkMeter turn_left_{bounds::turn_units};
   std::uint64_t turn_ = 1;
   bool is_turn_ = false;                   // in work()

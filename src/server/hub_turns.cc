@@ -37,9 +37,14 @@ void Hub::want_work(Instant at) {
 void Hub::get_ready(Instant now, ConnectionId id, Peer& peer) {
   if (!peer.is_ready && !peer.session.is_closed()) {
     peer.is_ready = true;
-    ready_.push_back(id);
+    ready_.enter(id, peer.session.rights().user);
   }
   want_work(now);
+}
+
+void Hub::spend(const Peer& peer, std::size_t units) {
+  turn_left_.spend(units);
+  ready_.charge(peer.session.rights().user, units);
 }
 
 bool Hub::on_frame(Instant now, ConnectionId connection, Bytes frame) {
@@ -66,7 +71,7 @@ void Hub::hold(Instant now, ConnectionId id, Peer& peer, Bytes frame) {
   peer.held.push_back(to_vector(frame));
   peer.held_bytes += frame.size() + held_frame_bytes;
   recount(peer);
-  if (has_credit(peer)) {
+  if (is_able(peer)) {
     get_ready(now, id, peer);
   }
 }
@@ -88,7 +93,7 @@ void Hub::handle_held(Instant now, ConnectionId id, Peer& peer) {
     peer.held_bytes -= frame.size() + held_frame_bytes;
     recount(peer);
     effects_.emplace_back(HubTaken{id, frame.size()});
-    turn_left_.charge(frame.size());
+    spend(peer, WorkMeter::units_of(frame.size()));
     handle(now, id, peer, frame);
   }
 }
@@ -100,8 +105,10 @@ void Hub::on_sent(Instant now, ConnectionId connection, std::size_t bytes) {
   }
   Peer& peer = *at->second;
   peer.unsent -= std::min(peer.unsent, bytes);
+  peer.taken_at = now;
   recount(peer);
-  if (has_more(peer) && has_credit(peer)) {
+  use_room(now);
+  if (is_able(peer)) {
     get_ready(now, connection, peer);
   }
 }
@@ -115,9 +122,7 @@ void Hub::work(Instant now) {
   }
   is_turn_ = true;
   for (std::size_t left = ready_.size(); left > 0 && !turn_left_.is_spent(); --left) {
-    const ConnectionId id = ready_.front();
-    ready_.pop_front();
-    answer_some(now, id);
+    answer_some(now, *ready_.next());
   }
   is_turn_ = false;
   for (const std::string& name : std::exchange(telling_, {})) {
@@ -126,6 +131,7 @@ void Hub::work(Instant now) {
     }
   }
   bound(now);
+  make_room(now);
   if (!ready_.empty()) {
     want_work(now);
   }
@@ -138,18 +144,18 @@ void Hub::answer_some(Instant now, ConnectionId id) {
   }
   Peer& peer = *at->second;
   peer.is_ready = false;
-  if (peer.session.is_closed() || !has_credit(peer)) {
+  if (peer.session.is_closed() || !is_able(peer)) {
     return;  // on_sent() finds it again
   }
   if (!peer.questions.empty()) {
-    answer(now, peer);
+    answer(now, id, peer);
     pump(now, id);
   } else if (!peer.held.empty()) {
     handle_held(now, id, peer);
   } else {
     tell_missed(now, id, peer);
   }
-  if (has_more(peer) && has_credit(peer)) {
+  if (is_able(peer)) {
     get_ready(now, id, peer);
   }
 }
@@ -161,16 +167,16 @@ void Hub::ask(Instant now, ConnectionId id, Peer& peer, ServerEffect&& question)
   peer.questions.push_back(std::move(question));
   const bool is_next = peer.questions.size() == 1 && peer.held.empty();
   if (is_next && !is_turn_ && !turn_left_.is_spent() && has_credit(peer)) {
-    answer(now, peer);
+    answer(now, id, peer);
   }
-  if (has_more(peer) && has_credit(peer)) {
+  if (is_able(peer)) {
     get_ready(now, id, peer);
   }
 }
 
-void Hub::answer(Instant now, Peer& peer) {
+void Hub::answer(Instant now, ConnectionId id, Peer& peer) {
   if (in_transaction_ && !std::holds_alternative<effect::ReadLog>(peer.questions.front())) {
-    turn_left_.spend(bounds::commit_units);
+    spend(peer, bounds::commit_units);
     commit(now);  // what is told is committed
     if (peer.questions.empty()) {
       return;  // that ended the session
@@ -178,26 +184,29 @@ void Hub::answer(Instant now, Peer& peer) {
   }
   const ServerEffect question = std::move(peer.questions.front());
   peer.questions.pop_front();
-  WorkMeter meter(bounds::slice_units);
+  WorkMeter meter(bounds::slice_units, room_left());
   bool is_done = true;
   if (const auto* log = std::get_if<effect::ReadLog>(&question)) {
-    read_log(now, peer, *log, meter);
+    is_done = read_log(now, peer, *log, meter);
   } else if (const auto* page = std::get_if<effect::ReadSnapshot>(&question)) {
-    read_snapshot(now, peer, *page, meter);
+    is_done = read_snapshot(now, peer, *page, meter);
   } else if (const auto* digests = std::get_if<effect::ReadDigests>(&question)) {
     is_done = read_digests(now, peer, digests->request, meter);
   } else if (const auto* range = std::get_if<effect::ReadRange>(&question)) {
-    read_range(now, peer, range->request, meter);
+    is_done = read_range(now, peer, range->request, meter);
   }
-  turn_left_.spend(bounds::slice_units - meter.left());
+  spend(peer, 1 + bounds::slice_units - meter.left());
   if (!is_done) {
     peer.questions.push_front(question);
   }
+  if (!is_done && meter.found_no_room()) {
+    wait_for_room(now, id, peer, meter.lacking());
+  }
 }
 
-void Hub::read_log(Instant now, Peer& peer, const effect::ReadLog& ask, WorkMeter& meter) {
+bool Hub::read_log(Instant now, Peer& peer, const effect::ReadLog& ask, WorkMeter& meter) {
   if (peer.room == nullptr) {
-    return;
+    return true;
   }
   Room& room = *peer.room;
   const Hello& hello = peer.session.hello();
@@ -205,28 +214,34 @@ void Hub::read_log(Instant now, Peer& peer, const effect::ReadLog& ask, WorkMete
     if (auto slice = room.recent.read(ask.after, hello.replica, ask.bytes_max)) {
       meter.charge(slice->parts.size());
       peer.session.on_log(now, std::move(slice->parts), slice->through);
-      return;
+      return true;
     }
   }
   auto slice = room.workspace.read(hello, ask, room.committed, meter);
   if (!slice) {
     peer.session.on_host_failure(now, slice.error());
+  } else if (meter.found_no_room()) {
+    return false;
   } else if (slice->gone) {
     peer.session.on_log_gone(now);
   } else {
     peer.session.on_log(now, std::move(slice->parts), slice->through, slice->begun);
   }
+  return true;
 }
 
-void Hub::read_snapshot(Instant now, Peer& peer, const effect::ReadSnapshot& ask,
+bool Hub::read_snapshot(Instant now, Peer& peer, const effect::ReadSnapshot& ask,
                         WorkMeter& meter) {
   if (peer.room == nullptr) {
-    return;
+    return true;
   }
   auto step = peer.room->workspace.snapshot(peer.session.hello(), ask.token, ask.first, meter);
   if (!step) {
     peer.session.on_host_failure(now, step.error());
-    return;
+    return true;
+  }
+  if (meter.found_no_room()) {
+    return false;
   }
   if (step->begin) {
     peer.session.on_snapshot_begin(now, *step->begin);
@@ -237,6 +252,7 @@ void Hub::read_snapshot(Instant now, Peer& peer, const effect::ReadSnapshot& ask
   if (step->end) {
     peer.session.on_snapshot_end(now, *step->end);
   }
+  return true;
 }
 
 bool Hub::read_digests(Instant now, Peer& peer, const RescanRequest& request, WorkMeter& meter) {
@@ -261,20 +277,83 @@ bool Hub::read_digests(Instant now, Peer& peer, const RescanRequest& request, Wo
   return true;
 }
 
-void Hub::read_range(Instant now, Peer& peer, const RangeRequest& request, WorkMeter& meter) {
+bool Hub::read_range(Instant now, Peer& peer, const RangeRequest& request, WorkMeter& meter) {
   if (peer.room == nullptr) {
-    return;
+    return true;
   }
   auto rows = peer.room->workspace.range_rows(peer.session.hello(), request, meter);
+  if (rows && meter.found_no_room()) {
+    return false;
+  }
   if (rows) {
     peer.session.on_message_ready(now, Message(std::move(*rows)));
   } else {
     peer.session.on_host_failure(now, rows.error());
   }
+  return true;
 }
 
 // --- Bounds
 // ---------------------------------------------------------------------------------------
+
+std::size_t Hub::room_left() const {
+  const std::size_t most = options_.memory.waiting_bytes_max;
+  return std::max(bounds::free_bytes, most - std::min(most, waiting_budget_.all()));
+}
+
+void Hub::wait_for_room(Instant now, ConnectionId id, Peer& peer, std::size_t bytes) {
+  // One that is larger than all may be waits until hardly anything else does.
+  peer.lacking = std::min(bytes, options_.memory.waiting_bytes_max - bounds::free_bytes);
+  peer.lacking_since = now;
+  lacking_.insert(id);
+  want_work(now + bounds::stalled_time);
+}
+
+// For those who wait for it, as far as it goes.
+void Hub::use_room(Instant now) {
+  std::size_t room = lacking_.empty() ? 0 : room_left();
+  for (auto at = lacking_.begin(); at != lacking_.end();) {
+    const auto found = peers_.find(*at);
+    Peer* const peer = found == peers_.end() ? nullptr : found->second.get();
+    const bool is_over = peer == nullptr || peer->session.is_closed();
+    if (!is_over && peer->lacking > room) {
+      ++at;
+      continue;
+    }
+    if (!is_over) {
+      room -= peer->lacking;
+      peer->lacking = 0;
+      get_ready(now, *at, *peer);
+    }
+    at = lacking_.erase(at);
+  }
+}
+
+// When somebody waited for long, whoever holds most and has taken nothing as long is cut.
+void Hub::make_room(Instant now) {
+  if (lacking_.empty()) {
+    return;
+  }
+  bool is_long = false;
+  for (const ConnectionId id : lacking_) {
+    const auto at = peers_.find(id);
+    is_long =
+        is_long || (at != peers_.end() && now - at->second->lacking_since >= bounds::stalled_time);
+  }
+  std::optional<ConnectionId> most;
+  for (const auto& [id, peer] : peers_) {
+    const bool is_stalled = peer->unsent > 0 && now - peer->taken_at >= bounds::stalled_time;
+    if (is_long && is_stalled &&
+        (!most || peer->waiting.bytes() > peers_.at(*most)->waiting.bytes())) {
+      most = id;
+    }
+  }
+  if (most) {
+    cut(now, *most);
+    use_room(now);
+  }
+  want_work(now + Duration{1000});
+}
 
 void Hub::keep_recent(Room& room, std::size_t bytes_before) {
   recent_bytes_ += room.recent.bytes();
@@ -315,6 +394,7 @@ void Hub::cut(Instant now, ConnectionId id) {
   }
   peer.unsent = 0;
   recount(peer);
+  use_room(now);
 }
 
 }  // namespace syncline

@@ -82,6 +82,42 @@ TEST_CASE("one wide comparison is read in slices, and others are answered betwee
   CHECK(office.is_up(wide));
 }
 
+TEST_CASE("who asks for little does not wait for all who ask for much") {
+  Office office;
+  fill(office, 30'000, 10);
+  std::vector<ConnectionId> greedy;
+  for (int i = 0; i < 40; ++i) {
+    greedy.push_back(*office.hub.open(office.now));
+    office.users[greedy.back()] = i % 2 == 0 ? "eve" : "mallory";
+    office.say(greedy.back(), sample_hello(10 + i));
+    office.commit();
+  }
+  const ConnectionId good = office.follow(3);
+  office.work();
+  for (const ConnectionId id : greedy) {
+    for (int i = 0; i < 20; ++i) {
+      office.say(id, RescanRequest{"notes", {}, {}});
+    }
+  }
+  for (int i = 0; i < 3; ++i) {
+    office.hub.work(office.now);
+    office.pump();
+  }
+  // Its change and its question are both behind theirs.
+  for (std::uint64_t i = 1; i <= 5; ++i) {
+    office.say(good, RescanRequest{"", {}, {}});
+    office.push(good, change_of(3, i, 1000 + i));
+    office.hub.work(office.now);
+    office.pump();
+    office.commit();
+    CHECK(office.count<RangeDigests>(good) == i);
+    CHECK(office.count<Ack>(good) == i);
+  }
+  CHECK(office.count<RangeDigests>(greedy[0]) == 0);
+  office.work();
+  CHECK(office.count<RangeDigests>(greedy[0]) == 20);
+}
+
 TEST_CASE("the log of others is read in slices even where nothing of it is wanted") {
   Office office;
   fill(office, 30'000, 100);
@@ -159,6 +195,78 @@ TEST_CASE("when too much waits to be sent, who holds most is cut, and nobody els
   office.say(good, RangeRequest{"notes", {}, {}});
   office.work();
   CHECK(office.count<RangeRows>(good) == 1);
+}
+
+// A log of so many changes of a row that is large each.
+void fill_large(Office& office, int rows, std::size_t bytes) {
+  const ConnectionId writer = office.follow(1);
+  for (int i = 1; i <= rows; ++i) {
+    SampleEdit edit;
+    edit.id = i;
+    edit.body = std::string(bytes, 'x');
+    office.push(writer, change_of(1, static_cast<std::uint64_t>(i),
+                                  500 + static_cast<std::uint64_t>(i), edit));
+    office.commit();
+  }
+  office.work();
+  office.hub.on_closed(office.now, writer);
+}
+
+// Followers of users of their own, who take nothing by themselves.
+std::vector<ConnectionId> slow_followers(Office& office, int count) {
+  std::vector<ConnectionId> out;
+  for (int i = 0; i < count; ++i) {
+    const ConnectionId id = *office.hub.open(office.now);
+    out.push_back(id);
+    office.users[id] = "user" + std::to_string(i);
+    office.slow.insert(id);
+    office.say(id, sample_hello(10 + i));
+    office.commit();
+    office.say(id, Applied{ServerVersion(0)});
+    office.work();
+  }
+  return out;
+}
+
+TEST_CASE("many who ask for what is large at once get it one after the other") {
+  constexpr std::size_t all = std::size_t{8} << 20U;
+  Office office(small_memory(all));
+  fill_large(office, 2, 1'500'000);
+  const std::vector<ConnectionId> followers = slow_followers(office, 20);
+  std::map<ConnectionId, std::size_t> taken;
+  std::size_t most = 0;
+  for (int turn = 0; turn < 200; ++turn) {
+    for (const ConnectionId id : followers) {
+      const std::size_t sent = office.sent_bytes(id);
+      most = std::max(most, office.hub.waiting_bytes());
+      office.hub.on_sent(office.now, id, sent - taken[id]);
+      taken[id] = sent;
+      office.pump();
+      office.work();
+    }
+  }
+  for (const ConnectionId id : followers) {
+    CHECK(office.count<PullPart>(id) == 2);
+    CHECK(office.is_up(id));
+  }
+  CHECK(office.hub.cuts() == 0);
+  CHECK(most <= all);
+}
+
+TEST_CASE("who takes nothing does not keep room from others for long") {
+  Office office(small_memory(std::size_t{8} << 20U));
+  fill_large(office, 2, 1'500'000);
+  const std::vector<ConnectionId> holders = slow_followers(office, 5);
+  const ConnectionId good = office.follow(2);
+  CHECK(office.count<PullPart>(good) == 0);
+  for (int i = 0; i < 30; ++i) {
+    office.now = office.now + Duration{1000};
+    office.work();
+  }
+  CHECK(office.count<PullPart>(good) == 2);
+  CHECK(office.is_up(good));
+  CHECK(office.hub.cuts() >= 1);
+  CHECK(office.hub.cuts() <= 2);
 }
 
 TEST_CASE("frames of a connection that ended are not worked on") {

@@ -18,6 +18,9 @@ class LogReader {
  public:
   static Result<LogReader> open(const std::string& path);
 
+  // From any thread: what is being read ends with `cancelled`.
+  void interrupt() const { database_.connection().interrupt(); }
+
   using Line = std::function<Result<void>(std::string_view line)>;
 
   // The log in its order: {"seq","op","stamp","user","at_ms","tables":{table:[row...]}}, an edit as

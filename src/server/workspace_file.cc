@@ -84,15 +84,16 @@ Result<void> insert_row(Statement& insert, const TableSchema& table, Bytes key, 
   return insert.run();
 }
 
-}  // namespace
-
-Result<Database> workspace_database(const LogReader& reader, const std::string& workspace,
-                                    std::size_t bytes_max) {
+Result<Database> make_database(const LogReader& reader, const std::string& workspace,
+                               std::size_t bytes_max) {
+  constexpr std::size_t page_bytes = 4096;
   SL_TRY(const LogReader::Space space, reader.find(workspace));
   SL_TRY(const Schema schema, reader.schema(workspace));
   SL_TRY(Database database, Database::open_memory());
+  // Rows of two kilobytes have a page each: what they take there is what counts.
+  SL_TRY(database->execute("PRAGMA page_size = " + std::to_string(page_bytes) +
+                           "; PRAGMA max_page_count = " + std::to_string(bytes_max / page_bytes)));
   SL_TRY(Transaction transaction, Transaction::begin(database.connection()));
-  std::size_t bytes = 0;
   for (const TableSchema& known : schema.tables) {
     TableSchema table = known;
     if (table.name.rfind("syncline_", 0) == 0 || table.name.rfind("sqlite_", 0) == 0) {
@@ -102,17 +103,24 @@ Result<Database> workspace_database(const LogReader& reader, const std::string& 
     SL_TRY(database->execute(create_sql(table)));
     SL_TRY(Statement insert, database->prepare(insert_sql(table)));
     SL_TRY(reader.rows(space, table.name, [&](Bytes key, Bytes state) -> Result<void> {
-      bytes += key.size() + state.size();
-      if (bytes > bytes_max) {
-        return Error(ErrorCode::too_large, "the workspace has more than " +
-                                               std::to_string(bytes_max >> 20U) +
-                                               " MiB; sync a replica instead");
-      }
       return insert_row(insert, table, key, state);
     }));
   }
   SL_TRY(transaction.commit());
   return database;
+}
+
+}  // namespace
+
+Result<Database> workspace_database(const LogReader& reader, const std::string& workspace,
+                                    std::size_t bytes_max) {
+  auto made = make_database(reader, workspace, bytes_max);
+  if (!made && made.error().code() == ErrorCode::full) {
+    return Error(ErrorCode::too_large, "as a file the workspace has more than " +
+                                           std::to_string(bytes_max >> 20U) +
+                                           " MiB; sync a replica instead");
+  }
+  return made;
 }
 
 }  // namespace syncline

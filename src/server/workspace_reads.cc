@@ -71,9 +71,13 @@ Result<LogSlice> Workspace::read(const Hello& hello, const effect::ReadLog& ask,
   std::size_t bytes = 0;
   const auto visit = [&](LogEntry& entry, bool is_last) -> Result<bool> {
     ByteVector& part = entry.parts[0];
+    const bool is_told = entry.stamp.replica != hello.replica;
+    if (is_told && !meter.take_room(part.size())) {
+      return false;
+    }
     const Receipt receipt = make_receipt(place_, entry.version, entry.mark);
     meter.charge(part.size());
-    if (entry.stamp.replica != hello.replica) {
+    if (is_told) {
       if (!hello.tables.empty()) {
         SL_TRY(part, filter_part(part, [&](const std::string& table) {
                  return is_subscribed(hello.tables, table);
@@ -138,7 +142,7 @@ Result<SnapshotStep> Workspace::snapshot(const Hello& hello, Bytes bytes, bool f
     bool full = false;
     SL_TRY(store_->for_each_row(
         record_.id, at->first, after, {}, [&](const ServerRow& row) -> Result<bool> {
-          full = goes_alone(row, states);
+          full = goes_alone(row, states) || !meter.take_room(row.bytes);
           if (full) {
             return false;
           }
@@ -158,6 +162,9 @@ Result<SnapshotStep> Workspace::snapshot(const Hello& hello, Bytes bytes, bool f
     if (full) {
       break;
     }
+  }
+  if (meter.found_no_room()) {
+    return SnapshotStep();
   }
   if (states.rows() == 0) {
     SL_TRY(const auto known, receipt_at(token.version));
@@ -257,7 +264,7 @@ Result<RangeRows> Workspace::range_rows(const Hello& hello, const RangeRequest& 
   if (is_subscribed(hello.tables, request.table)) {
     SL_TRY(store_->for_each_row(record_.id, request.table, request.after, request.through,
                                 [&](const ServerRow& row) -> Result<bool> {
-                                  if (goes_alone(row, states)) {
+                                  if (goes_alone(row, states) || !meter.take_room(row.bytes)) {
                                     out.through = std::move(last);
                                     return false;
                                   }

@@ -2,12 +2,16 @@
 
 The suite runs it small, and looks at what must never happen: a server that ends, more memory than
 it was given, a good client that is not served. How long good clients wait is printed; --assert-p99
-makes it count, for runs by hand on a quiet machine (--good 200 --abusive 8 --seconds 20).
+makes it count, for runs by hand (--good 200 --abusive 8 --seconds 20). Then the server goes before
+the good clients and they before everything else on the machine, where the system allows it: the
+question is what the server makes them wait for, not who gets a core.
 """
 
 import argparse
+import collections
 import multiprocessing
 import os
+import selectors
 import socket
 import struct
 import sys
@@ -71,34 +75,88 @@ class Replica:
                                 schema=SCHEMA, tables=tables, catch_up=catch_up))
         self.socket.until(WELCOME)
 
-    def push(self, rows):
+    def write(self, rows):
         self.sequence += 1
         stamp_ms = int(time.time() * 1000) + self.sequence
         self.socket.frame(push(part(self.id, self.sequence, stamp_ms, rows_of(rows))))
+
+    def push(self, rows):
+        self.write(rows)
         self.socket.until(ACK)
 
 
-class Good(threading.Thread):
+class Good:
     """Writes, waits for the acknowledgement, reads what others wrote, and notes how long it took."""
 
     def __init__(self, port, number):
-        super().__init__(daemon=True)
         self.replica = Replica(port, f"good{number}", workspace=f"good{number % 4}")
         self.replica.socket.frame(bytes([APPLIED]) + varint(0))
+        self.socket = self.replica.socket.socket
         self.number = number
+        self.rest = self.replica.socket.data
+        self.asked_at = None
+        self.next_at = 0
+
+    def write(self, now):
+        self.asked_at = now
+        self.replica.write([(f"{self.number}-{self.replica.sequence}", "words " * 20)])
+
+    def read(self):
+        """Whether the acknowledgement is there; Closed when the server left."""
+        got = self.socket.recv(1 << 18)
+        if not got:
+            raise Closed("end of stream")
+        data, at, is_there = self.rest + got, 0, False
+        while len(data) - at >= 4:
+            size, head = data[at + 1], 2
+            if size == 126:
+                size, head = data[at + 2] << 8 | data[at + 3], 4
+            elif size == 127:
+                size, head = int.from_bytes(data[at + 2:at + 10], "big"), 10
+            if len(data) - at < head + size:
+                break
+            if data[at] & 0x0F == 8:
+                raise Closed(data[at + head + 2:at + head + size].decode())
+            is_there = is_there or data[at + head] == ACK
+            at += head + size
+        self.rest = data[at:]
+        return is_there
+
+
+class Crowd(threading.Thread):
+    """All good clients, by one thread: two hundred would wait for each other's turns in Python."""
+
+    def __init__(self, good):
+        super().__init__(daemon=True)
+        self.good = good
         self.waits = []
-        self.trouble = None
+        self.trouble = []
         self.is_over = threading.Event()
+        self.busy = 0
 
     def run(self):
-        try:
-            while not self.is_over.is_set():
-                start = time.monotonic()
-                self.replica.push([(f"{self.number}-{self.replica.sequence}", "words " * 20)])
-                self.waits.append(time.monotonic() - start)
-                self.is_over.wait(0.2)
-        except (Closed, OSError) as error:
-            self.trouble = f"{type(error).__name__}: {error}"
+        ready = selectors.DefaultSelector()
+        for one in self.good:
+            ready.register(one.socket, selectors.EVENT_READ, one)
+        resting = collections.deque(self.good)  # all rest equally long, so in the order of waking
+        while not self.is_over.is_set():
+            now = time.monotonic()
+            while resting and resting[0].next_at <= now:
+                resting.popleft().write(now)
+            self.busy = time.thread_time()
+            for key, _ in ready.select(0.01):
+                one = key.data
+                try:
+                    is_there = one.read()
+                except (Closed, OSError) as error:
+                    self.trouble.append(f"{one.number}: {type(error).__name__}: {error}")
+                    ready.unregister(key.fileobj)
+                    continue
+                if is_there:
+                    now = time.monotonic()
+                    self.waits.append(now - one.asked_at)
+                    one.next_at = now + 0.2
+                    resting.append(one)
 
     def take(self):
         waits, self.waits = self.waits, []
@@ -211,6 +269,8 @@ class Halves(Abusive):
         one = self.come("rw")
         stamp_ms = int(time.time() * 1000)
         for index in range(32):
+            if self.is_over.is_set():
+                return
             head = (b"\x01" + one.id + varint(1) + struct.pack("<Q", stamp_ms << 16) + varint(1)
                     + varint(index) + b"\x00")
             one.socket.frame(push(head + bytes(1 << 20)))
@@ -233,6 +293,8 @@ class Strangers(Abusive):
 
     def attack(self):
         for _ in range(20):
+            if self.is_over.is_set():
+                return
             one = Socket(self.port)
             self.lines.append(one)
             one.send(one.head(1 << 20) + bytes((1 << 20) - 10))
@@ -243,9 +305,18 @@ class Strangers(Abusive):
         self.is_over.wait(0.5)
 
 
+def go_before(pid, nice):
+    """All threads of a process, before what the machine has to do besides."""
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            os.setpriority(os.PRIO_PROCESS, int(thread), nice)
+    except PermissionError:
+        print("no right to put anybody first: other processes count, too")
+
+
 def abuse(kind, port, is_over, told):
     """All of one kind, in a process of its own that takes no time from the good ones."""
-    os.nice(15)
+    os.setpriority(os.PRIO_PROCESS, 0, 3 if ASKED.assert_p99 else 15)
     ones = [kind(port, i) for i in range(ASKED.abusive)]
     for one in ones:
         one.start()
@@ -295,36 +366,39 @@ class Abuse(Case):
                                  "--rate-per-address", "100000")
         port = int(url.rsplit(":", 1)[1])
         self.seed(port)
-        good = [Good(port, i) for i in range(ASKED.good)]
-        for one in good:
-            one.start()
+        crowd = Crowd([Good(port, i) for i in range(ASKED.good)])
+        if ASKED.assert_p99:
+            go_before(server.pid, -6)
+            go_before(os.getpid(), -4)
+        crowd.start()
         self.watch(server, ASKED.seconds / 2)
-        calm = [wait for one in good for wait in one.take()]
+        calm = crowd.take()
         is_over, told = multiprocessing.Event(), multiprocessing.Queue()
         abusive = [multiprocessing.Process(target=abuse, args=(kind, port, is_over, told), daemon=True)
                    for kind in KINDS]
         for one in abusive:
             one.start()
+        busy = crowd.busy
         most = self.watch(server, ASKED.seconds)
-        under = [wait for one in good for wait in one.take()]
+        busy = (crowd.busy - busy) / ASKED.seconds
+        under = crowd.take()
         is_over.set()
         for _ in KINDS:
             print(told.get(timeout=PATIENCE_S))
         for one in abusive:
             one.join(PATIENCE_S)
-        for one in good:
-            one.is_over.set()
-        for one in good:
-            one.join(PATIENCE_S)
+        crowd.is_over.set()
+        crowd.join(PATIENCE_S)
+        for one in crowd.good:
             one.replica.socket.close()
         peak = self.rss_mib(server, "VmHWM:")
-        print(f"good clients: {len(good)}; calm p50 {percentile(calm, .5):.1f} ms, p99 {percentile(calm, .99):.1f} ms of "
+        print(f"good clients: {ASKED.good}, {busy:.0%} of a core; calm p50 {percentile(calm, .5):.1f} ms, p99 {percentile(calm, .99):.1f} ms of "
               f"{len(calm)}; under attack p50 {percentile(under, .5):.1f} ms, p99 {percentile(under, .99):.1f} ms of "
               f"{len(under)}; memory {most:.0f} MiB, peak {peak:.0f} MiB", flush=True)
         self.assertIsNone(server.poll(), "the server ended")
         self.assertLess(peak, ASKED.memory)
-        self.assertEqual([one.trouble for one in good if one.trouble], [])
-        self.assertGreaterEqual(len(under), len(good))
+        self.assertEqual(crowd.trouble, [])
+        self.assertGreaterEqual(len(under), ASKED.good)
         if ASKED.assert_p99:
             self.assertLess(percentile(under, .99), 3 * percentile(calm, .99))
         # And it is what it was when they are gone.

@@ -88,20 +88,26 @@ class Line:
         except OSError as error:
             raise Closed(str(error)) from error
 
-    def more(self):
+    def receive(self):
         try:
             got = self.socket.recv(65536)
         except ConnectionError as error:
             raise Closed(str(error)) from error
         if not got:
             raise Closed("end of stream")
-        self.data += got
+        return got
+
+    def more(self):
+        self.data += self.receive()
 
     def need(self, size):
-        while len(self.data) < size:
-            self.more()
-        out, self.data = self.data[:size], self.data[size:]
-        return out
+        pieces, have = [self.data], len(self.data)
+        while have < size:
+            pieces.append(self.receive())
+            have += len(pieces[-1])
+        whole = b"".join(pieces)
+        self.data = whole[size:]
+        return whole[:size]
 
     def ask(self, method, path, headers=(), body=b"", host="localhost"):
         """A request; its status, headers and body."""

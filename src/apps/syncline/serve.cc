@@ -166,6 +166,8 @@ Result<Settings> read_settings(const Config& config) {
   out.hub.connections_max = out.net.connections_max;
   SL_TRY(const MemoryBounds memory, read_memory(config));
   out.net.memory = out.hub.memory = memory;
+  // It must be an answer beside others, and is held several times while it is made.
+  out.service.file_bytes_max = std::min(out.service.file_bytes_max, memory.answer_bytes_max);
   SL_TRY(out.service.per_address.per_second, config.integer("rate-per-address", 200));
   out.service.per_address.burst = out.service.per_address.per_second * 5;
   SL_TRY(out.service.per_identity.per_second, config.integer("rate-per-identity", 50'000));
@@ -247,7 +249,7 @@ class House {
       parts.others = [this](const Request& request) { return demo_->answer(request); };
     }
     service_ = std::make_unique<Service>(std::move(parts), settings_.service);
-    backend_ = std::make_unique<Backend>(*service_, log_);
+    backend_ = std::make_unique<Backend>(*service_, log_, [this] { reader_->interrupt(); });
     SL_TRY(server_,
            NetServer::start(settings_.net, *backend_, log_, [this](const std::string& text) {
              return write_file(revoked_path(), text);
