@@ -39,6 +39,7 @@ class Storm:
         self.devices, self.wanted, self.stopped_writers = [], {}, set()
         self.done = threading.Event()
         self.threads, self.failures, self.torn, self.untrue = [], [], [], []
+        self.counted = {}
         self.first_devices = devices
         # What ends by itself, when its time has come.
         self.timers = []
@@ -221,9 +222,11 @@ class Storm:
                                        "team")
         if code != 0:
             raise Failure(f"the server's log cannot be read: {log}")
-        Account(self.ledger, self.devices, log, self.fresh.rows("items"),
-                self.fresh.rows("counts")["all"]["n"],
-                log_was_lost=self.counts.get("put_back_server", 0) > 0).check()
+        account = Account(self.ledger, self.devices, log, self.fresh.rows("items"),
+                          self.fresh.rows("counts")["all"]["n"],
+                          log_was_lost=self.counts.get("put_back_server", 0) > 0)
+        account.check()
+        self.counted = account.counted
         if self.fresh.rows("left_half") != self.fresh.rows("right_half"):
             raise Failure("a transaction is torn in the end")
         if self.torn or self.untrue:
@@ -253,7 +256,7 @@ class Storm:
         return {"faults": sum(self.counts.values()), "devices": len(self.devices),
                 "asked": len(orders), "answered": sum(order.answered for order in orders),
                 "refused": dict(self.ledger.refused), "ended": self.processes.ends,
-                "settled_s": round(settled, 1), "counts": self.counts}
+                "settled_s": round(settled, 1), "counted": self.counted, "counts": self.counts}
 
 
 def run_once(arguments, names, seed):
