@@ -7,7 +7,6 @@
 #include <set>
 #include <string>
 #include <tuple>
-#include <unordered_map>
 #include <vector>
 
 #include "client/capture.h"
@@ -180,7 +179,7 @@ class Apply final : private RowStore::Scribe {
   // Some of the running change came as states: others are told so what a server has.
   bool holds_states_ = false;
   // Of own changes in the log by number, once a change that has our name was told.
-  std::optional<std::unordered_map<std::int64_t, std::int64_t>> own_times_;
+  std::optional<std::vector<std::pair<std::int64_t, std::int64_t>>> own_times_;
   ClockTime time_;
   Stamp stamp_;
   CaptureBuffer ops_;

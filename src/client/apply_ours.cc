@@ -1,4 +1,5 @@
 // Changes that have our own name and come from elsewhere: told back to us, or made by a copy.
+#include <algorithm>
 #include <string>
 
 #include "client/apply.h"
@@ -19,21 +20,26 @@ Result<bool> Apply::have_made(const PartHeader& header) {
   }
   if (!own_times_) {
     own_times_.emplace();
-    SL_TRY(Statement select, parts_.connection.prepare(
-                                 "SELECT sequence, time FROM syncline_log WHERE origin = 1 AND "
-                                 "sequence > coalesce((SELECT value FROM syncline_meta WHERE name "
-                                 "= '" +
-                                 std::string(meta_name::restamped_sequence) + "'), 0)"));
+    SL_TRY(Statement select,
+           parts_.connection.prepare(
+               "SELECT sequence, time FROM syncline_log WHERE origin = 1 AND "
+               "sequence > coalesce((SELECT value FROM syncline_meta WHERE name "
+               "= '" +
+               std::string(meta_name::restamped_sequence) + "'), 0) ORDER BY sequence"));
     for (;;) {
       SL_TRY(const bool row, select.step());
       if (!row) {
         break;
       }
-      own_times_->emplace(select.column_int(0), select.column_int(1));
+      own_times_->emplace_back(select.column_int(0), select.column_int(1));
     }
   }
-  const auto found = own_times_->find(static_cast<std::int64_t>(header.sequence.get()));
-  if (found != own_times_->end() && found->second != static_cast<std::int64_t>(header.stamp.time)) {
+  const auto sequence = static_cast<std::int64_t>(header.sequence.get());
+  const auto found =
+      std::lower_bound(own_times_->begin(), own_times_->end(), sequence,
+                       [](const auto& one, std::int64_t wanted) { return one.first < wanted; });
+  if (found != own_times_->end() && found->first == sequence &&
+      found->second != static_cast<std::int64_t>(header.stamp.time)) {
     return copy_has_written();
   }
   return true;

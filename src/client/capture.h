@@ -135,16 +135,21 @@ class Capture final : public WriteSinkFactory {
   // written until then stays, and nobody tells of it.
   struct Watched {
     struct Row {
+      RowId row = 0;
+      std::uint64_t state = 0;
       ByteVector key;
       ByteVector values;
-      std::uint64_t state = 0;
     };
-    using Rows = std::map<RowId, Row>;
+    using Rows = std::vector<Row>;  // by their rowids
+    struct Table {
+      TableId id = 0;
+      std::size_t position = 0;  // in the buffer
+      Rows rows;
+    };
 
     int level = 0;  // of the statement's savepoint
     bool is_over = false;
-    std::map<TableId, Rows> tables;
-    std::map<TableId, std::size_t> positions;  // in the buffer
+    std::vector<Table> tables;
   };
   static constexpr int unknown_level = -1;
   // A row that may be replaced by the row that is being written.

@@ -3,9 +3,9 @@
 // run. SQLite says nothing of the kind, so the tables are compared with what they were.
 #include <algorithm>
 #include <limits>
-#include <map>
 #include <utility>
 
+#include "base/sort.h"
 #include "client/capture.h"
 #include "client/row_measure.h"
 #include "client/row_net.h"
@@ -34,39 +34,52 @@ class Heard {
     if (!told.is_known) {
       is_known_ = false;
     } else if (told.is_in_doubt) {
-      ++doubts_[told.states.before];
+      doubts_.push_back(told.states.before);
     } else {
-      ++surplus_[told.states.after];
-      --surplus_[told.states.before];
+      count(told.states.after, 1);
+      count(told.states.before, -1);
     }
   }
   // Whether they make this of that, and nothing else. What is in doubt may have happened.
-  bool explains(std::uint64_t before, std::uint64_t now) const {
+  bool explains(std::uint64_t before, std::uint64_t now) {
     if (!is_known_) {
       return true;
     }
-    std::map<std::uint64_t, std::int64_t> surplus = surplus_;
-    ++surplus[before];
-    --surplus[now];
-    for (const auto& [state, times] : doubts_) {
-      for (std::int64_t i = 0; i < times && surplus[state] > 0; ++i) {
-        --surplus[state];
-        ++surplus[0];
+    count(before, 1);
+    count(now, -1);
+    for (const std::uint64_t state : doubts_) {
+      if (count(state, 0) > 0) {
+        count(state, -1);
+        count(0, 1);
       }
     }
-    for (const auto& [state, count] : surplus) {
-      if (count != 0) {
-        return false;
-      }
-    }
-    return true;
+    return std::all_of(surplus_.begin(), surplus_.end(),
+                       [](const auto& one) { return one.second == 0; });
   }
 
  private:
+  std::int64_t count(std::uint64_t state, std::int64_t more) {
+    for (auto& [known, times] : surplus_) {
+      if (known == state) {
+        return times += more;
+      }
+    }
+    surplus_.emplace_back(state, more);
+    return more;
+  }
+
   bool is_known_ = true;
-  std::map<std::uint64_t, std::int64_t> surplus_;  // how often to a content, less how often from it
-  std::map<std::uint64_t, std::int64_t> doubts_;
+  // How often to a content, less how often from it.
+  std::vector<std::pair<std::uint64_t, std::int64_t>> surplus_;
+  std::vector<std::uint64_t> doubts_;
 };
+
+template <typename Rows>
+auto find_row(const Rows& rows, RowId row) -> decltype(rows.data()) {
+  const auto at = std::lower_bound(rows.begin(), rows.end(), row,
+                                   [](const auto& one, RowId wanted) { return one.row < wanted; });
+  return at == rows.end() || at->row != row ? nullptr : &*at;
+}
 
 // What is read and written while tables are compared are statements, too, and none to be watched.
 template <typename Watched>
@@ -106,8 +119,8 @@ Result<void> Capture::watch_statement(int level) {
   const auto look = [&]() -> Result<void> {
     for (const TableId id : unordered_) {
       SL_TRY(const TrackedTable* table, catalog_.table(id));
-      SL_TRY(watched->tables[id], standing_rows(*table));
-      watched->positions[id] = buffer_.position(id);
+      watched->tables.push_back({id, buffer_.position(id), {}});
+      SL_TRY(watched->tables.back().rows, standing_rows(*table));
     }
     return {};
   };
@@ -133,6 +146,7 @@ Result<Capture::Watched::Rows> Capture::standing_rows(const TrackedTable& table)
   SL_TRY(Statement select,
          connection_.prepare(sql + " FROM main." + quote_identifier(table.name) + " t"));
   Watched::Rows out;
+  bool is_sorted = true;
   std::uint64_t bytes = 0;
   Writer key;
   Writer values;
@@ -140,7 +154,7 @@ Result<Capture::Watched::Rows> Capture::standing_rows(const TrackedTable& table)
   for (;;) {
     SL_TRY(const bool more, select.step());
     if (!more) {
-      return out;
+      break;
     }
     key.clear();
     values.clear();
@@ -155,11 +169,15 @@ Result<Capture::Watched::Rows> Capture::standing_rows(const TrackedTable& table)
     if (bytes > watched_bytes_max) {
       return too_much_to_watch(table);
     }
-    Watched::Row& standing = out[row];
-    standing.key = to_vector(key.bytes());
-    standing.values = to_vector(values.bytes());
-    standing.state = state_of(table, standing.key, standing.values);
+    is_sorted = is_sorted && (out.empty() || out.back().row < row);
+    out.push_back({row, state_of(table, key.bytes(), values.bytes()), to_vector(key.bytes()),
+                   to_vector(values.bytes())});
   }
+  if (!is_sorted) {
+    syncline::sort(out.begin(), out.end(),
+                   [](const auto& a, const auto& b) { return a.row < b.row; });
+  }
+  return out;
 }
 
 // As rowid_of_key(), and writes nothing where the key is known.
@@ -180,13 +198,13 @@ Result<void> Capture::settle_watched() {
   drop_if_stale();
   const std::unique_ptr<Watched> watched = std::exchange(watched_, look_away(watched_));
   const auto settle = [&]() -> Result<void> {
-    for (const auto& [id, before] : watched->tables) {
-      const auto table = catalog_.table(id);
+    for (const Watched::Table& before : watched->tables) {
+      const auto table = catalog_.table(before.id);
       if (!table && table.error().code() == ErrorCode::not_found) {
         continue;  // no longer tracked
       }
       SL_TRY(const TrackedTable* found, table);
-      SL_TRY(settle_watched_table(*found, before, watched->positions[id]));
+      SL_TRY(settle_watched_table(*found, before.rows, before.position));
     }
     return {};
   };
@@ -202,30 +220,33 @@ Result<void> Capture::settle_watched_table(const TrackedTable& table, const Watc
   if (spelled) {
     SL_TRY(now, standing_rows(table));
   }
-  std::map<RowId, Heard> heard;
-  buffer_.for_each_told(table.id, position,
-                        [&](const CaptureBuffer::Told& told) { heard[told.row].add(told); });
-  for (const auto& [row, standing] : before) {
-    heard[row];
-  }
-  for (const auto& [row, standing] : now) {
-    heard[row];
-  }
-  std::vector<RowId> unheard;
-  for (const auto& [row, operations] : heard) {
-    const auto was = before.find(row);
-    const auto is = now.find(row);
-    if (!operations.explains(was == before.end() ? 0 : was->second.state,
-                             is == now.end() ? 0 : is->second.state)) {
-      unheard.push_back(row);
+  std::vector<CaptureBuffer::Told> told;
+  std::vector<RowId> rows;
+  buffer_.for_each_told(table.id, position, [&](const CaptureBuffer::Told& one) {
+    told.push_back(one);
+    rows.push_back(one.row);
+  });
+  syncline::sort(told.begin(), told.end(),
+                 [](const auto& a, const auto& b) { return a.row < b.row; });
+  for (const Watched::Rows* standing : {&before, &std::as_const(now)}) {
+    for (const Watched::Row& row : *standing) {
+      rows.push_back(row.row);
     }
   }
-  for (const RowId row : unheard) {
-    const auto was = before.find(row);
-    const auto is = now.find(row);
-    buffer_.take_out(table.id, position, row);
-    SL_TRY(note_unheard(table, row, was == before.end() ? nullptr : &was->second,
-                        is == now.end() ? nullptr : &is->second));
+  syncline::sort(rows.begin(), rows.end(), [](RowId a, RowId b) { return a < b; });
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  auto next = told.begin();
+  for (const RowId row : rows) {
+    Heard heard;
+    for (; next != told.end() && next->row == row; ++next) {
+      heard.add(*next);
+    }
+    const Watched::Row* const was = find_row(before, row);
+    const Watched::Row* const is = find_row(now, row);
+    if (!heard.explains(was == nullptr ? 0 : was->state, is == nullptr ? 0 : is->state)) {
+      buffer_.take_out(table.id, position, row);
+      SL_TRY(note_unheard(table, row, was, is));
+    }
   }
   return {};
 }
@@ -245,8 +266,8 @@ Result<bool> Capture::spell(const TrackedTable& table, const Watched::Rows& befo
     }
   }
   const bool is_written = std::any_of(now.begin(), now.end(), [&](const auto& row) {
-    const auto was = before.find(row.first);
-    return was == before.end() || was->second.state != row.second.state;
+    const Watched::Row* const was = find_row(before, row.row);
+    return was == nullptr || was->state != row.state;
   });
   if (sets.empty() || !is_written) {
     return false;
