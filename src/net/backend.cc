@@ -19,6 +19,9 @@ constexpr std::int64_t gather_ms_max = 2;
 constexpr std::size_t turn_cost_max = std::size_t{1} << 20U;
 constexpr std::size_t task_cost = 512;
 
+// Reading frames is told when it cost so much: less than the least for which a socket is paused.
+constexpr std::size_t consumed_cost_told = std::size_t{8} << 10U;
+
 // Somebody may wait for so much to have left (server/bounds.h); less is told at the next occasion.
 constexpr std::size_t urgent_sent_bytes = std::size_t{32} << 10U;
 
@@ -182,6 +185,25 @@ bool Backend::collect(Delivery& delivery) {
   return commit_wanted;
 }
 
+void Backend::hand_over(Delivery&& delivery) {
+  for (const auto& one : delivery.consumed) {
+    consumed_.push_back(one);
+    consumed_cost_ += one.second + task_cost;
+  }
+  if (!delivery.effects.empty() || consumed_cost_ >= consumed_cost_told) {
+    delivery.consumed = std::exchange(consumed_, {});
+    consumed_cost_ = 0;
+    deliver_(std::move(delivery));
+  }
+}
+
+void Backend::tell_consumed() {
+  if (!consumed_.empty()) {
+    consumed_cost_ = 0;
+    deliver_({{}, std::exchange(consumed_, {})});
+  }
+}
+
 void Backend::handle(Task& task, Instant now, Delivery& delivery) {
   switch (task.kind) {
     case Task::Kind::open:
@@ -220,8 +242,12 @@ void Backend::wait_for_tasks() {
   const auto wake = service_.next_wake();
   const std::int64_t wait =
       wake ? std::clamp<std::int64_t>((*wake - instant_now()).ms, 0, idle_ms_max) : idle_ms_max;
-  wake_.wait_for(lock, std::chrono::milliseconds(wait),
-                 [this] { return !inbox_.empty() || is_sent_urgent_; });
+  const bool is_work = wake_.wait_for(lock, std::chrono::milliseconds(wait),
+                                      [this] { return !inbox_.empty() || is_sent_urgent_; });
+  lock.unlock();
+  if (!is_work) {
+    tell_consumed();
+  }
 }
 
 bool Backend::take_in() {
@@ -261,9 +287,7 @@ bool Backend::take_in() {
   }
   service_.on_time(now);
   commit_wanted = collect(delivery) || commit_wanted;
-  if (!delivery.effects.empty() || !delivery.consumed.empty()) {
-    deliver_(std::move(delivery));
-  }
+  hand_over(std::move(delivery));
   return commit_wanted;
 }
 
@@ -294,18 +318,14 @@ void Backend::commit() {
     wanted = collect(delivery);
   }
   last_commit_ = std::chrono::steady_clock::now() - start;
-  if (!delivery.effects.empty() || !delivery.consumed.empty()) {
-    deliver_(std::move(delivery));
-  }
+  hand_over(std::move(delivery));
 }
 
 bool Backend::work() {
   service_.work(instant_now());
   Delivery delivery;
   const bool commit_wanted = collect(delivery);
-  if (!delivery.effects.empty() || !delivery.consumed.empty()) {
-    deliver_(std::move(delivery));
-  }
+  hand_over(std::move(delivery));
   return commit_wanted;
 }
 

@@ -84,6 +84,9 @@ class Backend {
   bool work();
   // True when a commit is wanted.
   bool collect(Delivery& delivery);
+  // What was only read is told with the next effect, or when it is much, or when nothing happens.
+  void hand_over(Delivery&& delivery);
+  void tell_consumed();
 
   Service& service_;
   JsonLog& log_;
@@ -96,6 +99,8 @@ class Backend {
   bool is_sent_urgent_ = false;
   bool stopping_ = false;
   bool stopped_ = false;
+  decltype(Delivery::consumed) consumed_;  // and not told yet
+  std::size_t consumed_cost_ = 0;
   std::size_t last_writers_ = 0;
   std::chrono::steady_clock::duration last_commit_{};
   std::thread thread_;

@@ -56,5 +56,27 @@ TEST_CASE("what is no use any more is dropped, and what follows is done once") {
   CHECK(queue.take(100).empty());
 }
 
+TEST_CASE("what one turn can take is taken as it came") {
+  TaskQueue<int> queue;
+  for (int i = 0; i < 10; ++i) {
+    queue.push(static_cast<std::uint64_t>(i % 3), 10, i);
+  }
+  CHECK(queue.take(100) == std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+  CHECK(queue.empty());
+}
+
+TEST_CASE("a connection of which all was dropped leaves no place behind") {
+  TaskQueue<std::string> queue;
+  queue.push(1, 1, "frame");
+  queue.drop(1, [](const std::string&) { return true; });
+  queue.push(1, 1, "closed");
+  CHECK(queue.take(100) == std::vector<std::string>{"closed"});
+  queue.push(2, 100, "long");
+  queue.push(3, 100, "long");
+  CHECK(queue.take(1) == std::vector<std::string>{"long"});
+  CHECK(queue.take(1) == std::vector<std::string>{"long"});
+  CHECK(queue.take(1).empty());
+}
+
 }  // namespace
 }  // namespace syncline
