@@ -223,6 +223,7 @@ def put_back_server(storm):
         storm.server_copy = None
         storm.server_disk.be(Disk.WELL)
         storm.server.start()
+        storm.server_back_at = time.monotonic()
 
     storm.after(3 + 6 * storm.random.random(), back)
     return True

@@ -8,6 +8,7 @@ the transaction did can be summed up over the orders that happened.
 import collections
 import json
 import threading
+import time
 
 from processes import Failure
 
@@ -16,7 +17,7 @@ class Order:
     """One transaction that somebody asked for."""
 
     def __init__(self, device, token):
-        self.device, self.token = device, token
+        self.device, self.token, self.asked_at = device, token, time.monotonic()
         self.by = 0          # what it adds to the shared counter
         self.deletes = None  # the token of a row that it deletes
         self.half = None     # what it writes to both halves

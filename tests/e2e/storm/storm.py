@@ -35,7 +35,7 @@ class Storm:
         self.counts = dict.fromkeys(names, 0)
         self.server_disk = Disk(self.path("server.disk"), library)
         self.server = Server(self.processes, self.path("srv"), self.server_disk)
-        self.server_copy = None
+        self.server_copy = self.server_back_at = None
         self.devices, self.wanted, self.stopped_writers = [], {}, set()
         self.done = threading.Event()
         self.threads, self.failures, self.torn, self.untrue = [], [], [], []
@@ -145,9 +145,9 @@ class Storm:
     def sample(self):
         """P4 and P6, looked at from outside while it storms."""
         dice = random.Random(self.seed)
-        torn = ("SELECT id FROM left_half l LEFT JOIN right_half r USING(id) WHERE l.v IS NOT r.v "
-                "UNION ALL SELECT id FROM right_half r LEFT JOIN left_half l USING(id) "
-                "WHERE l.v IS NOT r.v")
+        torn = ("SELECT id, l.v, r.v FROM left_half l LEFT JOIN right_half r USING(id) "
+                "WHERE l.v IS NOT r.v UNION ALL SELECT id, l.v, r.v FROM right_half r "
+                "LEFT JOIN left_half l USING(id) WHERE l.v IS NOT r.v")
         # A first copy, also of a device that begins anew, and a comparison of all rows come in
         # pieces, and the status says so.
         in_pieces = ("SELECT (SELECT count(*) FROM syncline_meta WHERE name = 'cursor' AND "
@@ -163,13 +163,20 @@ class Storm:
                 file.isolation_level = None
                 file.execute("BEGIN")
                 if not file.execute(in_pieces).fetchone()[0]:
-                    self.torn += [(device.name, row[0]) for row in file.execute(torn)]
+                    self.torn += [(device.name, *row) for row in file.execute(torn)
+                                  if not self.may_be_apart(row[1:])]
                 file.close()
             except sqlite3.Error:
                 pass  # its files are just being copied or put back
             code, rows = device.command("status")
             if code == 0 and rows[-1]["status"] == "synced" and rows[-1]["pending"] > 0:
                 self.untrue.append((device.name, rows[-1]["pending"]))
+
+    def may_be_apart(self, tokens):
+        """What a put-back server lost comes back from whoever has it, row by row. What was asked for
+        after that is whole."""
+        asked = [self.ledger.orders[token].asked_at for token in tokens if token is not None]
+        return self.server_back_at is not None and max(asked) < self.server_back_at
 
     # --- The storm, and after it -------------------------------------------------------------------
 
@@ -229,10 +236,6 @@ class Storm:
         self.counted = account.counted
         if self.fresh.rows("left_half") != self.fresh.rows("right_half"):
             raise Failure("a transaction is torn in the end")
-        if self.counts.get("put_back_server", 0) > 0:
-            # What a server lost comes back from whoever has it, row by row: halves may be seen
-            # until all have come together.
-            self.torn = []
         if self.torn or self.untrue:
             raise Failure(f"seen while it stormed: torn {self.torn[:3]}, green with changes "
                           f"waiting {self.untrue[:3]}")
