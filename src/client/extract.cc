@@ -350,6 +350,17 @@ Result<void> Extract::put_rows(Running& running, TableAccess& access, const LogR
   });
 }
 
+// Whether the row that stands at a place now is the one that `version` wrote there, and not another
+// that the same change may have written, too. One that ended and came back is the same.
+Result<bool> Extract::is_same(const TrackedTable& table, RowId row, const StoredRow& stored,
+                              LocalVersion version) {
+  if (!old_values_.has_left(table.id, row, version)) {
+    return true;
+  }
+  SL_TRY(const OldValues::Past past, old_values_.past(table.id, row, version));
+  return past.key == key_of(table, stored);
+}
+
 // Of somebody else's put only what stands now is known; its author tells it as it was.
 Result<Stamp> Extract::put_replaced(const TrackedTable& table, Bytes key, const ClockTime& time) {
   SL_TRY(const auto tomb, clocks_.find_tomb(table.id, key));
@@ -393,9 +404,10 @@ Result<void> Extract::put_row(Running& running, TableAccess& access, const LogRu
     SL_TRY(replaced, origins_.stamp_of(seen));
   }
   SL_TRY(const RowClock* clock, clocks_.find(table.id, row));
-  // The change may have written the row, too, that stands there now.
-  const bool stands = stored != nullptr && clock != nullptr && clock->life == running.time &&
-                      !old_values_.has_left(table.id, row, running.row.version);
+  bool stands = stored != nullptr && clock != nullptr && clock->life == running.time;
+  if (stands) {
+    SL_TRY(stands, is_same(table, row, *stored, running.row.version));
+  }
   if (!stands && !running.exact) {
     return {};
   }
@@ -454,9 +466,10 @@ Result<void> Extract::set_row(Running& running, TableAccess& access, const LogRu
   running.stamps.clear();
   std::size_t index = 0;
   bool whole = true;
-  // The change may have written the row, too, that stands there now.
-  const bool is_there = stored != nullptr && clock != nullptr &&
-                        !old_values_.has_left(table.id, row, running.row.version);
+  bool is_there = stored != nullptr && clock != nullptr;
+  if (is_there) {
+    SL_TRY(is_there, is_same(table, row, *stored, running.row.version));
+  }
   Result<void> failed;
   // Column ids rise, the wire wants positions rising: the same order unless columns were added in
   // the middle by a rebuilt table, so sort below.

@@ -112,6 +112,8 @@ class Extract final : private PastKeys {
                         const ColumnSet& columns, RowKind kind, std::span<const Stamp> replaced);
   Result<void> begin_table(Running& running, const TrackedTable& table);
   Result<bool> flush(Running& running, bool last);
+  Result<bool> is_same(const TrackedTable& table, RowId row, const StoredRow& stored,
+                       LocalVersion version);
   Result<Stamp> put_replaced(const TrackedTable& table, Bytes key, const ClockTime& time);
   static Result<void> pass_over(Running& running, const LogRun& run);
   // PastKeys

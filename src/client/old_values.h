@@ -30,7 +30,8 @@ class OldValues {
     const ByteVector* find(std::uint16_t column) const;
   };
   Result<Past> past(TableId table, RowId row, LocalVersion version);
-  // Whether a change after `version` ended the row, or moved it: who stands there now is another.
+  // Whether a change after `version` ended the row, or moved it: who stands there now may be
+  // another.
   bool has_left(TableId table, RowId row, LocalVersion version) const;
   // How many log rows were looked into for that.
   std::uint64_t lookups() const { return lookups_; }

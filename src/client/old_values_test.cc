@@ -85,6 +85,25 @@ TEST_CASE("rows of one change are told apart though one came to stand where the 
   CHECK(two.ours.all_changes().compare(0, made.size(), made) == 0);
 }
 
+TEST_CASE("what a third wrote later into a row that was replaced over ours is handed on") {
+  Two two("CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, a, b)");
+  WorldReplica third(3);
+  REQUIRE(third.run("CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, a, b)") == "");
+  REQUIRE(third.track("t") == "");
+  third.clock().advance(2000);
+  REQUIRE(two.ours.run("INSERT INTO t VALUES('x', 1, 2)") == "");
+  two.send();
+  REQUIRE(third.apply(two.ours.changes()) == "");
+  REQUIRE(two.ours.run("UPDATE t SET b = 3") == "");
+  REQUIRE(third.run("UPDATE t SET a = 4") == "");
+  REQUIRE(two.ours.apply(third.changes()) == "");
+  two.hear("INSERT OR REPLACE INTO t VALUES('x', 5, 6)");
+  const auto expected = std::vector<std::string>{"text:3436"};
+  CHECK(two.ours.rows("SELECT a || b FROM t") == expected);
+  two.send();
+  CHECK(two.theirs.rows("SELECT a || b FROM t") == expected);
+}
+
 TEST_CASE("an unsent row of nothing but its key is told after others ended it") {
   Two two("CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL)");
   REQUIRE(two.ours.run("INSERT INTO t VALUES('x')") == "");
