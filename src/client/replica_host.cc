@@ -329,7 +329,7 @@ StatusReport ReplicaHost::status_of_leader() const {
     report.advice = "wait for it, or end it";
     return report;
   }
-  report.status = status_now(*state, now_ms, head->own_sequence);
+  report.status = status_now(*state, now_ms, report.pending);
   if (state->trouble != Trouble::none) {
     report.trouble = state->trouble;
     report.message += " and says: " + state->message;

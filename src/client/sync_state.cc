@@ -39,7 +39,6 @@ Result<void> write_sync_state(Engine& engine, const SyncState& state) {
   out.set("advice", Json(state.advice));
   out.set("at_ms", Json::integer(state.at_ms));
   out.set("synced_ms", Json::integer(state.synced_ms));
-  out.set("sequence", Json::integer(static_cast<std::int64_t>(state.sequence.get())));
   out.set("by", Json(state.by));
   out.set("wish", Json::integer(state.wish));
   out.set("live", Json(state.live));
@@ -63,7 +62,6 @@ Result<SyncState> read_sync_state(Engine& engine) {
   out.advice = text_of(*json, "advice");
   out.at_ms = number_of(*json, "at_ms");
   out.synced_ms = number_of(*json, "synced_ms");
-  out.sequence = ChangeSequence(static_cast<std::uint64_t>(number_of(*json, "sequence")));
   out.by = text_of(*json, "by");
   out.wish = number_of(*json, "wish");
   const Json* live = json->find("live");
@@ -76,12 +74,12 @@ bool is_fresh(const SyncState& state, std::int64_t now_ms) {
   return state.live && age <= sync_state_counts_ms && age >= -sync_state_counts_ms;
 }
 
-Status status_now(const SyncState& state, std::int64_t now_ms, ChangeSequence newest) {
+Status status_now(const SyncState& state, std::int64_t now_ms, std::uint64_t waiting) {
   if (!is_fresh(state, now_ms)) {
     return derive_status({.trouble = state.trouble});
   }
-  if (state.status == Status::synced && newest > state.sequence) {
-    return Status::syncing;  // a commit that the session has not heard of yet
+  if (state.status == Status::synced && waiting > 0) {
+    return Status::syncing;
   }
   return state.status;
 }

@@ -18,8 +18,6 @@ struct SyncState {
   std::int64_t at_ms = 0;
   // Zero for never.
   std::int64_t synced_ms = 0;
-  // The last own change that the session knew of.
-  ChangeSequence sequence;
   // Who says it, for people: "process 4711".
   std::string by;
   // The last wish (meta_name::sync_wish) after which it was synced.
@@ -38,7 +36,8 @@ Result<SyncState> read_sync_state(Engine& engine);
 // Somebody is at it, and spoke lately.
 bool is_fresh(const SyncState& state, std::int64_t now_ms);
 // The word that holds now. A process that fell silent is no proof of anything (P4): what is left
-// of it are troubles that do not go away by themselves.
-Status status_now(const SyncState& state, std::int64_t now_ms, ChangeSequence newest);
+// of it are troubles that do not go away by themselves. Nor is it synced while own changes wait for
+// an acknowledgement: it may have spoken before it heard of them.
+Status status_now(const SyncState& state, std::int64_t now_ms, std::uint64_t waiting);
 
 }  // namespace syncline

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <functional>
 
 #include "client/sync_state.h"
 #include "tests/conversation/notes.h"
@@ -11,17 +12,18 @@ using namespace syncline;
 namespace {
 
 // What a program that leads does every two seconds (apps/syncline).
-void say_state(ConversationWorld& world, Device& leader) {
+void say_state(
+    ConversationWorld& world, Device& leader, const std::function<void()>& meanwhile = [] {}) {
   const StatusReport report = leader.host->status(world.now);
   SyncState state;
   state.status = report.status;
   state.trouble = report.trouble;
   state.message = report.message;
   state.at_ms = leader.clock.now_ms();
-  state.sequence = leader.engine->log_head()->own_sequence;
   state.by = "process 1";
   state.wish = leader.host->wish();
   state.live = true;
+  meanwhile();
   REQUIRE(write_sync_state(*leader.engine, state));
 }
 
@@ -65,8 +67,13 @@ TEST_CASE("of two hosts on one file one leads, and the other says what it says")
   insert(beside, 3, "not heard of yet");
   CHECK(beside.status() == Status::syncing);
   CHECK(beside.host->status(world.now).pending == 1);
+  world.advance(5000);
+  // A write that comes between what is said and its being written down.
+  say_state(world, a, [&] { insert(beside, 4, "not heard of either"); });
+  CHECK(beside.status() == Status::syncing);
   world.advance(60'000);
-  CHECK(b.text(all_notes) == "1:by the leader:-:0|2:by the other:-:0|3:not heard of yet:-:0");
+  CHECK(b.text(all_notes) ==
+        "1:by the leader:-:0|2:by the other:-:0|3:not heard of yet:-:0|4:not heard of either:-:0");
   CHECK(report_of(beside.host->status(world.now)).find("has said nothing for") !=
         std::string::npos);
   CHECK(*a.engine->replica() == name);

@@ -126,7 +126,7 @@ Result<int> run_untrack(const Arguments& arguments, Output& out) {
   return exit_ok;
 }
 
-Result<Json> status_of(Replica& replica) {
+Result<Json> status_at_once(Replica& replica) {
   SL_TRY(const std::string text, replica.engine().status_json());
   SL_TRY(const Json all, read_json(text));
   SL_TRY(const Sha256Digest digest, dump_digest(replica.connection(), replica.engine().catalog()));
@@ -142,8 +142,10 @@ Result<Json> status_of(Replica& replica) {
     take(same, same);
   }
   SL_TRY(const SyncState state, read_sync_state(replica.engine()));
-  SL_TRY(const LogHead head, replica.engine().log_head());
-  const Status now = status_now(state, replica.clock().now_ms(), head.own_sequence);
+  const Json* waiting = all.find("pending");
+  const Status now = status_now(
+      state, replica.clock().now_ms(),
+      waiting == nullptr ? 0 : static_cast<std::uint64_t>(waiting->as_int64().value_or(0)));
   out.set("status", Json(status_name(now)));
   if (now == Status::stuck || now == Status::incompatible) {
     out.set("cause", Json(trouble_name(state.trouble)));
@@ -154,6 +156,14 @@ Result<Json> status_of(Replica& replica) {
   out.set("last_synced_ms", state.synced_ms == 0 ? Json() : Json::integer(state.synced_ms));
   out.set("digest", Json(to_hex(digest)));
   return out;
+}
+
+// All of it of one moment: others write and sync meanwhile.
+Result<Json> status_of(Replica& replica) {
+  SL_TRY(replica.connection().execute("BEGIN"));
+  auto status = status_at_once(replica);
+  SL_TRY(replica.connection().execute("COMMIT"));
+  return status;
 }
 
 Result<int> run_status(const Arguments& arguments, Output& out) {

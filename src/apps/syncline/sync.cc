@@ -394,9 +394,6 @@ class Run {
   void write_state() {
     Engine& engine = replica_.engine();
     state_.at_ms = replica_.clock().now_ms();
-    if (const auto head = engine.log_head()) {
-      state_.sequence = head->own_sequence;
-    }
     (void)write_sync_state(engine, state_);
     std::string trouble = state_.message;
     if (failed_) {
