@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "base/check.h"
+#include "fuzz/emptied_store.h"
 #include "model/cell_content.h"
 #include "model/merge.h"
 #include "routes/delta_v2.h"
 #include "server/hub.h"
 #include "server/row_bytes.h"
-#include "server/sqlite_log_store.h"
 #include "wire/change_codec.h"
 #include "wire/codec.h"
 #include "wire/state_part.h"
@@ -151,25 +151,8 @@ inline Schema House::honest_schema() {
   return canonical_schema(std::move(schema));
 }
 
-// One for the whole run, since most of a short conversation would be its making. What an input left
-// in it is forgotten before the next.
-inline SqliteLogStore& empty_store() {
-  static SqliteLogStore* made = [] {
-    SeededRandom random(7);
-    return SqliteLogStore::open(":memory:", random, {})->release();
-  }();
-  SL_CHECK(made->begin().has_value());
-  for (const char* workspace : workspaces) {
-    const auto known = made->find_workspace(workspace);
-    SL_CHECK(known.has_value());
-    SL_CHECK(!*known || made->forget_workspace((*known)->id).has_value());
-  }
-  SL_CHECK(made->commit().has_value());
-  return *made;
-}
-
 inline House::House()
-    : store_(&empty_store()),
+    : store_(&emptied_store(workspaces)),
       auth_(AuthOptions{true, "", ""}),
       limit_(RateLimit::Options{0, 0, 10}) {
   HubOptions options;
