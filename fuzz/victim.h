@@ -35,12 +35,11 @@ struct Write {
   bool is_settled = false;  // somebody said that it is told, refused it, or changed its row
 };
 
-inline bool is_told(const char* what) {
-  if (std::getenv("SYNCLINE_FUZZ_TALK") == nullptr) {
-    return false;
+// For whoever looks into an input with SYNCLINE_FUZZ_TALK set.
+inline void show(const char* who, const Message& message) {
+  if (std::getenv("SYNCLINE_FUZZ_TALK") != nullptr) {
+    std::fprintf(stderr, "%s: %s\n", who, std::string(message_name(message)).c_str());
   }
-  std::fprintf(stderr, "%s\n", what);
-  return true;
 }
 
 class Victim final : public ReplicaLink {
