@@ -1,5 +1,6 @@
 #pragma once
 
+#include "client/verify.h"
 #include "tests/conversation/conversation_world.h"
 
 // Devices that take notes.
@@ -19,6 +20,44 @@ inline void track(Device& device, const std::vector<std::string>& rules = {}) {
 
 inline void insert(Device& device, std::int64_t id, const std::string& title) {
   device.run("INSERT INTO notes(id, title) VALUES(" + std::to_string(id) + ", '" + title + "')");
+}
+
+inline void track_and_start(std::initializer_list<Device*> devices,
+                            const std::vector<std::string>& rules = {}) {
+  for (Device* device : devices) {
+    track(*device, rules);
+  }
+  for (Device* device : devices) {
+    device->start();
+  }
+}
+
+// Until it is online again.
+inline void cut_off(Device& device) {
+  device.online = false;
+  device.world.cut(device);
+}
+
+// Another device, on a copy of the file of one that is closed.
+inline Device copied(const Device& device, const std::string& name, std::uint64_t seed) {
+  std::filesystem::copy_file(device.path, device.world.folder.file(name));
+  return Device(device.world, name, seed);
+}
+
+// The device is closed, and finds an older file of its own when it opens.
+inline void put_back(const Device& device, const std::string& name) {
+  std::filesystem::copy_file(device.world.folder.file(name), device.path,
+                             std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::remove(device.path + "-wal");
+}
+
+// Nothing is wrong with its file.
+inline void check_sound(Device& device) {
+  const auto problems = verify(*device.engine);
+  REQUIRE(problems);
+  for (const std::string& problem : *problems) {
+    FAIL_CHECK(problem);
+  }
 }
 
 // Everybody is green and has the same rows.
