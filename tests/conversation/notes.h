@@ -1,6 +1,7 @@
 #pragma once
 
 #include "client/verify.h"
+#include "model/change.h"
 #include "tests/conversation/conversation_world.h"
 
 // Devices that take notes.
@@ -49,6 +50,29 @@ inline void put_back(const Device& device, const std::string& name) {
   std::filesystem::copy_file(device.world.folder.file(name), device.path,
                              std::filesystem::copy_options::overwrite_existing);
   std::filesystem::remove(device.path + "-wal");
+}
+
+inline std::uint64_t stamp_time(const ConversationWorld& world, std::int64_t ahead_ms = 0) {
+  return static_cast<std::uint64_t>(world.time.ms + ahead_ms) << Stamp::counter_bits;
+}
+
+inline ReplicaId stranger() {
+  ReplicaId out;
+  out.bytes.fill(5);
+  return out;
+}
+
+// A change that puts a note, as somebody who lies would make it.
+inline Change forged_note(std::uint64_t sequence, const Stamp& stamp, std::int64_t id) {
+  Change out;
+  out.sequence = ChangeSequence(sequence);
+  out.stamp = stamp;
+  out.schema_version = 1;
+  const ValueView key[] = {ValueView::of(id)};
+  RowEdit put{EditKind::put, "notes", make_key(key), {}, {}};
+  put.cells = {{"title", CellForm::plain, Value::text("forged"), {}}};
+  out.edits = {put};
+  return out;
 }
 
 // Nothing is wrong with its file.
