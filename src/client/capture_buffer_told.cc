@@ -1,5 +1,7 @@
 // What the buffer was told of a table from some operation on, for whoever has to tell it better
 // (client/capture_stops).
+#include <algorithm>
+
 #include "client/capture_buffer.h"
 
 namespace syncline {
@@ -26,13 +28,13 @@ void CaptureBuffer::for_each_told(TableId table, std::size_t position,
 }
 
 void CaptureBuffer::take_out(TableId table, std::size_t position, RowId row) {
-  for (std::size_t t = 0; t < table_count_; ++t) {
-    TableOps& ops = tables_[t];
-    for (std::size_t i = position; ops.id == table && i < ops.ops.size(); ++i) {
-      if (ops.ops[i].first == row && ops.ops[i].between != 0) {
-        ops.ops[i].count = 0;
-        ops.has_doubts = true;  // so that runs without rows are not told
-      }
+  const auto end = tables_.begin() + static_cast<std::ptrdiff_t>(table_count_);
+  const auto ops =
+      std::find_if(tables_.begin(), end, [&](const TableOps& one) { return one.id == table; });
+  for (std::size_t i = position; ops != end && i < ops->ops.size(); ++i) {
+    if (ops->ops[i].first == row && ops->ops[i].between != 0) {
+      ops->ops[i].count = 0;
+      ops->has_doubts = true;  // so that runs without rows are not told
     }
   }
 }

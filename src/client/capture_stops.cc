@@ -83,7 +83,7 @@ auto find_row(const Rows& rows, RowId row) -> decltype(rows.data()) {
 
 // What is read and written while tables are compared are statements, too, and none to be watched.
 template <typename Watched>
-std::unique_ptr<Watched> look_away(const std::unique_ptr<Watched>& /*watched*/) {
+std::unique_ptr<Watched> look_away() {
   auto out = std::make_unique<Watched>();
   out->level = std::numeric_limits<int>::min();
   return out;
@@ -124,7 +124,7 @@ Result<void> Capture::watch_statement(int level) {
     }
     return {};
   };
-  watched_ = look_away(watched);
+  watched_ = look_away<Watched>();
   auto looked = look();
   watched_.reset();
   SL_TRY(std::move(looked));
@@ -196,7 +196,7 @@ Result<void> Capture::settle_watched() {
   catalog_.settle();
   const Catalog::Hold hold(catalog_);
   drop_if_stale();
-  const std::unique_ptr<Watched> watched = std::exchange(watched_, look_away(watched_));
+  const std::unique_ptr<Watched> watched = std::exchange(watched_, look_away<Watched>());
   const auto settle = [&]() -> Result<void> {
     for (const Watched::Table& before : watched->tables) {
       const auto table = catalog_.table(before.id);
