@@ -51,9 +51,7 @@ class HostilePeer final : public PeerLink {
       const auto message = decode_message(outgoing_.front());
       outgoing_.pop_front();
       SL_CHECK(message.has_value());
-      if (is_told("replica:")) {
-        is_told(std::string(message_name(*message)).c_str());
-      }
+      show("replica", *message);
       if (const auto* hello = std::get_if<PeerHello>(&*message)) {
         hello_ = *hello;
         see(hello->seen);

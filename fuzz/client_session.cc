@@ -84,9 +84,7 @@ class HostileServer {
     SL_CHECK(frame.size() <= limits::frame_bytes_max);
     auto message = decode_message(frame);
     SL_CHECK(message.has_value());
-    if (is_told("client:")) {
-      is_told(std::string(message_name(*message)).c_str());
-    }
+    show("client", *message);
     if (auto* hello = std::get_if<Hello>(&*message)) {
       hello_ = *hello;
       pushed_ = hello->acknowledged.get();
@@ -131,9 +129,7 @@ class HostileServer {
       return;
     }
     if (const auto message = decode_from_server(bytes)) {
-      if (is_told("server:")) {
-        is_told(std::string(message_name(*message)).c_str());
-      }
+      show("server", *message);
       note(*message);
     }
     victim_.host->on_frame(victim_.now, bytes);

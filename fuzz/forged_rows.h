@@ -1,25 +1,19 @@
 #pragma once
 
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "base/check.h"
-#include "fuzz/chosen_cells.h"
-#include "model/cell_content.h"
-#include "model/merge_world.h"
-#include "wire/change_codec.h"
+#include "fuzz/forger.h"
 #include "wire/state_part.h"
 #include "wire/wire_samples.h"
 
-// Changes and rows as whoever lies to a replica would make them: for its tables mostly, and mostly
-// of a form that decodes.
+// Changes and rows as whoever lies to a replica would make them: for its tables mostly.
 namespace syncline {
 
-class ForgedRows {
+class ForgedRows final : public Forger {
  public:
-  explicit ForgedRows(Choices& choices) : choices_(choices), random_(choices), large_(choices) {}
+  explicit ForgedRows(Choices& choices) : Forger(choices) {}
 
   ReplicaId replica() { return sample_replica(static_cast<int>(1 + choices_.below(6))); }
 
@@ -37,9 +31,9 @@ class ForgedRows {
                                    UINT64_MAX};
     return choices_.one_in(3) ? choices_.pick(times) : now;
   }
-  Stamp stamp() { return {time(), replica()}; }
+  Stamp stamp() override { return {time(), replica()}; }
 
-  std::string table() {
+  std::string table() override {
     static constexpr const char* names[] = {"notes", "tags", "notes", "notes", "other", "Notes"};
     if (choices_.one_in(32)) {
       return choices_.one_in(2) ? choices_.text(choices_.below(6))
@@ -47,11 +41,11 @@ class ForgedRows {
     }
     return choices_.pick(names);
   }
-  std::string column() {
+  std::string column() override {
     static constexpr const char* names[] = {"body", "count", "doc", "note", "new", "id", "Body"};
     return choices_.one_in(32) ? choices_.text(choices_.below(6)) : choices_.pick(names);
   }
-  RowKey key() {
+  RowKey key() override {
     static constexpr const char* names[] = {"a", "b", "own0", "own1", "c", "d"};
     if (choices_.one_in(8)) {
       const ValueView key[] = {ValueView::of(std::int64_t{choices_.byte()})};
@@ -74,7 +68,8 @@ class ForgedRows {
     out.schema_version = 1;
     const std::size_t edits = choices_.one_in(16) ? 40 : 1 + choices_.below(3);
     for (std::size_t i = 0; i < edits; ++i) {
-      RowEdit made = edit(out.stamp);
+      RowEdit made = bare_edit();
+      add_cells(made, out.stamp);
       if (key_values(made.key.view()).has_value()) {
         out.edits.push_back(std::move(made));
       }
@@ -89,7 +84,7 @@ class ForgedRows {
       const std::string whose = of.empty() || choices_.one_in(16) ? table() : of;
       const RowKey made = key();
       if (key_values(made.view()).has_value()) {
-        out.row(whose, made.view(), state());
+        out.row(whose, made.view(), state({.lifeless = 6, .dead = 4, .counted = 4, .document = 4}));
       }
     }
     const std::uint64_t count = out.rows();
@@ -97,113 +92,19 @@ class ForgedRows {
   }
 
  private:
-  RowEdit edit(const Stamp& stamp) {
-    RowEdit out;
-    out.kind = static_cast<EditKind>(1 + choices_.below(3));
-    out.table = table();
-    out.key = key();
-    if (out.kind != EditKind::set && choices_.one_in(4)) {
-      out.replaced = this->stamp();
-    }
-    if (out.kind == EditKind::erase) {
-      return out;
-    }
-    std::set<std::string> names;
-    for (std::size_t left = choices_.below(4); left > 0; --left) {
-      names.insert(column());
-    }
-    for (const std::string& name : names) {
-      out.cells.push_back(cell(name, stamp));
-      if (out.kind == EditKind::put) {
-        out.cells.back().replaced = Stamp();
-      }
-    }
-    return out;
+  Form form(const std::string& column) override {
+    static constexpr Form forms[] = {Form::plain, Form::counter, Form::json,  Form::document,
+                                     Form::wrong, Form::plain,   Form::plain, Form::plain};
+    static constexpr Form any[] = {Form::plain, Form::counter, Form::json, Form::document,
+                                   Form::wrong};
+    const Form fitting = column == "count" ? Form::counter
+                         : column == "doc" ? Form::json
+                                           : choices_.pick(forms);
+    return choices_.one_in(8) ? choices_.pick(any) : fitting;
   }
-
-  CellEdit cell(const std::string& name, const Stamp& stamp) {
-    CellEdit out{name, CellForm::plain, {}, {}};
-    const std::size_t what = name == "count" ? 1 : name == "doc" ? 2 : choices_.below(8);
-    switch (choices_.one_in(8) ? choices_.below(5) : what) {
-      case 1:
-        out.form = CellForm::counter;
-        out.value = encode_counter_edit({this->stamp(), chosen_number(choices_)});
-        break;
-      case 2:
-        out.form = CellForm::json;
-        out.value = encode_json_edit(chosen_fields(choices_, large_));
-        break;
-      case 3:
-        out = merge_world::forged_document_cell(random_, name.c_str());
-        out.replaced = Stamp();
-        break;
-      case 4:
-        out.form = static_cast<CellForm>(1 + choices_.below(3));
-        out.value = Value::blob(choices_.bytes(choices_.below(40)));
-        break;
-      default:
-        out.value = choices_.one_in(2) ? Value::text("own1") : chosen_value(choices_, large_);
-    }
-    if (choices_.one_in(4)) {
-      out.replaced = choices_.one_in(2) ? stamp : this->stamp();
-    }
-    return out;
+  Value plain_value() override {
+    return choices_.one_in(2) ? Value::text("own1") : Forger::plain_value();
   }
-
-  RowState state() {
-    RowState out;
-    out.life = choices_.one_in(6) ? Stamp() : stamp();
-    out.alive = !out.life.is_zero() && !choices_.one_in(4);
-    std::set<std::string> names;
-    for (std::size_t left = choices_.below(4); left > 0; --left) {
-      names.insert(column());
-    }
-    for (const std::string& name : names) {
-      CellContent content;
-      if (!choices_.one_in(3)) {
-        content.base = stamp();
-        content.base_value = chosen_value(choices_, large_);
-      }
-      if (choices_.one_in(4)) {
-        content.counts = chosen_counts(choices_, large_);
-      } else if (choices_.one_in(4)) {
-        content.fields = entries_of(chosen_fields(choices_, large_), stamp());
-      }
-      if (auto cell = cell_of(name, content)) {
-        out.cells.push_back(std::move(*cell));
-      }
-    }
-    return out;
-  }
-
-  std::vector<ByteVector> parts_of(const Change& change) {
-    if (change.edits.size() < 2 || !choices_.one_in(4)) {
-      return {encode_change(change)};
-    }
-    std::vector<ByteVector> out;
-    for (std::size_t i = 0; i < change.edits.size(); ++i) {
-      Change one = change;
-      one.edits = {change.edits[i]};
-      const ByteVector whole = encode_change(one);
-      Reader in(whole);
-      const auto read = read_part_header(in);
-      if (!read) {
-        return {whole};
-      }
-      PartHeader header = *read;
-      header.index = choices_.one_in(32) ? choices_.byte() : i;
-      header.last = choices_.one_in(32) != (i + 1 == change.edits.size());
-      Writer part;
-      write_part_header(part, header);
-      part.raw(in.rest());
-      out.push_back(part.take());
-    }
-    return out;
-  }
-
-  Choices& choices_;
-  ChosenRandom random_;
-  Large large_;
 };
 
 }  // namespace syncline

@@ -1,7 +1,5 @@
-#include "fuzz/choices.h"
-#include "fuzz/chosen_cells.h"
+#include "fuzz/forger.h"
 #include "fuzz/hub_house.h"
-#include "model/merge_world.h"
 
 // A conversation of several people with a whole hub. What they say is valid but for what the input
 // makes of single fields or bytes; whatever it is, the hub goes on and serves the others.
@@ -9,9 +7,9 @@ using namespace syncline;
 
 namespace {
 
-class Talk {
+class Talk final : public Forger {
  public:
-  explicit Talk(Choices& choices) : choices_(choices), random_(choices), large_(choices) {}
+  explicit Talk(Choices& choices) : Forger(choices) {}
 
   void run() {
     if (!choices_.one_in(4)) {
@@ -314,7 +312,7 @@ class Talk {
     StatePartWriter out(replica());
     const std::size_t rows = 1 + choices_.below(3);
     for (std::size_t i = 0; i < rows; ++i) {
-      out.row(table(), key().bytes, state());
+      out.row(table(), key().bytes, state({.lifeless = 4, .dead = 3, .counted = 2, .document = 2}));
     }
     say(line, RelayPart{out.finish()});
   }
@@ -352,119 +350,26 @@ class Talk {
                     device.time + 1);
   }
 
-  // The change in one part or several, with headers as they should be but for a choice.
-  std::vector<ByteVector> parts_of(const Change& change) {
-    if (change.edits.size() < 2 || !choices_.one_in(4)) {
-      return {encode_change(change)};
-    }
-    std::vector<ByteVector> out;
-    for (std::size_t i = 0; i < change.edits.size(); ++i) {
-      Change one = change;
-      one.edits = {change.edits[i]};
-      const ByteVector whole = encode_change(one);
-      Reader in(whole);
-      const auto read = read_part_header(in);
-      if (!read) {
-        return {whole};  // its number is above any
-      }
-      PartHeader header = *read;
-      header.index = choices_.one_in(32) ? choices_.byte() : i;
-      header.last = choices_.one_in(32) != (i + 1 == change.edits.size());
-      Writer part;
-      write_part_header(part, header);
-      part.raw(in.rest());
-      out.push_back(part.take());
-    }
-    return out;
-  }
-
   RowEdit edit(const Stamp& stamp) {
-    RowEdit out;
-    out.kind = static_cast<EditKind>(1 + choices_.below(3));
-    out.table = table();
-    out.key = key();
-    if (out.kind != EditKind::set && choices_.one_in(4)) {
-      out.replaced = own_stamp();
-    }
-    if (out.kind == EditKind::erase) {
+    RowEdit out = bare_edit();
+    if (out.kind == EditKind::erase || !choices_.one_in(32)) {
+      add_cells(out, stamp);
       return out;
     }
-    if (choices_.one_in(32)) {
-      const std::size_t count = std::min<std::size_t>(2000, size_around(choices_, 2000));
-      const std::string prefix = column();
-      for (std::size_t i = 0; i < count; ++i) {
-        out.cells.push_back(
-            {prefix + std::to_string(10'000 + i), CellForm::plain, Value::integer(1), {}});
-      }
-      return out;
-    }
-    std::set<std::string> names;
-    for (std::size_t left = choices_.below(4); left > 0; --left) {
-      names.insert(column());
-    }
-    for (const std::string& name : names) {
-      out.cells.push_back(cell(name, stamp));
-      if (out.kind == EditKind::put) {
-        out.cells.back().replaced = Stamp();
-      }
+    const std::size_t count = std::min<std::size_t>(2000, size_around(choices_, 2000));
+    const std::string prefix = column();
+    for (std::size_t i = 0; i < count; ++i) {
+      out.cells.push_back(
+          {prefix + std::to_string(10'000 + i), CellForm::plain, Value::integer(1), {}});
     }
     return out;
   }
 
-  CellEdit cell(const std::string& name, const Stamp& stamp) {
-    CellEdit out{name, CellForm::plain, {}, {}};
-    switch (choices_.below(12)) {
-      case 1:
-      case 5:
-        out.form = CellForm::counter;
-        out.value = encode_counter_edit({past_stamp(), chosen_number(choices_)});
-        break;
-      case 2:
-      case 6:
-        out.form = CellForm::json;
-        out.value = encode_json_edit(chosen_fields(choices_, large_));
-        break;
-      case 3:
-        out = merge_world::forged_document_cell(random_, name.c_str());
-        out.replaced = Stamp();
-        break;
-      case 4:
-        out.form = static_cast<CellForm>(1 + choices_.below(3));
-        out.value = Value::blob(choices_.bytes(choices_.below(40)));
-        break;
-      default:
-        out.value = chosen_value(choices_, large_);
-    }
-    if (choices_.one_in(4)) {
-      out.replaced = choices_.one_in(2) ? stamp : own_stamp();
-    }
-    return out;
-  }
-
-  RowState state() {
-    RowState out;
-    out.life = choices_.one_in(4) ? Stamp() : own_stamp();
-    out.alive = !out.life.is_zero() && !choices_.one_in(3);
-    std::set<std::string> names;
-    for (std::size_t left = choices_.below(4); left > 0; --left) {
-      names.insert(column());
-    }
-    for (const std::string& name : names) {
-      CellContent content;
-      if (!choices_.one_in(3)) {
-        content.base = own_stamp();
-        content.base_value = chosen_value(choices_, large_);
-      }
-      if (choices_.one_in(2)) {
-        content.counts = chosen_counts(choices_, large_);
-      } else if (choices_.one_in(2)) {
-        content.fields = entries_of(chosen_fields(choices_, large_), own_stamp());
-      }
-      if (auto cell = cell_of(name, content)) {
-        out.cells.push_back(std::move(*cell));
-      }
-    }
-    return out;
+  Form form(const std::string& /*column*/) override {
+    static constexpr Form forms[] = {Form::plain, Form::counter, Form::json,  Form::document,
+                                     Form::wrong, Form::counter, Form::json,  Form::plain,
+                                     Form::plain, Form::plain,   Form::plain, Form::plain};
+    return choices_.pick(forms);
   }
 
   // --- Fields
@@ -472,9 +377,9 @@ class Talk {
 
   ReplicaId replica() { return sample_replica(static_cast<int>(1 + choices_.below(8))); }
 
-  Stamp past_stamp() { return choices_.one_in(4) ? own_stamp() : Stamp{1, replica()}; }
+  Stamp counted_from() override { return choices_.one_in(4) ? stamp() : Stamp{1, replica()}; }
 
-  Stamp own_stamp() {
+  Stamp stamp() override {
     const std::uint64_t now = static_cast<std::uint64_t>(house_.ms()) << Stamp::counter_bits;
     const std::uint64_t times[] = {1, 2, now - 1, now, 3, 4, now + 1, UINT64_MAX};
     return {choices_.pick(times), replica()};
@@ -499,7 +404,7 @@ class Talk {
     return choices_.one_in(8) ? ServerVersion(sequence(line.told.get())) : line.told;
   }
 
-  std::string table() {
+  std::string table() override {
     static constexpr const char* names[] = {"notes", "u", "tags",  "honest", "more1",
                                             "notes", "u", "tags",  "notes",  "u",
                                             "Notes", "U", "fixed", "HONEST"};
@@ -510,7 +415,7 @@ class Talk {
     return choices_.pick(names);
   }
 
-  std::string column() {
+  std::string column() override {
     static constexpr const char* names[] = {"body", "count", "doc", "a",    "b",  "body",
                                             "a",    "b",     "doc", "Body", "id", "A"};
     if (choices_.one_in(16)) {
@@ -520,7 +425,7 @@ class Talk {
     return choices_.pick(names);
   }
 
-  RowKey key() {
+  RowKey key() override {
     if (!choices_.one_in(8)) {
       return sample_key(static_cast<std::int64_t>(choices_.below(5)));
     }
@@ -588,9 +493,6 @@ class Talk {
     return text;
   }
 
-  Choices& choices_;
-  ChosenRandom random_;
-  Large large_;
   House house_;
   std::vector<Line*> lines_;
 };

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "base/check.h"
+#include "fuzz/emptied_store.h"
 #include "model/cell_content.h"
 #include "model/merge.h"
 #include "routes/delta_v2.h"
 #include "server/hub.h"
 #include "server/row_bytes.h"
-#include "server/sqlite_log_store.h"
 #include "wire/change_codec.h"
 #include "wire/codec.h"
 #include "wire/state_part.h"
@@ -106,6 +106,7 @@ class House {
  private:
   Rights rights_of(const std::string& token, const std::string& workspace) const;
   void pump();
+  void handle_effects();
   void hear(Line& line, Bytes frame);
   void hear_part(Line& line, const PullPart& part);
   void hear_ack(Line& line, std::uint64_t through);
@@ -124,6 +125,7 @@ class House {
   std::unique_ptr<Hub> hub_;
   std::unique_ptr<DeltaDoor> door_;
   Instant now_{1000};
+  std::optional<Instant> work_at_;
   std::uint64_t requests_ = 0;
   std::uint64_t honest_replicas_ = 200;
   bool is_trimmed_ = false;
@@ -151,25 +153,8 @@ inline Schema House::honest_schema() {
   return canonical_schema(std::move(schema));
 }
 
-// One for the whole run, since most of a short conversation would be its making. What an input left
-// in it is forgotten before the next.
-inline SqliteLogStore& empty_store() {
-  static SqliteLogStore* made = [] {
-    SeededRandom random(7);
-    return SqliteLogStore::open(":memory:", random, {})->release();
-  }();
-  SL_CHECK(made->begin().has_value());
-  for (const char* workspace : workspaces) {
-    const auto known = made->find_workspace(workspace);
-    SL_CHECK(known.has_value());
-    SL_CHECK(!*known || made->forget_workspace((*known)->id).has_value());
-  }
-  SL_CHECK(made->commit().has_value());
-  return *made;
-}
-
 inline House::House()
-    : store_(&empty_store()),
+    : store_(&emptied_store(workspaces)),
       auth_(AuthOptions{true, "", ""}),
       limit_(RateLimit::Options{0, 0, 10}) {
   HubOptions options;
@@ -273,9 +258,21 @@ inline void House::give(const Gift& gift) {
 }
 
 inline void House::pump() {
+  handle_effects();
+  while (work_at_ && *work_at_ <= now_) {
+    work_at_.reset();
+    hub_->work(now_);
+    handle_effects();
+  }
+}
+
+inline void House::handle_effects() {
   while (auto effect = hub_->next_effect()) {
     if (auto* send = std::get_if<HubSend>(&*effect)) {
+      hub_->on_sent(now_, send->connection, send->frame.size());  // everybody takes it at once
       hear(*by_id_.at(send->connection), send->frame.view());
+    } else if (auto* work = std::get_if<HubWorkWanted>(&*effect)) {
+      work_at_ = work->at;
     } else if (auto* ask = std::get_if<HubAuthorise>(&*effect)) {
       hub_->on_authorised(now_, ask->connection, rights_of(ask->token, ask->workspace));
     } else if (auto* bye = std::get_if<HubHangUp>(&*effect)) {

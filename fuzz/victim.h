@@ -14,8 +14,8 @@
 #include "client/engine.h"
 #include "client/replica_host.h"
 #include "client/verify.h"
+#include "fuzz/emptied_store.h"
 #include "server/hub.h"
-#include "server/sqlite_log_store.h"
 #include "sqlite/database.h"
 #include "wire/change_codec.h"
 #include "wire/codec.h"
@@ -35,12 +35,11 @@ struct Write {
   bool is_settled = false;  // somebody said that it is told, refused it, or changed its row
 };
 
-inline bool is_told(const char* what) {
-  if (std::getenv("SYNCLINE_FUZZ_TALK") == nullptr) {
-    return false;
+// For whoever looks into an input with SYNCLINE_FUZZ_TALK set.
+inline void show(const char* who, const Message& message) {
+  if (std::getenv("SYNCLINE_FUZZ_TALK") != nullptr) {
+    std::fprintf(stderr, "%s: %s\n", who, std::string(message_name(message)).c_str());
   }
-  std::fprintf(stderr, "%s\n", what);
-  return true;
 }
 
 class Victim final : public ReplicaLink {
@@ -246,7 +245,7 @@ inline void Victim::check_kept() {
 // --- An honest server
 // ----------------------------------------------------------------------------
 
-// A hub on a store in memory; one store for the whole run, emptied for each.
+// A hub on a store in memory.
 class HonestServer {
  public:
   HonestServer();
@@ -260,6 +259,8 @@ class HonestServer {
   LineageId lineage() { return *store_->lineage(); }
 
  private:
+  static constexpr const char* workspaces[] = {"team"};
+
   bool step(Victim& victim);
   bool pump(Victim& victim);
 
@@ -274,20 +275,7 @@ class HonestServer {
   std::optional<Instant> work_;
 };
 
-inline SqliteLogStore& cleared_store() {
-  static SqliteLogStore* made = [] {
-    SeededRandom random(7);
-    return SqliteLogStore::open(":memory:", random, {})->release();
-  }();
-  SL_CHECK(made->begin().has_value());
-  const auto known = made->find_workspace("team");
-  SL_CHECK(known.has_value());
-  SL_CHECK(!*known || made->forget_workspace((*known)->id).has_value());
-  SL_CHECK(made->commit().has_value());
-  return *made;
-}
-
-inline HonestServer::HonestServer() : store_(&cleared_store()) {
+inline HonestServer::HonestServer() : store_(&emptied_store(workspaces)) {
   hub_ = std::make_unique<Hub>(*store_, time_, HubOptions());
 }
 

@@ -57,14 +57,11 @@ Result<void> Apply::end_our_change(const PartHeader& header) {
     return copy_has_written();
   }
   const std::vector<Bytes> ours(our_parts_.begin(), our_parts_.end());
-  if (!ours.empty()) {
-    learning_ = ours;
-  }
+  const std::span<const Bytes> learning = learning_;
+  learning_ = learning.empty() ? ours : learning;
   auto done = write_learned(header);
-  if (!ours.empty()) {
-    learning_ = {};
-    our_parts_.clear();
-  }
+  learning_ = learning;
+  our_parts_.clear();
   return done;
 }
 

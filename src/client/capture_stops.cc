@@ -83,7 +83,7 @@ auto find_row(const Rows& rows, RowId row) -> decltype(rows.data()) {
 
 // What is read and written while tables are compared are statements, too, and none to be watched.
 template <typename Watched>
-std::unique_ptr<Watched> look_away(const std::unique_ptr<Watched>& /*watched*/) {
+std::unique_ptr<Watched> look_away() {
   auto out = std::make_unique<Watched>();
   out->level = std::numeric_limits<int>::min();
   return out;
@@ -124,7 +124,7 @@ Result<void> Capture::watch_statement(int level) {
     }
     return {};
   };
-  watched_ = look_away(watched);
+  watched_ = look_away<Watched>();
   auto looked = look();
   watched_.reset();
   SL_TRY(std::move(looked));
@@ -196,7 +196,7 @@ Result<void> Capture::settle_watched() {
   catalog_.settle();
   const Catalog::Hold hold(catalog_);
   drop_if_stale();
-  const std::unique_ptr<Watched> watched = std::exchange(watched_, look_away(watched_));
+  const std::unique_ptr<Watched> watched = std::exchange(watched_, look_away<Watched>());
   const auto settle = [&]() -> Result<void> {
     for (const Watched::Table& before : watched->tables) {
       const auto table = catalog_.table(before.id);
@@ -348,39 +348,6 @@ Result<void> Capture::note_unheard(const TrackedTable& table, RowId row, const W
     buffer_.put(table, row, now->state);
   }
   return {};
-}
-
-std::size_t CaptureBuffer::position(TableId table) const {
-  const TableOps* ops = find_ops(table);
-  return ops == nullptr ? 0 : ops->ops.size();
-}
-
-void CaptureBuffer::for_each_told(TableId table, std::size_t position,
-                                  FunctionRef<void(const Told& told)> visit) const {
-  const TableOps* ops = find_ops(table);
-  for (std::size_t i = position; ops != nullptr && i < ops->ops.size(); ++i) {
-    const Op& op = ops->ops[i];
-    for (std::uint64_t at = 0; at < op.count; ++at) {
-      Told told;
-      told.row = op.first + static_cast<RowId>(at);
-      told.is_known = op.between != 0;
-      told.is_in_doubt = op.is_in_doubt;
-      told.states = between_of(*ops, op);
-      visit(told);
-    }
-  }
-}
-
-void CaptureBuffer::take_out(TableId table, std::size_t position, RowId row) {
-  for (std::size_t t = 0; t < table_count_; ++t) {
-    TableOps& ops = tables_[t];
-    for (std::size_t i = position; ops.id == table && i < ops.ops.size(); ++i) {
-      if (ops.ops[i].first == row && ops.ops[i].between != 0) {
-        ops.ops[i].count = 0;
-        ops.has_doubts = true;  // so that runs without rows are not told
-      }
-    }
-  }
 }
 
 }  // namespace syncline

@@ -173,11 +173,12 @@ Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
     const auto adopt = [&](const std::string& table, Bytes key,
                            const RowState& state) -> Result<void> {
       SL_TRY(const bool is_kept, keepsakes_.has(table, key));
-      if ((is_kept || left_lineage != 0) && read_only == 0) {
+      const bool is_for_both = is_kept || left_lineage != 0;
+      if (is_for_both && read_only == 0) {
         return become_both(table, key, state, report);
       }
       // Who may only read cannot tell the server what it lacks.
-      if ((is_kept || left_lineage != 0) && state.life.is_zero()) {
+      if (is_for_both && state.life.is_zero()) {
         SL_TRY(const RowState known, state_of_row(table, key));
         SL_TRY(lost.add(table, key, known));
       }

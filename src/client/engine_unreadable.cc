@@ -5,7 +5,7 @@
 #include "model/cell_content.h"
 #include "sqlite/savepoint.h"
 #include "wire/change_codec.h"
-#include "wire/row_codec.h"
+#include "wire/each_row.h"
 
 namespace syncline {
 namespace {
@@ -18,21 +18,12 @@ Result<void> prove_rows(Bytes part) {
   SL_TRY(const PartHeader header, read_part_header(in));
   SL_TRY(const Bytes body, in.raw(in.remaining()));
   RowReader rows(body, header.stamp.replica);
-  for (;;) {
-    SL_TRY(const bool table, rows.next_table());
-    if (!table) {
-      return {};
+  return for_each_row(rows, [&]() -> Result<void> {
+    for (const CellEdit& cell : read_edit(rows).cells) {
+      SL_TRY(check_cell(cell, header.stamp));
     }
-    for (;;) {
-      SL_TRY(const bool row, rows.next_row());
-      if (!row) {
-        break;
-      }
-      for (const CellEdit& cell : read_edit(rows).cells) {
-        SL_TRY(check_cell(cell, header.stamp));
-      }
-    }
-  }
+    return {};
+  });
 }
 
 Result<void> prove(const OutboxChange& change) {

@@ -72,6 +72,16 @@ bool comes_back(const std::string& table, const Actions& actions,
   return false;
 }
 
+// Of capture's triggers on the table: what they look for before a row is inserted, and in which
+// order. The rest of their SQL is another version's affair.
+std::string what_they_look_for(const TrackedTable& table) {
+  const std::string made = capture_triggers_sql(table);
+  const std::size_t begin = made.find(table.without_rowid ? " AND EXISTS(" : in_way_function,
+                                      made.find("syncline_replacing_"));
+  const std::size_t end = made.find(table.without_rowid ? " BEGIN " : "; SELECT c0 FROM ", begin);
+  return made.substr(begin, end - begin);
+}
+
 }  // namespace
 
 Result<std::set<TableId>> tables_out_of_order(const Connection& connection) {
@@ -117,20 +127,6 @@ Result<std::set<TableId>> tables_overtaken(const Connection& connection) {
     out.insert(select.column_int(0));
   }
 }
-
-namespace {
-
-// Of capture's triggers on the table: what they look for before a row is inserted, and in which
-// order. The rest of their SQL is another version's affair.
-std::string what_they_look_for(const TrackedTable& table) {
-  const std::string made = capture_triggers_sql(table);
-  const std::size_t begin = made.find(table.without_rowid ? " AND EXISTS(" : in_way_function,
-                                      made.find("syncline_replacing_"));
-  const std::size_t end = made.find(table.without_rowid ? " BEGIN " : "; SELECT c0 FROM ", begin);
-  return made.substr(begin, end - begin);
-}
-
-}  // namespace
 
 Result<std::set<TableId>> tables_of_other_indexes(const Connection& connection, Catalog& catalog) {
   const Catalog::Hold hold(catalog);

@@ -7,6 +7,7 @@
 #include "client/row_store.h"
 #include "model/cell_content.h"
 #include "model/counter.h"
+#include "wire/each_row.h"
 
 namespace syncline {
 namespace {
@@ -129,29 +130,20 @@ Result<ByteVector> renamed_part(const Renaming& how, Bytes part, const PartHeade
   change.sequence = header.sequence;
   change.stamp = header.stamp;
   change.schema_version = header.schema_version;
-  for (;;) {
-    SL_TRY(const bool table, rows.next_table());
-    if (!table) {
-      break;
-    }
-    for (;;) {
-      SL_TRY(const bool row, rows.next_row());
-      if (!row) {
-        break;
+  SL_TRY(for_each_row(rows, [&]() -> Result<void> {
+    RowEdit edit = read_edit(rows);
+    edit.replaced = how.stamp(edit.replaced);
+    for (CellEdit& cell : edit.cells) {
+      cell.replaced = how.stamp(cell.replaced);
+      if (cell.form == CellForm::counter) {
+        SL_TRY(cell.value, renamed_count(how, edit, cell));
+      } else if (cell.form == CellForm::doc) {
+        SL_TRY(cell.value, renamed_doc_edit(how, cell));
       }
-      RowEdit edit = read_edit(rows);
-      edit.replaced = how.stamp(edit.replaced);
-      for (CellEdit& cell : edit.cells) {
-        cell.replaced = how.stamp(cell.replaced);
-        if (cell.form == CellForm::counter) {
-          SL_TRY(cell.value, renamed_count(how, edit, cell));
-        } else if (cell.form == CellForm::doc) {
-          SL_TRY(cell.value, renamed_doc_edit(how, cell));
-        }
-      }
-      change.edits.push_back(std::move(edit));
     }
-  }
+    change.edits.push_back(std::move(edit));
+    return {};
+  }));
   const ByteVector encoded = encode_change(change);
   Reader again(encoded);
   SL_TRY(read_part_header(again));

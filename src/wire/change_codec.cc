@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "base/sort.h"
+#include "wire/each_row.h"
 #include "wire/limits.h"
 #include "wire/table_sections.h"
 
@@ -42,31 +43,22 @@ void write_edit(RowWriter& rows, const std::vector<std::string>& columns, const 
 Result<void> read_rows(Reader& in, const PartHeader& header, Change& change,
                        std::set<std::pair<std::string, RowKey>>& seen) {
   RowReader rows(in.rest(), header.stamp.replica);
-  for (;;) {
-    SL_TRY(const bool table, rows.next_table());
-    if (!table) {
-      return {};
+  return for_each_row(rows, [&]() -> Result<void> {
+    if (rows.kind() == RowKind::state) {
+      return Error(ErrorCode::malformed, "a change holds edits, not states");
     }
-    for (;;) {
-      SL_TRY(const bool row, rows.next_row());
-      if (!row) {
-        break;
+    RowEdit edit = read_edit(rows);
+    for (std::size_t i = 1; i < edit.cells.size(); ++i) {
+      if (edit.cells[i - 1].column == edit.cells[i].column) {
+        return Error(ErrorCode::malformed, "a row names a column twice");
       }
-      if (rows.kind() == RowKind::state) {
-        return Error(ErrorCode::malformed, "a change holds edits, not states");
-      }
-      RowEdit edit = read_edit(rows);
-      for (std::size_t i = 1; i < edit.cells.size(); ++i) {
-        if (edit.cells[i - 1].column == edit.cells[i].column) {
-          return Error(ErrorCode::malformed, "a row names a column twice");
-        }
-      }
-      if (!seen.emplace(edit.table, edit.key).second) {
-        return Error(ErrorCode::malformed, "a change names a row twice");
-      }
-      change.edits.push_back(std::move(edit));
     }
-  }
+    if (!seen.emplace(edit.table, edit.key).second) {
+      return Error(ErrorCode::malformed, "a change names a row twice");
+    }
+    change.edits.push_back(std::move(edit));
+    return {};
+  });
 }
 
 }  // namespace

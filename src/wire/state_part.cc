@@ -4,6 +4,7 @@
 
 #include "model/cell_content.h"
 #include "model/value_codec.h"
+#include "wire/each_row.h"
 
 namespace syncline {
 namespace {
@@ -108,28 +109,18 @@ Result<void> read_state_part(Bytes part, StateVisit visit) {
     return Error(ErrorCode::malformed, "expected a part of states, found a part of a change");
   }
   RowReader rows(in.rest(), header.stamp.replica);
-  for (;;) {
-    SL_TRY(const bool table, rows.next_table());
-    if (!table) {
-      return {};
+  return for_each_row(rows, [&]() -> Result<void> {
+    if (rows.kind() != RowKind::state) {
+      return Error(ErrorCode::malformed, "a part of states holds an edit");
     }
-    for (;;) {
-      SL_TRY(const bool row, rows.next_row());
-      if (!row) {
-        break;
+    const RowState state = read_state(rows);
+    for (std::size_t i = 1; i < state.cells.size(); ++i) {
+      if (state.cells[i - 1].column == state.cells[i].column) {
+        return Error(ErrorCode::malformed, "a row names a column twice");
       }
-      if (rows.kind() != RowKind::state) {
-        return Error(ErrorCode::malformed, "a part of states holds an edit");
-      }
-      const RowState state = read_state(rows);
-      for (std::size_t i = 1; i < state.cells.size(); ++i) {
-        if (state.cells[i - 1].column == state.cells[i].column) {
-          return Error(ErrorCode::malformed, "a row names a column twice");
-        }
-      }
-      SL_TRY(visit(rows.table(), rows.key(), state));
     }
-  }
+    return visit(rows.table(), rows.key(), state);
+  });
 }
 
 Result<Change> shown_by_states(Bytes part) {

@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <set>
 
-#include "client/verify.h"
 #include "model/value_codec.h"
 #include "tests/conversation/notes.h"
 #include "wire/change_codec.h"
@@ -16,19 +15,23 @@ namespace {
 const std::string ids = "SELECT group_concat(id) FROM (SELECT id FROM notes ORDER BY id)";
 const std::string stars = "SELECT stars FROM notes WHERE id = 1";
 
-// A device that has counted to 1 and synced, and then counted to 3 and written a note offline.
-void prepare(ConversationWorld& world, Device& a) {
-  track(a, {"stars=counter"});
-  a.start();
-  insert(a, 1, "shared");
-  a.run("UPDATE notes SET stars = stars + 1 WHERE id = 1");
-  check_agreed(world, {&a});
-  a.online = false;
-  world.cut(a);
-  a.run("UPDATE notes SET stars = stars + 2 WHERE id = 1");
-  insert(a, 2, "unsent in both");
-  a.close();
-}
+// A device that has counted to 1 and synced, and then counted to 3 and written a note offline. It
+// is closed.
+struct Original {
+  ConversationWorld world{"copies"};
+  Device a{world, "a.db", 1};
+
+  Original() {
+    track_and_start({&a}, {"stars=counter"});
+    insert(a, 1, "shared");
+    a.run("UPDATE notes SET stars = stars + 1 WHERE id = 1");
+    check_agreed(world, {&a});
+    cut_off(a);
+    a.run("UPDATE notes SET stars = stars + 2 WHERE id = 1");
+    insert(a, 2, "unsent in both");
+    a.close();
+  }
+};
 
 // How often the server's log has a change that puts this note.
 int times_logged(ConversationWorld& world, std::int64_t id) {
@@ -57,12 +60,8 @@ int times_logged(ConversationWorld& world, std::int64_t id) {
 
 }  // namespace
 
-TEST_CASE("two copies that come back at once tell what they share once") {
-  ConversationWorld world("copies_at_once");
-  Device a(world, "a.db", 1);
-  prepare(world, a);
-  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
-  Device b(world, "b.db", 2);
+TEST_CASE_FIXTURE(Original, "two copies that come back at once tell what they share once") {
+  Device b = copied(a, "b.db", 2);
   a.open();
   a.online = true;
   a.run("UPDATE notes SET stars = stars + 10 WHERE id = 1");
@@ -79,19 +78,16 @@ TEST_CASE("two copies that come back at once tell what they share once") {
   CHECK(times_logged(world, 3) == 1);
 }
 
-TEST_CASE("a copy tells what it shares with an original that is away, and nothing counts twice") {
-  ConversationWorld world("copies_away");
-  Device a(world, "a.db", 1);
-  prepare(world, a);
-  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
-  Device b(world, "b.db", 2);
+TEST_CASE_FIXTURE(
+    Original,
+    "a copy tells what it shares with an original that is away, and nothing counts twice") {
+  Device b = copied(a, "b.db", 2);
   a.open();
   a.online = true;
   a.frames_left = 1;  // its welcome, and not one acknowledgement
   a.start();
   world.settle_now();
-  a.online = false;
-  world.cut(a);
+  cut_off(a);
   const ReplicaId original = *a.engine->replica();
   SUBCASE("which has written more since") {
     a.run("UPDATE notes SET stars = stars + 10 WHERE id = 1");
@@ -113,18 +109,14 @@ TEST_CASE("a copy tells what it shares with an original that is away, and nothin
   CHECK(times_logged(world, 3) == 1);
 }
 
-TEST_CASE("what a copy synced in its name the original takes from a file under another one") {
-  ConversationWorld world("copies_file");
-  Device a(world, "a.db", 1);
-  prepare(world, a);
-  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
-  Device b(world, "b.db", 2);
+TEST_CASE_FIXTURE(
+    Original, "what a copy synced in its name the original takes from a file under another one") {
+  Device b = copied(a, "b.db", 2);
   b.start();  // the first to come goes by the name
   b.run("UPDATE notes SET stars = stars + 100 WHERE id = 1");
   b.run("UPDATE notes SET title = 'acknowledged' WHERE id = 1");
   check_converged(world, {&b});
-  b.online = false;
-  world.cut(b);
+  cut_off(b);
   b.run("UPDATE notes SET title = 'written over' WHERE id = 1");
   insert(b, 3, "told by the file alone");
   const auto file = b.engine->changes_since(LocalVersion(0));
@@ -159,13 +151,10 @@ TEST_CASE("what a copy synced in its name the original takes from a file under a
   CHECK(times_logged(world, 2) == 1);
 }
 
-TEST_CASE("copies of a copy share their next name as well, and what they share counts once") {
-  ConversationWorld world("copies_thrice");
-  Device a(world, "a.db", 1);
-  prepare(world, a);
-  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
+TEST_CASE_FIXTURE(
+    Original, "copies of a copy share their next name as well, and what they share counts once") {
   {
-    Device b(world, "b.db", 2);
+    Device b = copied(a, "b.db", 2);
     b.run("UPDATE notes SET stars = stars + 100 WHERE id = 1");
     insert(b, 3, "in two copies of three");
   }
@@ -194,12 +183,9 @@ TEST_CASE("copies of a copy share their next name as well, and what they share c
   CHECK(names.size() == 3);
 }
 
-TEST_CASE("the original is sent away when a copy told more in its name, and hears of it") {
-  ConversationWorld world("copies_idle");
-  Device a(world, "a.db", 1);
-  prepare(world, a);
-  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
-  Device b(world, "b.db", 2);
+TEST_CASE_FIXTURE(Original,
+                  "the original is sent away when a copy told more in its name, and hears of it") {
+  Device b = copied(a, "b.db", 2);
   a.open();
   a.online = true;
   a.start();
@@ -224,13 +210,11 @@ TEST_CASE("what the server refuses the original keeps a copy from nothing") {
   a.start();
   insert(a, 1, "shared");
   check_agreed(world, {&a});
-  a.online = false;
-  world.cut(a);
+  cut_off(a);
   a.run("INSERT INTO ledger VALUES(1, 'refused')");
   a.run("UPDATE notes SET stars = stars + 2 WHERE id = 1");
   a.close();
-  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
-  Device b(world, "b.db", 2);
+  Device b = copied(a, "b.db", 2);
   a.open();
   a.online = true;
   a.start();
@@ -242,11 +226,9 @@ TEST_CASE("what the server refuses the original keeps a copy from nothing") {
   CHECK(b.engine->counts()->rejected == 1);
 }
 
-TEST_CASE(
+TEST_CASE_FIXTURE(
+    Original,
     "an old file with unsent work that was sent since is put back, and nothing counts twice") {
-  ConversationWorld world("copies_old");
-  Device a(world, "a.db", 1);
-  prepare(world, a);
   std::filesystem::copy_file(a.path, world.folder.file("old.db"));
   a.open();
   a.online = true;
@@ -256,9 +238,7 @@ TEST_CASE(
   world.advance(60'000);
   check_agreed(world, {&a});
   a.close();
-  std::filesystem::copy_file(world.folder.file("old.db"), a.path,
-                             std::filesystem::copy_options::overwrite_existing);
-  std::filesystem::remove(a.path + "-wal");
+  put_back(a, "old.db");
   a.open();
   a.run("UPDATE notes SET stars = stars + 100 WHERE id = 1");
   a.start();
@@ -271,10 +251,7 @@ TEST_CASE("after work from behind the fence was stamped anew other processes wri
   ConversationWorld world("copies_fence");
   Device a(world, "a.db", 1);
   Device b(world, "b.db", 2);
-  track(a);
-  track(b);
-  a.start();
-  b.start();
+  track_and_start({&a, &b});
   insert(a, 1, "shared");
   check_agreed(world, {&a, &b});
   b.close();
@@ -292,9 +269,7 @@ TEST_CASE("after work from behind the fence was stamped anew other processes wri
   world.advance(1'000);
   b.start();
   world.advance(10'000);
-  const auto problems = verify(*b.engine);
-  REQUIRE(problems);
-  CHECK(*problems == std::vector<std::string>());
+  check_sound(b);
   CHECK(b.refusals == std::vector<std::string>{"clock_skew"});
   check_converged(world, {&a, &b});
   CHECK(a.text(ids) == "2,3,4");

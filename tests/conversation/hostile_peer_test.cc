@@ -2,7 +2,6 @@
 #include <doctest/doctest.h>
 
 #include "client/peer_host.h"
-#include "client/verify.h"
 #include "tests/conversation/notes.h"
 
 using namespace syncline;
@@ -47,24 +46,26 @@ struct LyingPeer {
   }
 };
 
+// With all its columns.
 Change note_of(const ReplicaId& author, std::uint64_t sequence, std::uint64_t time,
                std::int64_t id) {
-  Change out;
-  out.sequence = ChangeSequence(sequence);
-  out.stamp = {time, author};
-  out.schema_version = 1;
-  const ValueView key[] = {ValueView::of(id)};
-  RowEdit put{EditKind::put, "notes", make_key(key), {}, {}};
-  put.cells = {{"body", CellForm::plain, Value(), {}},
-               {"stars", CellForm::plain, Value::integer(0), {}},
-               {"title", CellForm::plain, Value::text("forged"), {}}};
-  out.edits = {put};
+  Change out = forged_note(sequence, {time, author}, id);
+  std::vector<CellEdit>& cells = out.edits[0].cells;
+  cells.insert(cells.begin(), {{"body", CellForm::plain, Value(), {}},
+                               {"stars", CellForm::plain, Value::integer(0), {}}});
   return out;
 }
 
-std::uint64_t time_of(const ConversationWorld& world) {
-  return static_cast<std::uint64_t>(world.time.ms) << Stamp::counter_bits;
-}
+// A device that takes notes and has no server.
+struct Prey {
+  ConversationWorld world{"hostile_peer"};
+  Device a{world, "a.db", 1};
+
+  Prey() {
+    track(a);
+    REQUIRE(a.engine->open_session("team"));
+  }
+};
 
 }  // namespace
 
@@ -72,18 +73,14 @@ TEST_CASE("a change that a peer tells in our own name is taken, and said") {
   ConversationWorld world("hostile_own_name");
   Device a(world, "a.db", 1);
   Device b(world, "b.db", 2);
-  track(a);
-  track(b);
-  a.start();
-  b.start();
+  track_and_start({&a, &b});
   insert(a, 1, "known");
   check_agreed(world, {&a, &b});
-  a.online = false;
-  world.cut(a);
+  cut_off(a);
   insert(a, 2, "unsent");
   {
     LyingPeer peer(world, a);
-    peer.say(PeerPart{encode_change(note_of(*a.engine->replica(), 3, time_of(world) + 50, 77))});
+    peer.say(PeerPart{encode_change(note_of(*a.engine->replica(), 3, stamp_time(world) + 50, 77))});
     CHECK(peer.host.last_error() == "");
   }
   CHECK(a.text("SELECT title FROM notes WHERE id = 77") == "forged");
@@ -98,16 +95,11 @@ TEST_CASE("a change that a peer tells in our own name is taken, and said") {
   CHECK(a.refusals.empty());
 }
 
-TEST_CASE("what a peer tells out of order or of the far future is not learned") {
-  ConversationWorld world("hostile_order");
-  Device a(world, "a.db", 1);
-  track(a);
-  REQUIRE(a.engine->open_session("team"));
+TEST_CASE_FIXTURE(Prey, "what a peer tells out of order or of the far future is not learned") {
   insert(a, 1, "own");
-  const std::uint64_t now = time_of(world);
+  const std::uint64_t now = stamp_time(world);
   const std::uint64_t minute = std::uint64_t{61'000} << Stamp::counter_bits;
-  ReplicaId other;
-  other.bytes.fill(5);
+  const ReplicaId other = stranger();
   const Change forged[] = {note_of(*a.engine->replica(), limits::sequence_max, now, 77),
                            note_of(other, limits::sequence_max, now, 77),
                            note_of(other, 1, now + minute, 77), note_of(other, 1, UINT64_MAX, 77)};
@@ -120,22 +112,15 @@ TEST_CASE("what a peer tells out of order or of the far future is not learned") 
   CHECK(a.text("SELECT count(*) FROM notes") == "1");
   CHECK(a.engine->clock().last() <= now + minute);
   insert(a, 2, "own");
-  const auto problems = verify(*a.engine);
-  REQUIRE(problems);
-  CHECK(problems->empty());
+  check_sound(a);
 }
 
-TEST_CASE("what nobody else could read is not learned, because it would be told on") {
-  ConversationWorld world("hostile_unreadable");
-  Device a(world, "a.db", 1);
-  track(a);
-  REQUIRE(a.engine->open_session("team"));
+TEST_CASE_FIXTURE(Prey, "what nobody else could read is not learned, because it would be told on") {
   insert(a, 1, "own");
-  ReplicaId other;
-  other.bytes.fill(5);
+  const ReplicaId other = stranger();
   for (const ReplicaId& author : {other, *a.engine->replica()}) {
     const std::uint64_t next = author == other ? 1 : 2;
-    Change twice = note_of(author, next, time_of(world) + 1, 77);
+    Change twice = note_of(author, next, stamp_time(world) + 1, 77);
     twice.edits.push_back(twice.edits[0]);
     LyingPeer peer(world, a);
     peer.say(PeerPart{encode_change(twice)});
@@ -143,23 +128,16 @@ TEST_CASE("what nobody else could read is not learned, because it would be told 
     CHECK(peer.host.last_error().find("twice") != std::string::npos);
   }
   CHECK(a.text("SELECT count(*) FROM notes") == "1");
-  const auto problems = verify(*a.engine);
-  REQUIRE(problems);
-  CHECK(problems->empty());
+  check_sound(a);
 }
 
-TEST_CASE("a peer cannot invent more replicas than can be told to others") {
-  ConversationWorld world("hostile_authors");
-  Device a(world, "a.db", 1);
-  track(a);
-  REQUIRE(a.engine->open_session("team"));
+TEST_CASE_FIXTURE(Prey, "a peer cannot invent more replicas than can be told to others") {
   a.run(
       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
       "INSERT INTO syncline_replicas(replica) SELECT CAST(printf('%016d', i) AS BLOB) FROM n");
   LyingPeer peer(world, a);
-  ReplicaId other;
-  other.bytes.fill(5);
-  peer.say(PeerPart{encode_change(note_of(other, 1, time_of(world), 77))});
+  const ReplicaId other = stranger();
+  peer.say(PeerPart{encode_change(note_of(other, 1, stamp_time(world), 77))});
   CHECK(peer.link.hung_up);
   CHECK(peer.host.last_error().find("more replicas") != std::string::npos);
   CHECK(a.text("SELECT count(*) FROM notes") == "0");
@@ -178,9 +156,8 @@ TEST_CASE("a key that the column would store as another one is held, and every r
   insert(a, 5, "of a");
   a.run("INSERT INTO tags VALUES('5', 'of a')");
   check_agreed(world, {&a, &b});
-  ReplicaId other;
-  other.bytes.fill(5);
-  Change forged = note_of(other, 1, time_of(world) + 1, 5);
+  const ReplicaId other = stranger();
+  Change forged = note_of(other, 1, stamp_time(world) + 1, 5);
   const ValueView text[] = {ValueView::of("5")};
   const ValueView number[] = {ValueView::of(std::int64_t{5})};
   forged.edits[0].key = make_key(text);

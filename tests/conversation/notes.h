@@ -1,5 +1,7 @@
 #pragma once
 
+#include "client/verify.h"
+#include "model/change.h"
 #include "tests/conversation/conversation_world.h"
 
 // Devices that take notes.
@@ -19,6 +21,67 @@ inline void track(Device& device, const std::vector<std::string>& rules = {}) {
 
 inline void insert(Device& device, std::int64_t id, const std::string& title) {
   device.run("INSERT INTO notes(id, title) VALUES(" + std::to_string(id) + ", '" + title + "')");
+}
+
+inline void track_and_start(std::initializer_list<Device*> devices,
+                            const std::vector<std::string>& rules = {}) {
+  for (Device* device : devices) {
+    track(*device, rules);
+  }
+  for (Device* device : devices) {
+    device->start();
+  }
+}
+
+// Until it is online again.
+inline void cut_off(Device& device) {
+  device.online = false;
+  device.world.cut(device);
+}
+
+// Another device, on a copy of the file of one that is closed.
+inline Device copied(const Device& device, const std::string& name, std::uint64_t seed) {
+  std::filesystem::copy_file(device.path, device.world.folder.file(name));
+  return Device(device.world, name, seed);
+}
+
+// The device is closed, and finds an older file of its own when it opens.
+inline void put_back(const Device& device, const std::string& name) {
+  std::filesystem::copy_file(device.world.folder.file(name), device.path,
+                             std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::remove(device.path + "-wal");
+}
+
+inline std::uint64_t stamp_time(const ConversationWorld& world, std::int64_t ahead_ms = 0) {
+  return static_cast<std::uint64_t>(world.time.ms + ahead_ms) << Stamp::counter_bits;
+}
+
+inline ReplicaId stranger() {
+  ReplicaId out;
+  out.bytes.fill(5);
+  return out;
+}
+
+// A change that puts a note, as somebody who lies would make it.
+inline Change forged_note(std::uint64_t sequence, const Stamp& stamp, std::int64_t id) {
+  Change out;
+  out.sequence = ChangeSequence(sequence);
+  out.stamp = stamp;
+  out.schema_version = 1;
+  const ValueView key[] = {ValueView::of(id)};
+  RowEdit put{EditKind::put, "notes", make_key(key), {}, {}};
+  put.cells = {{"title", CellForm::plain, Value::text("forged"), {}}};
+  out.edits = {put};
+  return out;
+}
+
+// Nothing is wrong with its file.
+inline void check_sound(Device& device) {
+  const auto problems = verify(*device.engine);
+  REQUIRE(problems);
+  for (const std::string& problem : *problems) {
+    FAIL_CHECK(problem);
+  }
 }
 
 // Everybody is green and has the same rows.

@@ -7,6 +7,29 @@ using namespace syncline;
 
 namespace {
 
+// One who writes, and one whose right to write comes and goes.
+struct Two {
+  ConversationWorld world{"read_only"};
+  Device author{world, "author.db", 1};
+  Device reader{world, "reader.db", 2};
+
+  Two() {
+    track(author);
+    track(reader);
+  }
+  void reader_starts_without_right() {
+    world.rights.may_write = false;
+    reader.start();
+  }
+  void reader_comes_back_with_right() {
+    reader.close();
+    world.rights.may_write = true;
+    reader.open();
+    reader.start();
+    world.advance(2'000);
+  }
+};
+
 std::string rejected_of(Device& device) {
   return device.text(
       "SELECT coalesce(group_concat(code || ' ' || sequence, ','), '') FROM syncline_rejected");
@@ -14,17 +37,11 @@ std::string rejected_of(Device& device) {
 
 }  // namespace
 
-TEST_CASE("what a device that may only read writes is refused here, and taken back") {
-  ConversationWorld world("read_only");
-  Device author(world, "author.db", 1);
-  Device reader(world, "reader.db", 2);
-  track(author);
-  track(reader);
+TEST_CASE_FIXTURE(Two, "what a device that may only read writes is refused here, and taken back") {
   author.start();
   insert(author, 1, "theirs");
   world.advance(2'000);
-  world.rights.may_write = false;
-  reader.start();
+  reader_starts_without_right();
   world.advance(2'000);
   CHECK(reader.text("SELECT count(*) FROM notes") == "1");
 
@@ -39,11 +56,7 @@ TEST_CASE("what a device that may only read writes is refused here, and taken ba
   CHECK(reader.engine->status_json()->find("\"read_only\":true") != std::string::npos);
 
   // Allowed again, it may be done again; the server misses no number.
-  reader.close();
-  world.rights.may_write = true;
-  reader.open();
-  reader.start();
-  world.advance(2'000);
+  reader_comes_back_with_right();
   CHECK(reader.engine->status_json()->find("\"read_only\":false") != std::string::npos);
   REQUIRE(reader.engine->rejected().retry(reader.engine->rejected().list(10)->at(0).id));
   check_converged(world, {&author, &reader});
@@ -51,13 +64,9 @@ TEST_CASE("what a device that may only read writes is refused here, and taken ba
   CHECK(reader.engine->counts()->rejected == 0);
 }
 
-TEST_CASE(
+TEST_CASE_FIXTURE(
+    Two,
     "what waits when the right to write is taken away is refused, and the rest stays as it was") {
-  ConversationWorld world("rights_taken");
-  Device author(world, "author.db", 1);
-  Device reader(world, "reader.db", 2);
-  track(author);
-  track(reader);
   author.start();
   reader.start();
   insert(author, 1, "theirs");
@@ -68,8 +77,7 @@ TEST_CASE(
   insert(reader, 3, "unsent");
   reader.run("UPDATE notes SET title = 'changed' WHERE id = 1");
   CHECK(reader.engine->counts()->pending == 2);
-  world.rights.may_write = false;
-  reader.start();
+  reader_starts_without_right();
   world.advance(5'000);
   CHECK(reader.host->status(world.now).status == Status::synced);
   CHECK(rejected_of(reader) == "read_only 2,read_only 3");
@@ -95,16 +103,10 @@ TEST_CASE("a comparison that is asked for while syncing is paused is made when i
   CHECK_FALSE(a.engine->facts({})->wants_rescan);
 }
 
-TEST_CASE("a file of unsent changes is refused where nobody would ever send them") {
-  ConversationWorld world("read_only_import");
-  Device author(world, "author.db", 1);
-  Device reader(world, "reader.db", 2);
-  track(author);
-  track(reader);
+TEST_CASE_FIXTURE(Two, "a file of unsent changes is refused where nobody would ever send them") {
   insert(author, 1, "unsent");
   const ByteVector file = *author.engine->export_pending();
-  world.rights.may_write = false;
-  reader.start();
+  reader_starts_without_right();
   world.advance(2'000);
   const auto refused = reader.engine->import_pending(file);
   REQUIRE_FALSE(refused);
@@ -113,28 +115,19 @@ TEST_CASE("a file of unsent changes is refused where nobody would ever send them
   CHECK(reader.text("SELECT count(*) FROM notes") == "0");
 
   // Allowed again, it takes them and tells them.
-  reader.close();
-  world.rights.may_write = true;
-  reader.open();
-  reader.start();
-  world.advance(2'000);
+  reader_comes_back_with_right();
   REQUIRE(reader.engine->import_pending(file));
   author.start();
   check_converged(world, {&author, &reader});
   CHECK(reader.text("SELECT group_concat(title) FROM notes") == "unsent");
 }
 
-TEST_CASE("what was imported before the right to write was taken away is never silently gone") {
-  ConversationWorld world("read_only_imported");
-  Device author(world, "author.db", 1);
-  Device reader(world, "reader.db", 2);
-  track(author);
-  track(reader);
+TEST_CASE_FIXTURE(
+    Two, "what was imported before the right to write was taken away is never silently gone") {
   insert(author, 1, "unsent");
   REQUIRE(reader.engine->import_pending(*author.engine->export_pending()));
   CHECK(reader.engine->counts()->pending == 1);
-  world.rights.may_write = false;
-  reader.start();
+  reader_starts_without_right();
   world.advance(60'000);
   const bool is_listed =
       reader.text("SELECT group_concat(code) FROM syncline_rejected") == "read_only";
@@ -144,20 +137,15 @@ TEST_CASE("what was imported before the right to write was taken away is never s
   CHECK((is_listed || is_kept));
 }
 
-TEST_CASE("rows that a file brought to a device that may only read are listed when they go") {
-  ConversationWorld world("read_only_applied");
-  Device author(world, "author.db", 1);
-  Device reader(world, "reader.db", 2);
-  track(author);
-  track(reader);
+TEST_CASE_FIXTURE(
+    Two, "rows that a file brought to a device that may only read are listed when they go") {
   insert(author, 1, "known to the server");
   author.start();
   world.advance(2'000);
   author.close();
   author.open();
   insert(author, 2, "from a file");
-  world.rights.may_write = false;
-  reader.start();
+  reader_starts_without_right();
   world.advance(2'000);
   REQUIRE(reader.engine->apply_file(*author.engine->changes_since(LocalVersion(0))));
   world.advance(60'000);

@@ -59,8 +59,7 @@ TEST_CASE("who comes back later adds what it did meanwhile, and counts nothing t
   insert(away, 1, "shared");
   away.run("UPDATE notes SET stars = stars + 3, body = 'milk' WHERE id = 1");
   check_agreed(world, {&away, &kept});
-  away.online = false;
-  world.cut(away);
+  cut_off(away);
   away.run(
       "UPDATE notes SET stars = stars + 4, body = 'milk, tea', title = 'from away' WHERE id = 1");
   insert(away, 2, "written away");
@@ -79,10 +78,7 @@ TEST_CASE("what is told to the new server survives cuts and ends of the process"
   ConversationWorld world("rebuilt_cut");
   Device gone(world, "gone.db", 1);
   Device kept(world, "kept.db", 2);
-  track(gone);
-  track(kept);
-  gone.start();
-  kept.start();
+  track_and_start({&gone, &kept});
   gone.run(
       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO "
       "notes(id, title, body) SELECT i, 'note ' || i, hex(zeroblob(500)) FROM n");
@@ -126,10 +122,7 @@ TEST_CASE("a server that is lost again while it is being told takes nothing with
   ConversationWorld world("rebuilt_compared");
   Device gone(world, "gone.db", 1);
   Device kept(world, "kept.db", 2);
-  track(gone);
-  track(kept);
-  gone.start();
-  kept.start();
+  track_and_start({&gone, &kept});
   insert(gone, 1, "kept");
   check_agreed(world, {&gone, &kept});
   gone.close();
@@ -159,10 +152,7 @@ TEST_CASE("who may only read brings nothing and takes the new server's rows") {
   ConversationWorld world("rebuilt_reader");
   Device gone(world, "gone.db", 1);
   Device reader(world, "reader.db", 2);
-  track(gone);
-  track(reader);
-  gone.start();
-  reader.start();
+  track_and_start({&gone, &reader});
   insert(gone, 1, "lost");
   check_agreed(world, {&gone, &reader});
   gone.close();
@@ -281,9 +271,8 @@ TEST_CASE("a conflict that was settled stays settled though the server began ane
   }
   insert(a, 1, "first");
   check_agreed(world, {&a, &b});
-  a.online = b.online = false;
-  world.cut(a);
-  world.cut(b);
+  cut_off(a);
+  cut_off(b);
   a.run("UPDATE notes SET title = 'by a' WHERE id = 1");
   b.run("UPDATE notes SET title = 'by b' WHERE id = 1");
   a.online = b.online = true;
@@ -313,16 +302,14 @@ TEST_CASE("what was deleted comes back with nobody who had heard of it") {
   insert(a, 1, "stays");
   insert(a, 2, "is deleted");
   check_agreed(world, {&a, &b, &asleep});
-  asleep.online = false;
-  world.cut(asleep);
+  cut_off(asleep);
   b.run("DELETE FROM notes WHERE id = 2");
   check_agreed(world, {&a, &b});
   a.close();
   rebuild(world);
   // First the one that never heard of it, then the one that did.
   asleep.online = true;
-  b.online = false;
-  world.cut(b);
+  cut_off(b);
   world.advance(90'000);
   check_converged(world, {&asleep});
   CHECK(asleep.text("SELECT group_concat(id) FROM notes") == "1,2");

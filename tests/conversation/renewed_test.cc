@@ -14,8 +14,7 @@ TEST_CASE("a connection that was open while the file got another id goes on unde
   insert(a, 1, "shared");
   a.run("UPDATE notes SET stars = stars + 5 WHERE id = 1");
   check_agreed(world, {&a});
-  a.online = false;
-  world.cut(a);
+  cut_off(a);
   a.close();
   std::filesystem::copy_file(a.path, world.folder.file("b.db"));
   a.open();

@@ -30,15 +30,11 @@ TEST_CASE("edits on both sides while offline come together") {
   ConversationWorld world("host_offline");
   Device a(world, "a.db", 1);
   Device b(world, "b.db", 2);
-  track(a);
-  track(b);
-  a.start();
-  b.start();
+  track_and_start({&a, &b});
   insert(a, 1, "draft");
   check_agreed(world, {&a, &b});
-  a.online = b.online = false;
-  world.cut(a);
-  world.cut(b);
+  cut_off(a);
+  cut_off(b);
   a.run("UPDATE notes SET title = 'from a' WHERE id = 1");
   b.run("UPDATE notes SET body = 'from b' WHERE id = 1");
   for (int i = 10; i < 60; ++i) {
@@ -58,15 +54,11 @@ TEST_CASE("under the manual rule the loser is kept as a conflict on both replica
   ConversationWorld world("host_conflict");
   Device a(world, "a.db", 1);
   Device b(world, "b.db", 2);
-  track(a, {"manual"});
-  track(b, {"manual"});
-  a.start();
-  b.start();
+  track_and_start({&a, &b}, {"manual"});
   insert(a, 1, "draft");
   check_agreed(world, {&a, &b});
-  a.online = b.online = false;
-  world.cut(a);
-  world.cut(b);
+  cut_off(a);
+  cut_off(b);
   a.run("UPDATE notes SET title = 'a' WHERE id = 1");
   world.time.ms += 5;
   b.run("UPDATE notes SET title = 'b' WHERE id = 1");
@@ -87,10 +79,7 @@ TEST_CASE("a change that the server refuses leaves the rows and blocks nothing")
   ConversationWorld world("host_reject");
   Device a(world, "a.db", 1);
   Device b(world, "b.db", 2);
-  track(a);
-  track(b);
-  a.start();
-  b.start();
+  track_and_start({&a, &b});
   insert(a, 1, "kept");
   check_agreed(world, {&a, &b});
   world.close_server();
@@ -139,10 +128,7 @@ TEST_CASE("a replica that slept below the fence rescans, and what was deleted st
   ConversationWorld world("host_rescan");
   Device a(world, "a.db", 1);
   Device b(world, "b.db", 2);
-  track(a);
-  track(b);
-  a.start();
-  b.start();
+  track_and_start({&a, &b});
   for (int i = 1; i <= 300; ++i) {
     insert(a, i, "n" + std::to_string(i));
   }
@@ -183,13 +169,11 @@ TEST_CASE("a cloned database file goes on under an id of its own") {
   a.run("UPDATE notes SET stars = stars + 5 WHERE id = 1");
   check_agreed(world, {&a});
   // Unsent when the copy is made: both have it.
-  a.online = false;
-  world.cut(a);
+  cut_off(a);
   a.run("UPDATE notes SET stars = stars + 2 WHERE id = 1");
   insert(a, 2, "unsent in both");
   a.close();
-  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
-  Device b(world, "b.db", 2);
+  Device b = copied(a, "b.db", 2);
   a.open();
   a.online = true;
   a.run("UPDATE notes SET stars = stars + 10 WHERE id = 1");
@@ -218,11 +202,9 @@ TEST_CASE("two copies that wrote in the same millisecond both keep what they wro
   a.start();
   insert(a, 1, "shared");
   check_agreed(world, {&a});
-  a.online = false;
-  world.cut(a);
+  cut_off(a);
   a.close();
-  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
-  Device b(world, "b.db", 2);
+  Device b = copied(a, "b.db", 2);
   a.open();
   a.online = true;
   insert(a, 2, "in the first");
@@ -244,8 +226,7 @@ TEST_CASE("a copy that counts from a new value does not lose what the original c
   a.run("UPDATE notes SET stars = stars + 30 WHERE id = 1");
   check_agreed(world, {&a});
   a.close();
-  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
-  Device b(world, "b.db", 2);
+  Device b = copied(a, "b.db", 2);
   a.open();
   a.start();
   insert(a, 2, "the original went on");
@@ -272,9 +253,7 @@ TEST_CASE("an old copy that was put back loses nothing that it or the server had
   insert(a, 2, "after the copy");
   check_agreed(world, {&a});
   a.close();
-  std::filesystem::copy_file(world.folder.file("old.db"), a.path,
-                             std::filesystem::copy_options::overwrite_existing);
-  std::filesystem::remove(a.path + "-wal");
+  put_back(a, "old.db");
   a.open();
   insert(a, 3, "written on the old copy");
   a.start();
@@ -287,10 +266,7 @@ TEST_CASE("a server that was restored from a backup is healed by its replicas") 
   ConversationWorld world("host_restored");
   Device a(world, "a.db", 1);
   Device b(world, "b.db", 2);
-  track(a);
-  track(b);
-  a.start();
-  b.start();
+  track_and_start({&a, &b});
   insert(a, 1, "old");
   check_agreed(world, {&a, &b});
   REQUIRE(world.store->backup(world.folder.file("backup.db")));
@@ -313,10 +289,7 @@ TEST_CASE("a restored server is healed though others overwrote what it forgot") 
   ConversationWorld world("host_restored_over");
   Device a(world, "a.db", 1);
   Device b(world, "b.db", 2);
-  track(a, {"stars=counter"});
-  track(b, {"stars=counter"});
-  a.start();
-  b.start();
+  track_and_start({&a, &b}, {"stars=counter"});
   insert(a, 1, "old");
   check_agreed(world, {&a, &b});
   REQUIRE(world.store->backup(world.folder.file("backup.db")));
@@ -350,10 +323,7 @@ TEST_CASE("a server that was built anew gets everything back from its replicas")
   ConversationWorld world("host_rebuilt");
   Device a(world, "a.db", 1);
   Device b(world, "b.db", 2);
-  track(a);
-  track(b);
-  a.start();
-  b.start();
+  track_and_start({&a, &b});
   insert(a, 1, "a");
   insert(b, 2, "b");
   check_agreed(world, {&a, &b});
@@ -370,10 +340,7 @@ TEST_CASE("what a clock far ahead wrote gets stamps of now, and others may edit 
   ConversationWorld world("host_clock");
   Device a(world, "a.db", 1);
   Device b(world, "b.db", 2);
-  track(a, {"stars=counter"});
-  track(b, {"stars=counter"});
-  a.start();
-  b.start();
+  track_and_start({&a, &b}, {"stars=counter"});
   insert(b, 1, "shared");
   check_agreed(world, {&a, &b});
   a.close();
@@ -400,10 +367,7 @@ TEST_CASE("what another connection or process writes is noticed and sent") {
   ConversationWorld world("host_foreign");
   Device a(world, "a.db", 1);
   Device b(world, "b.db", 2);
-  track(a);
-  track(b);
-  a.start();
-  b.start();
+  track_and_start({&a, &b});
   check_agreed(world, {&a, &b});
   Device other(world, "a.db", 3);  // the same file, a process of its own without a conversation
   insert(other, 1, "from next door");
@@ -415,10 +379,7 @@ TEST_CASE("a write that nobody has noticed yet is not taken for a difference to 
   ConversationWorld world("host_foreign_between");
   Device a(world, "a.db", 1);
   Device b(world, "b.db", 2);
-  track(a);
-  track(b);
-  a.start();
-  b.start();
+  track_and_start({&a, &b});
   check_agreed(world, {&a, &b});
   insert(b, 1, "from b");
   // The heartbeat overtakes the change that it speaks of, and a writes just before it comes.
@@ -484,10 +445,7 @@ TEST_CASE("nothing is done to the database inside an application's transaction")
   ConversationWorld world("host_transaction");
   Device a(world, "a.db", 1);
   Device b(world, "b.db", 2);
-  track(a);
-  track(b);
-  a.start();
-  b.start();
+  track_and_start({&a, &b});
   check_agreed(world, {&a, &b});
   a.run("BEGIN");
   insert(a, 1, "rolled back");

@@ -160,8 +160,7 @@ TEST_CASE("what a restored server lost counts at once for a replica that begins 
   a.run("UPDATE notes SET stars = stars + 2 WHERE id = 1");
   insert(a, 2, "after the backup");
   check_agreed(world, {&a});
-  a.online = false;
-  world.cut(a);
+  cut_off(a);
   world.close_server();
   world.server_file = "backup.db";
   world.open_server();

@@ -249,8 +249,7 @@ TEST_CASE(
   SUBCASE("in a snapshot") { check_agreed(world, {&a, &b}); }
   SUBCASE("in a comparison") {
     check_agreed(world, {&a, &b});
-    a.online = false;
-    world.cut(a);
+    cut_off(a);
     REQUIRE(b.engine->correct_clock(0));  // it has not heard the server's time yet
     b.run("UPDATE notes SET title = 'once more' WHERE id = 1");
     world.advance(2'000);

@@ -33,8 +33,7 @@ TEST_CASE("an own change that nobody could read is set aside, and what follows i
       device->start();
     }
     check_agreed(world, {&ann, &bob});
-    ann.online = false;
-    world.cut(ann);
+    cut_off(ann);
     insert(ann, 1, "before");
     insert(ann, 9, "ends behind it");
     ann.run("UPDATE notes SET title = 'in it' WHERE id = 1");

@@ -30,7 +30,8 @@ ASKED = ASKED.parse_args()
 sys.argv[1:] = [ASKED.program]
 
 from case import PATIENCE_S, Case  # noqa: E402
-from wire import ACK, WELCOME, Closed, Line, Socket, hello, part, push, text, token, varint  # noqa: E402
+from wire import (ACK, WELCOME, Closed, Line, Socket, extent, hello, part, push, text,  # noqa: E402
+                  token, varint)
 
 SECRET = "a secret of more than thirty-two bytes, for tests"
 APPLIED, SNAPSHOT, RESCAN, RANGE, PRESENCE, SUBSCRIBE = 9, 10, 14, 16, 19, 20
@@ -107,12 +108,8 @@ class Good:
         if not got:
             raise Closed("end of stream")
         data, at, is_there = self.rest + got, 0, False
-        while len(data) - at >= 4:
-            size, head = data[at + 1], 2
-            if size == 126:
-                size, head = data[at + 2] << 8 | data[at + 3], 4
-            elif size == 127:
-                size, head = int.from_bytes(data[at + 2:at + 10], "big"), 10
+        while len(data) - at >= 2:
+            head, size = extent(data, at)
             if len(data) - at < head + size:
                 break
             if data[at] & 0x0F == 8:
@@ -337,10 +334,6 @@ def percentile(waits, part_of):
 
 
 class Abuse(Case):
-    def rss_mib(self, server, what):
-        with open(f"/proc/{server.pid}/status", encoding="ascii") as status:
-            return next(int(line.split()[1]) / 1024 for line in status if line.startswith(what))
-
     def seed(self, port):
         writer = Replica(port, "ann")
         for i in range(40):

@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from case import PATIENCE_S, PROGRAM, Case
+from case import PATIENCE_S, Case
 from wire import Line
 
 
@@ -22,17 +22,7 @@ class Care(Case):
             time.sleep(0.05)
 
     def live(self, name, url, *arguments):
-        child = subprocess.Popen([PROGRAM, "sync", "--db", self.path(name), "--server", url, "--live",
-                                  *arguments], stdout=subprocess.DEVNULL,
-                                 stderr=subprocess.DEVNULL)
-
-        def end():
-            if child.poll() is None:
-                child.kill()
-            child.wait()
-
-        self.addCleanup(end)
-        return child
+        return self.follow(name, url, *arguments, stdout=subprocess.DEVNULL)
 
     def test_a_replica_begins_anew_and_loses_nothing(self):
         _, url = self.serve("--demo")

@@ -32,20 +32,36 @@ class Case(unittest.TestCase):
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def serve(self, *arguments, data="srv"):
-        child = subprocess.Popen([PROGRAM, "serve", "--data", self.path(data), "--listen",
-                                  "127.0.0.1:0", *arguments], stdout=subprocess.PIPE,
-                                 stderr=subprocess.DEVNULL, text=True)
+        return self.listening(self.spawn("serve", "--data", self.path(data), "--listen",
+                                         "127.0.0.1:0", *arguments))
+
+    def spawn(self, *arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True):
+        """The program beside the test, with which it ends at the latest."""
+        child = subprocess.Popen([PROGRAM, *arguments], stdout=stdout, stderr=stderr, text=text)
 
         def end():
             if child.poll() is None:
                 child.kill()
             child.wait()
-            child.stdout.close()
+            if child.stdout is not None:
+                child.stdout.close()
 
         self.addCleanup(end)
+        return child
+
+    def listening(self, child):
         line = json.loads(child.stdout.readline())
         self.assertEqual(line["ev"], "listening")
         return child, f"http://127.0.0.1:{line['port']}"
+
+    def follow(self, name, url, *arguments, **how):
+        """A device that goes on syncing."""
+        return self.spawn("sync", "--db", self.path(name), "--server", url, "--live", *arguments,
+                          **how)
+
+    def rss_mib(self, child, what):
+        with open(f"/proc/{child.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) / 1024 for line in status if line.startswith(what))
 
     def device(self, name, *rules):
         self.run_it("init", "--db", self.path(name), "--workspace", "team", "--schema",

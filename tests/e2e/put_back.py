@@ -17,20 +17,8 @@ class PutBack(Case):
     def start(self, *arguments, port=0, data="srv"):
         log = open(self.path("log"), "a", encoding="utf-8")
         self.addCleanup(log.close)
-        child = subprocess.Popen([PROGRAM, "serve", "--demo", "--data", self.path(data), "--listen",
-                                  f"127.0.0.1:{port}", *arguments], stdout=subprocess.PIPE,
-                                 stderr=log, text=True)
-
-        def end():
-            if child.poll() is None:
-                child.kill()
-            child.wait()
-            child.stdout.close()
-
-        self.addCleanup(end)
-        line = json.loads(child.stdout.readline())
-        self.assertEqual(line["ev"], "listening")
-        return child, f"http://127.0.0.1:{line['port']}"
+        return self.listening(self.spawn("serve", "--demo", "--data", self.path(data), "--listen",
+                                         f"127.0.0.1:{port}", *arguments, stderr=log))
 
     def stop(self, child, how=signal.SIGTERM):
         child.send_signal(how)

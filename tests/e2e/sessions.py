@@ -13,9 +13,9 @@ import subprocess
 import time
 import unittest
 
-from case import PATIENCE_S, PROGRAM, Case
-from wire import (ACK, REFUSED, WELCOME, Closed, Line, Socket, hello, part, push, refusal, text,
-                  token, varint)
+from case import PATIENCE_S, Case
+from wire import (ACK, REFUSED, WELCOME, Closed, Line, Socket, extent, hello, part, push, refusal,
+                  text, token, varint)
 
 SECRET = "a secret of more than thirty-two bytes, for tests"
 PULL = 7
@@ -42,20 +42,6 @@ class Sessions(Case):
         one = self.socket()
         one.frame(hello(**how))
         return refusal(one.until(REFUSED, WELCOME))[0]
-
-    def live(self, name, *arguments):
-        child = subprocess.Popen([PROGRAM, "sync", "--db", self.path(name), "--server", self.url,
-                                  "--live", *arguments], stdout=subprocess.PIPE,
-                                 stderr=subprocess.DEVNULL, text=True)
-
-        def end():
-            if child.poll() is None:
-                child.kill()
-            child.wait()
-            child.stdout.close()
-
-        self.addCleanup(end)
-        return child
 
     def wait_for(self, child, condition):
         for line in child.stdout:
@@ -113,12 +99,8 @@ class Sessions(Case):
         data = one.data
         if len(data) < 2:
             return None
-        size, head = data[1] & 0x7F, 2
-        if size == 126:
-            size, head = int.from_bytes(data[2:4], "big"), 4
-        elif size == 127:
-            size, head = int.from_bytes(data[2:10], "big"), 10
-        if len(data) < head or len(data) < head + size:
+        head, size = extent(data)
+        if len(data) < head + size:
             return None
         one.data = data[head + size:]
         return data[head:head + size]
@@ -129,8 +111,8 @@ class Sessions(Case):
         for name in ("phone", "laptop"):
             self.device(name)
             self.mint(name + ".token", exp=now + 3)
-        phone = self.live("phone", "--token-file", self.path("phone.token"))
-        laptop = self.live("laptop", "--token-file", self.path("laptop.token"))
+        phone = self.follow("phone", self.url, "--token-file", self.path("phone.token"))
+        laptop = self.follow("laptop", self.url, "--token-file", self.path("laptop.token"))
         for child in (phone, laptop):
             self.wait_for(child, lambda event: event["ev"] == "idle")
         # The laptop's is renewed in time: it goes on over the same connection.

@@ -67,6 +67,17 @@ def token(secret, header=None, signature=None, **claims):
     return head + "." + encoded(signature)
 
 
+def extent(data, at=0):
+    """Of the WebSocket's frame that begins there: how many bytes stand before its payload, and how
+    many it has. Where the data ends before, so many are not there."""
+    size, head = data[at + 1] & 0x7F, 2
+    if size == 126:
+        size, head = int.from_bytes(data[at + 2:at + 4], "big"), 4
+    elif size == 127:
+        size, head = int.from_bytes(data[at + 2:at + 10], "big"), 10
+    return head, size
+
+
 class Closed(Exception):
     """The server ended the connection."""
 

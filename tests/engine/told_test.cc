@@ -113,14 +113,6 @@ std::string some_key(SeededRandom& random, bool is_number) {
 std::string rare_statement(SeededRandom& random, const std::string& row, const std::string& key,
                            const std::string& other) {
   switch (random.below(14)) {
-    case 10:
-      return "INSERT OR FAIL INTO t VALUES" + row + ", (" + other + ", NULL, 'w1', 3, NULL)";
-    case 11:
-      return "UPDATE OR FAIL t SET u = u + 1, w = 'w2'";
-    case 12:
-      return "UPDATE OR FAIL t SET id = " + other + ", u = 3 WHERE id = " + key;
-    case 13:
-      return "UPDATE OR ROLLBACK t SET u = u + 1 WHERE id <> " + key;
     case 0:
       return "INSERT INTO t VALUES" + row + " ON CONFLICT(id) DO UPDATE SET id = " + other;
     case 1:
@@ -143,6 +135,14 @@ std::string rare_statement(SeededRandom& random, const std::string& row, const s
              ", 1)";
     case 8:
       return "DELETE FROM side WHERE t = " + key;
+    case 10:
+      return "INSERT OR FAIL INTO t VALUES" + row + ", (" + other + ", NULL, 'w1', 3, NULL)";
+    case 11:
+      return "UPDATE OR FAIL t SET u = u + 1, w = 'w2'";
+    case 12:
+      return "UPDATE OR FAIL t SET id = " + other + ", u = 3 WHERE id = " + key;
+    case 13:
+      return "UPDATE OR ROLLBACK t SET u = u + 1 WHERE id <> " + key;
     default:
       return "UPDATE side SET t = " + other + " WHERE t = " + key;
   }
