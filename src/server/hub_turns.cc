@@ -303,7 +303,8 @@ std::size_t Hub::room_left() const {
 
 void Hub::wait_for_room(Instant now, ConnectionId id, Peer& peer, std::size_t bytes) {
   // One that is larger than all may be waits until hardly anything else does.
-  peer.lacking = std::min(bytes, options_.memory.waiting_bytes_max - bounds::free_bytes);
+  const std::size_t most = options_.memory.waiting_bytes_max;
+  peer.lacking = std::min(bytes, most - std::min(most, bounds::free_bytes));
   peer.lacking_since = now;
   lacking_.insert(id);
   want_work(now + bounds::stalled_time);

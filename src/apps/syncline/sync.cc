@@ -138,11 +138,11 @@ class Teller {
     } else if (event.name == event_name::bootstrap_start ||
                event.name == event_name::bootstrap_progress ||
                event.name == event_name::bootstrap_complete) {
-      progress("bootstrap", *payload);
+      progress("bootstrap", event.name == event_name::bootstrap_complete, *payload);
     } else if (event.name == event_name::rescan_starting ||
                event.name == event_name::rescan_progressed ||
                event.name == event_name::rescan_completed) {
-      progress("rescan", *payload);
+      progress("rescan", event.name == event_name::rescan_completed, *payload);
     } else if (event.name == event_name::error) {
       line("error", *payload);
     }
@@ -164,7 +164,13 @@ class Teller {
     line("status", payload);
   }
 
-  void progress(const char* phase, const Json& payload) {
+  // Ten lines a second are as much as anybody reads, however small the pieces that a server sends.
+  void progress(const char* phase, bool is_over, const Json& payload) {
+    const std::int64_t now_ms = replica_.clock().now_ms();
+    if (!is_over && now_ms - progress_ms_ >= 0 && now_ms - progress_ms_ < 100) {
+      return;
+    }
+    progress_ms_ = now_ms;
     Json members;
     members.set("phase", Json(phase));
     for (const Json::Member& member : *payload.object()) {
@@ -180,6 +186,7 @@ class Teller {
   // What was told last.
   std::string device_;
   std::int64_t acked_;
+  std::int64_t progress_ms_ = 0;
   bool look_ = false;
   bool was_up_ = false;
 };
