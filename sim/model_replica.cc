@@ -357,11 +357,10 @@ Result<void> ModelReplica::adopt(const RangeRows& rows) {
 }
 
 void ModelReplica::save_welcome(const effect::SaveWelcome& welcome) {
-  if (!facts_.lineage.is_zero() && facts_.lineage != welcome.lineage) {
-    // The servers of the lineage that was left know one of these, and may be met again.
-    std::vector<EpochId> known{facts_.epoch};
-    known.insert(known.end(), facts_.epochs_before.rbegin(), facts_.epochs_before.rend());
-    elsewhere_.insert(elsewhere_.begin(), known.begin(), known.end());
+  if (facts_.epochs_before.size() != 1 || facts_.epochs_before.front() != welcome.epoch) {
+    // A server knows one of these that was put back, or is another one.
+    elsewhere_.insert(elsewhere_.begin(), facts_.epochs_before.rbegin(),
+                      facts_.epochs_before.rend());
     elsewhere_.resize(std::min(elsewhere_.size(), limits::epochs_max / 2));
   }
   facts_.lineage = welcome.lineage;

@@ -311,7 +311,7 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   Result<void> renew();
   // The epochs that a hello offers beside the present one.
   Result<std::vector<EpochId>> earlier_epochs(std::vector<EpochId> here);
-  Result<void> keep_epochs(const LineageId& next, const EpochId& confirmed);
+  Result<void> keep_epochs(const EpochId& confirmed);
   Result<void> settle_held();
   // A cell of a counter: table, key, column.
   using CellName = std::tuple<std::string, ByteVector, std::string>;
