@@ -370,11 +370,14 @@ void ModelReplica::save_welcome(const effect::SaveWelcome& welcome) {
     acknowledge(welcome.acknowledged);
     return;
   }
-  facts_.acknowledged = welcome.acknowledged;
-  facts_.acknowledged_time =
-      welcome.acknowledged == ChangeSequence(0)
-          ? 0
-          : log_[static_cast<std::size_t>(welcome.acknowledged.get() - 1)].stamp.time;
+  unacknowledge(welcome.acknowledged);
+}
+
+void ModelReplica::unacknowledge(ChangeSequence through) {
+  facts_.acknowledged = through;
+  facts_.acknowledged_time = through == ChangeSequence(0)
+                                 ? 0
+                                 : log_[static_cast<std::size_t>(through.get() - 1)].stamp.time;
   // What the server rejected once is unsent again as well; it will say so again.
   rebuild_all();
 }

@@ -160,6 +160,7 @@ void World::perform(std::size_t index, ClientEffect& any) {
             check_welcome(node, e);
             node.replica.save_welcome(e);
           },
+          [&](effect::Unacknowledge& e) { node.replica.unacknowledge(e.through); },
           [&](effect::KeepReceipt& e) { node.replica.facts().receipt = e.receipt; },
           [&](effect::CorrectClock& e) { node.hybrid->set_offset_ms(e.offset_ms); },
           [&](effect::Salvage&) {

@@ -297,6 +297,20 @@ Result<void> Engine::acknowledge(ChangeSequence through) {
   return {};
 }
 
+Result<void> Engine::unacknowledge(ChangeSequence through) {
+  SL_TRY(require_replica());
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
+  SL_TRY(check_not_renewed());
+  SL_TRY(const auto time,
+         parts_.connection.query_int("SELECT time FROM syncline_log WHERE origin = 1 AND sequence "
+                                     "= " +
+                                     std::to_string(through.get())));
+  SL_TRY(set_acknowledged(through, static_cast<std::uint64_t>(time.value_or(0))));
+  SL_TRY(savepoint.release());
+  end_call();
+  return {};
+}
+
 Result<void> Engine::save_welcome(const effect::SaveWelcome& welcome) {
   SL_TRY(require_replica());
   SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));

@@ -159,6 +159,58 @@ TEST_CASE("what a copy synced in its name the original takes from a file under a
   CHECK(times_logged(world, 2) == 1);
 }
 
+TEST_CASE("a server that has less than it said takes what two copies share once") {
+  ConversationWorld world("copies_restored");
+  Device a(world, "a.db", 1);
+  track(a, {"stars=counter"});
+  a.start();
+  insert(a, 1, "shared");
+  check_agreed(world, {&a});
+  REQUIRE(world.store->backup(world.folder.file("backup.db")));
+  a.run("UPDATE notes SET stars = stars + 1 WHERE id = 1");
+  check_agreed(world, {&a});
+  a.online = false;
+  world.cut(a);
+  a.run("UPDATE notes SET stars = stars + 2 WHERE id = 1");
+  insert(a, 2, "unsent in both");
+  a.close();
+  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
+  world.close_server();
+  SUBCASE("because it was restored") { world.server_file = "backup.db"; }
+  SUBCASE("because it is another one") { world.server_file = "other.db"; }
+  world.open_server();
+  Device b(world, "b.db", 2);
+  a.open();
+  a.online = true;
+  // The server greets it, and is told nothing.
+  a.before_frame = [&](Bytes frame) {
+    if (std::holds_alternative<Welcome>(*decode_message(frame))) {
+      a.online = false;
+      world.cut(a);
+    }
+  };
+  a.start();
+  world.advance(1'000);
+  a.before_frame = nullptr;
+  REQUIRE(!a.online);
+  a.run("UPDATE notes SET stars = stars + 10 WHERE id = 1");
+  world.time.ms += 1;
+  b.run("UPDATE notes SET stars = stars + 100 WHERE id = 1");
+  insert(b, 3, "only in the copy");
+  b.start();
+  world.advance(60'000);
+  check_converged(world, {&b});
+  CHECK(b.text(stars) == "103");
+  a.online = true;
+  world.advance(60'000);
+  check_converged(world, {&a, &b});
+  CHECK(a.text(stars) == "113");
+  CHECK(a.text(ids) == "1,2,3");
+  CHECK(times_logged(world, 1) == 1);
+  CHECK(times_logged(world, 2) == 1);
+  CHECK(times_logged(world, 3) == 1);
+}
+
 TEST_CASE("copies of a copy share their next name as well, and what they share counts once") {
   ConversationWorld world("copies_thrice");
   Device a(world, "a.db", 1);
