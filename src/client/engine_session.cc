@@ -323,6 +323,11 @@ Result<void> Engine::save_welcome(const effect::SaveWelcome& welcome) {
     const bool is_left = !lineage.empty() && welcome.rescans;
     SL_TRY(meta_.set(meta_name::left_lineage, number(is_left ? 1 : 0)));
   }
+  if (welcome.rescans) {
+    // The cursor says nothing of this server, and this process may end before the comparison
+    // begins.
+    SL_TRY(meta_.set(meta_name::wants_rescan, number(1)));
+  }
   SL_TRY(keep_epochs(welcome.epoch));
   SL_TRY(meta_.set(meta_name::read_only, number(welcome.may_write ? 0 : 1)));
   SL_TRY(meta_.set(meta_name::lineage, ValueView::blob(welcome.lineage.view())));
