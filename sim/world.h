@@ -156,6 +156,7 @@ class World {
   void check_speaker(std::size_t node, Bytes frame);
   std::string differing_tables(std::size_t node);
   void check_ledger(std::size_t node);
+  void note_torn(std::size_t node, Bytes frame);
   void check_payments(std::size_t node);
   void check_ledger_end();
   void look_at_log();
@@ -205,6 +206,8 @@ class World {
   std::int64_t value_ = 0;
   std::int64_t payment_ = 0;
   Witness witness_;
+  // See note_torn().
+  std::set<std::int64_t> torn_accounts_;
   // The log as the witness has seen it.
   LineageId logged_lineage_;
   ServerVersion logged_;
