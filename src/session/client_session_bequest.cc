@@ -9,11 +9,13 @@
 
 namespace syncline {
 
-// Of changes that were not acknowledged nobody here knows which the original has, too: what lay in
-// the file when it was copied does. Told by both under one name, the server takes each once.
+// Of changes that the server does not have nobody here knows which the original has, too: what lay
+// in the file when it was copied does. Told by both under one name, the server takes each once.
 void ClientSession::forked(Instant now, Refused&& m) {
-  const bool tells = bequest_ == Bequest::none && m.protocol.max >= bequests_since &&
-                     facts_.last_sequence > facts_.acknowledged && !SL_MUTANT(42);
+  const bool has_untold =
+      facts_.last_sequence > facts_.acknowledged || m.known_sequence < facts_.acknowledged;
+  const bool tells =
+      bequest_ == Bequest::none && m.protocol.max >= bequests_since && has_untold && !SL_MUTANT(42);
   if (!tells) {
     if (bequest_ == Bequest::leaving) {
       // What was acknowledged on the way was compared; what was refused has nothing to compare.
