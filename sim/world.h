@@ -65,6 +65,7 @@ class World {
     std::int64_t partitioned_until = 0;
     std::uint64_t life = 0;
     std::uint64_t wake_serial = 0;
+    ServerVersion shown;  // in its last hello's receipt, where servers may be put back
     std::vector<ModelReplica> salvaged;
     // Null for a model.
     std::unique_ptr<RealReplica> real;
@@ -176,6 +177,8 @@ class World {
   void check_truth(std::size_t node, const WorkspaceRecord& room);
   std::string first_difference(std::size_t node);
   void check_welcome(const Node& node, const effect::SaveWelcome& welcome);
+  void note_shown(Node& node, Bytes frame) const;
+  bool may_be_behind(const Node& node) const;
   void check_end();
   bool all_synced();
   // It leaves the conversation to another process on its file.
