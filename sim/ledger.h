@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,8 +40,10 @@ inline constexpr const char* ledger_tables[] = {"accounts", "entries", "counts",
 Result<void> open_ledger(Engine& engine);
 // Inside a transaction of the caller's.
 Result<void> write_ledger(Connection connection, const LedgerWrite& write);
-// What violates invariant 1, in words; empty when nothing does.
-Result<std::string> audit_ledger(Connection connection);
+// The accounts that violate invariant 1.
+Result<std::set<std::int64_t>> wrong_accounts(Connection connection);
+// What violates it, in words; empty when nothing but these does.
+Result<std::string> audit_ledger(Connection connection, const std::set<std::int64_t>& but = {});
 // The numbers of all entries that are here.
 Result<std::vector<std::int64_t>> ledger_numbers(Connection connection);
 // Every row of every table as text, to be compared with another replica's.

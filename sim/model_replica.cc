@@ -357,11 +357,10 @@ Result<void> ModelReplica::adopt(const RangeRows& rows) {
 }
 
 void ModelReplica::save_welcome(const effect::SaveWelcome& welcome) {
-  if (!facts_.lineage.is_zero() && facts_.lineage != welcome.lineage) {
-    // The servers of the lineage that was left know one of these, and may be met again.
-    std::vector<EpochId> known{facts_.epoch};
-    known.insert(known.end(), facts_.epochs_before.rbegin(), facts_.epochs_before.rend());
-    elsewhere_.insert(elsewhere_.begin(), known.begin(), known.end());
+  if (facts_.epochs_before.size() != 1 || facts_.epochs_before.front() != welcome.epoch) {
+    // A server knows one of these that was put back, or is another one.
+    elsewhere_.insert(elsewhere_.begin(), facts_.epochs_before.rbegin(),
+                      facts_.epochs_before.rend());
     elsewhere_.resize(std::min(elsewhere_.size(), limits::epochs_max / 2));
   }
   facts_.lineage = welcome.lineage;
@@ -371,11 +370,14 @@ void ModelReplica::save_welcome(const effect::SaveWelcome& welcome) {
     acknowledge(welcome.acknowledged);
     return;
   }
-  facts_.acknowledged = welcome.acknowledged;
-  facts_.acknowledged_time =
-      welcome.acknowledged == ChangeSequence(0)
-          ? 0
-          : log_[static_cast<std::size_t>(welcome.acknowledged.get() - 1)].stamp.time;
+  unacknowledge(welcome.acknowledged);
+}
+
+void ModelReplica::unacknowledge(ChangeSequence through) {
+  facts_.acknowledged = through;
+  facts_.acknowledged_time = through == ChangeSequence(0)
+                                 ? 0
+                                 : log_[static_cast<std::size_t>(through.get() - 1)].stamp.time;
   // What the server rejected once is unsent again as well; it will say so again.
   rebuild_all();
 }

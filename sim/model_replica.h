@@ -40,6 +40,7 @@ class ModelReplica {
   // Effects.
   std::vector<OutboxPart> outbox(ChangeSequence after, std::size_t bytes_max) const;
   void acknowledge(ChangeSequence through);
+  void unacknowledge(ChangeSequence through);
   Result<void> reject(const Rejected& rejected);
   Result<void> apply(const std::vector<ByteVector>& parts, ServerVersion cursor);
   Result<void> apply_page(const SnapshotPage& page);

@@ -334,10 +334,16 @@ std::optional<std::vector<std::int64_t>> RealReplica::numbers() {
   return numbers ? std::optional(std::move(*numbers)) : std::nullopt;
 }
 
-std::string RealReplica::audit() {
+std::string RealReplica::audit(const std::set<std::int64_t>& but) {
   const Calm calm(disk_);
-  const auto wrong = audit_ledger(main_.connection());
+  const auto wrong = audit_ledger(main_.connection(), but);
   return wrong ? *wrong : std::string();
+}
+
+std::set<std::int64_t> RealReplica::wrong_accounts() {
+  const Calm calm(disk_);
+  auto wrong = sim::wrong_accounts(main_.connection());
+  return wrong ? std::move(*wrong) : std::set<std::int64_t>();
 }
 
 std::string RealReplica::verify_file() {

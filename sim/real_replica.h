@@ -99,8 +99,9 @@ class RealReplica final : public ReplicaLink {
   std::optional<std::map<RowName, std::map<std::string, std::string>>> rows();
   std::optional<std::map<std::string, std::string>> ledger();
   std::optional<std::vector<std::int64_t>> numbers();
-  // What is wrong in the ledger's accounts, or in the file when `whole`; empty when nothing is.
-  std::string audit();
+  // What is wrong in the ledger's accounts but these, and in the file; empty when nothing is.
+  std::string audit(const std::set<std::int64_t>& but);
+  std::set<std::int64_t> wrong_accounts();
   std::string verify_file();
 
   enum class Want { send, dial, hang_up, wake };

@@ -86,14 +86,22 @@ std::string Witness::saw_logged(const LogEntry& entry) {
     return "the log holds what cannot be read: " + change.error().message();
   }
   const Name name{entry.stamp.replica, entry.sequence.get()};
-  const auto [at, is_new] = logged_.insert({name, {entry.stamp.time, entry.hash}});
-  const bool is_same = at->second == std::make_pair(entry.stamp.time, entry.hash);
+  // Of a relayed change the server keeps no hash.
+  const std::pair<std::uint64_t, std::uint64_t> content{entry.stamp.time,
+                                                        hash_of_parts(entry.parts)};
+  const auto [at, is_new] = logged_.insert({name, content});
+  const bool is_same = at->second == content;
   if (!is_new && !is_same && !was_copied(name.first) && restamped_.count(name.first) == 0) {
     return "the log holds another change under " + words(name);
   }
+  if (!is_same) {
+    const auto first = parted_.insert({name.first, name.second}).first;
+    first->second = std::min(first->second, name.second);
+  }
   for (const std::int64_t payment : payments_of(*change)) {
     const auto [known, is_first] = payments_.insert({payment, name});
-    const bool may = may_be_there_twice(known->second) || may_be_there_twice(name);
+    const bool may =
+        may_be_there_twice(known->second) || may_be_there_twice(name) || is_parted(known->second);
     if (!is_first && known->second != name && !may) {
       return "payment " + std::to_string(payment) + " is in the log as " + words(known->second) +
              " and as " + words(name);

@@ -68,12 +68,21 @@ class Witness {
     return was_copied(name.first) && restamped_.count(name.first) != 0;
   }
 
+  // Who was told these goes on under another name with them from there on: this one is taken.
+  bool is_parted(const Name& name) const {
+    const auto at = parted_.find(name.first);
+    return at != parted_.end() && name.second >= at->second;
+  }
+
   std::set<ReplicaId> copied_;
   std::set<ReplicaId> restamped_;
   // Parts of a change that is not told to its end yet.
   std::map<ReplicaId, std::vector<ByteVector>> telling_;
   std::map<std::tuple<ReplicaId, std::uint64_t, std::uint64_t>, std::uint64_t> told_;
   std::map<Name, std::pair<std::uint64_t, std::uint64_t>> logged_;
+  // Of a name that was copied, the first number under which servers were told two changes, one
+  // after the other: what it had acknowledged of one copy was lost, and another copy came first.
+  std::map<ReplicaId, std::uint64_t> parted_;
   std::map<std::int64_t, Name> payments_;
   std::map<Name, std::vector<std::int64_t>> telling_payments_;
   std::set<std::int64_t> rejected_;

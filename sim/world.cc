@@ -140,6 +140,7 @@ void World::deliver(const Event& event, Bytes frame) {
   if (node.real) {
     tell(event.node, "hears " + frame_words(frame));
     witness_.saw_heard(node.real->file().known_as(), frame);
+    note_torn(event.node, frame);
     node.real->host().on_frame(now(), frame);
   } else {
     node.session->on_frame(now(), frame);

@@ -65,6 +65,7 @@ class World {
     std::int64_t partitioned_until = 0;
     std::uint64_t life = 0;
     std::uint64_t wake_serial = 0;
+    ServerVersion shown;  // in its last hello's receipt, where servers may be put back
     std::vector<ModelReplica> salvaged;
     // Null for a model.
     std::unique_ptr<RealReplica> real;
@@ -156,6 +157,7 @@ class World {
   void check_speaker(std::size_t node, Bytes frame);
   std::string differing_tables(std::size_t node);
   void check_ledger(std::size_t node);
+  void note_torn(std::size_t node, Bytes frame);
   void check_payments(std::size_t node);
   void check_ledger_end();
   void look_at_log();
@@ -175,6 +177,8 @@ class World {
   void check_truth(std::size_t node, const WorkspaceRecord& room);
   std::string first_difference(std::size_t node);
   void check_welcome(const Node& node, const effect::SaveWelcome& welcome);
+  void note_shown(Node& node, Bytes frame) const;
+  bool may_be_behind(const Node& node) const;
   void check_end();
   bool all_synced();
   // It leaves the conversation to another process on its file.
@@ -205,6 +209,8 @@ class World {
   std::int64_t value_ = 0;
   std::int64_t payment_ = 0;
   Witness witness_;
+  // See note_torn().
+  std::set<std::int64_t> torn_accounts_;
   // The log as the witness has seen it.
   LineageId logged_lineage_;
   ServerVersion logged_;

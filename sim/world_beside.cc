@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/world.h"
+#include "wire/codec.h"
 
 namespace syncline::sim {
 
@@ -82,12 +83,29 @@ void World::carry_turn(std::size_t index) {
   pump_client(to);
 }
 
+// Rows are compared range by range. Whoever meets a server of another lineage in the middle of that
+// has halves of transactions whose other halves the first one has, and brings them to this one: it
+// cannot know. They come together when the first one, or somebody who was told all of it, comes.
+void World::note_torn(std::size_t index, Bytes frame) {
+  const auto message = decode_message(frame);
+  const Welcome* welcome = message ? std::get_if<Welcome>(&*message) : nullptr;
+  if (welcome == nullptr || storm_.ledger == 0) {
+    return;
+  }
+  RealReplica& real = *nodes_[index]->real;
+  const auto facts = real.facts();
+  if (facts && facts->wants_rescan && facts->lineage != welcome->lineage) {
+    torn_accounts_.merge(real.wrong_accounts());
+  }
+}
+
 void World::check_ledger(std::size_t index) {
   Node& node = *nodes_[index];
   if (storm_.ledger == 0) {
     return;
   }
-  if (const std::string wrong = node.real->audit(); !wrong.empty() && !witness_.may_count_twice()) {
+  if (const std::string wrong = node.real->audit(torn_accounts_);
+      !wrong.empty() && !witness_.may_count_twice()) {
     violate("on real replica " + std::to_string(index) + " " + wrong);
   }
 }

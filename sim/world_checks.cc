@@ -48,14 +48,10 @@ void World::check_status(std::size_t index) {
 // Nobody is judged a copy who was not copied.
 void World::forked(const ReplicaId& replica, const std::string& which) {
   count("forked");
-  // Known fault: a server's folder that was put back knows openings that replicas have forgotten,
-  // and where it is not behind in anything else nobody notices. Such a replica goes on under
-  // another name; that nothing is lost or there twice is checked all the same.
   // A change that one server took and another one refused for its time has two stamps.
-  const bool is_put_back = outcome_.counts.count("server_put_back") != 0;
   const bool has_two_pasts =
       outcome_.counts.count("server_change") != 0 && witness_.was_restamped(replica);
-  if (!witness_.was_copied(replica) && !is_put_back && !has_two_pasts) {
+  if (!witness_.was_copied(replica) && !has_two_pasts) {
     violate(which + " (" + replica.hex().substr(0, 4) + ") was taken for a copy, and it is none");
   }
 }

@@ -4,6 +4,7 @@
 #include "sim/overloaded.h"
 #include "sim/words.h"
 #include "sim/world.h"
+#include "wire/codec.h"
 
 namespace syncline::sim {
 
@@ -73,10 +74,29 @@ void World::pump_client(std::size_t index) {
   check_status(index);
 }
 
+void World::note_shown(Node& node, Bytes frame) const {
+  if (storm_.server_put_back > 0) {
+    const auto message = decode_message(frame);
+    const Hello* hello = message ? std::get_if<Hello>(&*message) : nullptr;
+    node.shown = hello != nullptr ? hello->receipt.version : node.shown;
+  }
+}
+
+// A server does not know that its folder was put back when the log no longer reaches back to what
+// the replica showed: it may have come from a long sleep.
+bool World::may_be_behind(const Node& node) const {
+  if (outcome_.counts.count("server_put_back") == 0 || !store_) {
+    return false;
+  }
+  const auto room = store_->find_workspace(workspace_);
+  return room && *room && node.shown <= (*room)->fence;
+}
+
 void World::check_welcome(const Node& node, const effect::SaveWelcome& welcome) {
   // Only a new lineage may know less: a server that was restored.
   const bool same_server = welcome.lineage == node.replica.facts().lineage;
-  if (same_server && welcome.acknowledged < node.replica.facts().acknowledged) {
+  if (same_server && welcome.acknowledged < node.replica.facts().acknowledged &&
+      !may_be_behind(node)) {
     violate("the server forgot a change that it had acknowledged");
   }
 }
@@ -136,6 +156,7 @@ void World::perform(std::size_t index, ClientEffect& any) {
             if (const std::string wrong = witness_.saw_sent(e.frame); !wrong.empty()) {
               violate(wrong);
             }
+            note_shown(node, e.frame);
             send_up(index, std::move(e.frame));
           },
           [&](effect::HangUp&) { hang_up(index, true); },
@@ -160,6 +181,7 @@ void World::perform(std::size_t index, ClientEffect& any) {
             check_welcome(node, e);
             node.replica.save_welcome(e);
           },
+          [&](effect::Unacknowledge& e) { node.replica.unacknowledge(e.through); },
           [&](effect::KeepReceipt& e) { node.replica.facts().receipt = e.receipt; },
           [&](effect::CorrectClock& e) { node.hybrid->set_offset_ms(e.offset_ms); },
           [&](effect::Salvage&) {

@@ -67,6 +67,12 @@ TEST_CASE("a server restored from a backup is healed by its replicas") {
   storm.server_backup = 40;
   survives(storm, "server_restore");
 }
+TEST_CASE("a server whose folder is put back knows replicas that were opened since") {
+  Storm storm = with(&Storm::server_put_back, 30);
+  storm.real = 1;
+  storm.replica_crash = 60;
+  survives(storm, "server_behind");
+}
 TEST_CASE("replicas that die and come back") {
   survives(with(&Storm::replica_crash, 100), "replica_crash");
 }

@@ -151,6 +151,7 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   // Own changes after this one, whole and in order, at least one if there is any.
   Result<std::vector<OutboxPart>> own_changes(ChangeSequence after, std::size_t bytes_max);
   Result<void> acknowledge(ChangeSequence through);
+  Result<void> unacknowledge(ChangeSequence through);
   // An own change is refused for good: it leaves the rows, which become the server's states under
   // what is still unsent. False when the server did not tell all of its rows: compare them.
   Result<bool> reject(const Rejected& refused);
@@ -311,7 +312,7 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   Result<void> renew();
   // The epochs that a hello offers beside the present one.
   Result<std::vector<EpochId>> earlier_epochs(std::vector<EpochId> here);
-  Result<void> keep_epochs(const LineageId& next, const EpochId& confirmed);
+  Result<void> keep_epochs(const EpochId& confirmed);
   Result<void> settle_held();
   // A cell of a counter: table, key, column.
   using CellName = std::tuple<std::string, ByteVector, std::string>;

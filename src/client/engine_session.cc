@@ -257,17 +257,19 @@ Result<std::vector<EpochId>> Engine::earlier_epochs(std::vector<EpochId> here) {
   return here;
 }
 
-// A welcome confirms an epoch to the servers of one lineage; those of another know an earlier one.
-Result<void> Engine::keep_epochs(const LineageId& next, const EpochId& confirmed) {
-  SL_TRY(const ByteVector lineage, meta_.blob(meta_name::lineage));
-  if (!lineage.empty() && !equal_bytes(lineage, next.view())) {
-    SL_TRY(const ByteVector here, meta_.blob(meta_name::epochs));
-    SL_TRY(std::vector<EpochId> epochs, split_epochs(here));
-    std::reverse(epochs.begin(), epochs.end());
-    SL_TRY(epochs, earlier_epochs(std::move(epochs)));
-    epochs.resize(std::min(epochs.size(), epochs_elsewhere_max));
-    SL_TRY(meta_.set(meta_name::epochs_elsewhere, ValueView::blob(join_epochs(epochs))));
+// A welcome confirms an epoch to this server as it is now. A server of another lineage knows an
+// earlier one, and so does this one when somebody puts its folder back.
+Result<void> Engine::keep_epochs(const EpochId& confirmed) {
+  SL_TRY(const ByteVector here, meta_.blob(meta_name::epochs));
+  if (equal_bytes(here, confirmed.view())) {
+    return {};
   }
+  SL_TRY(std::vector<EpochId> epochs, split_epochs(here));
+  std::reverse(epochs.begin(), epochs.end());
+  SL_TRY(epochs, earlier_epochs(std::move(epochs)));
+  epochs.erase(std::remove(epochs.begin(), epochs.end(), confirmed), epochs.end());
+  epochs.resize(std::min(epochs.size(), epochs_elsewhere_max));
+  SL_TRY(meta_.set(meta_name::epochs_elsewhere, ValueView::blob(join_epochs(epochs))));
   return meta_.set(meta_name::epochs, ValueView::blob(confirmed.view()));
 }
 
@@ -295,6 +297,20 @@ Result<void> Engine::acknowledge(ChangeSequence through) {
   return {};
 }
 
+Result<void> Engine::unacknowledge(ChangeSequence through) {
+  SL_TRY(require_replica());
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
+  SL_TRY(check_not_renewed());
+  SL_TRY(const auto time,
+         parts_.connection.query_int("SELECT time FROM syncline_log WHERE origin = 1 AND sequence "
+                                     "= " +
+                                     std::to_string(through.get())));
+  SL_TRY(set_acknowledged(through, static_cast<std::uint64_t>(time.value_or(0))));
+  SL_TRY(savepoint.release());
+  end_call();
+  return {};
+}
+
 Result<void> Engine::save_welcome(const effect::SaveWelcome& welcome) {
   SL_TRY(require_replica());
   SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
@@ -307,7 +323,12 @@ Result<void> Engine::save_welcome(const effect::SaveWelcome& welcome) {
     const bool is_left = !lineage.empty() && welcome.rescans;
     SL_TRY(meta_.set(meta_name::left_lineage, number(is_left ? 1 : 0)));
   }
-  SL_TRY(keep_epochs(welcome.lineage, welcome.epoch));
+  if (welcome.rescans) {
+    // The cursor says nothing of this server, and this process may end before the comparison
+    // begins.
+    SL_TRY(meta_.set(meta_name::wants_rescan, number(1)));
+  }
+  SL_TRY(keep_epochs(welcome.epoch));
   SL_TRY(meta_.set(meta_name::read_only, number(welcome.may_write ? 0 : 1)));
   SL_TRY(meta_.set(meta_name::lineage, ValueView::blob(welcome.lineage.view())));
   SL_TRY(meta_.set(meta_name::cursor, number(welcome.cursor.get())));

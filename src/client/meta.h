@@ -60,8 +60,8 @@ inline constexpr std::string_view cursor = "cursor";
 inline constexpr std::string_view receipt = "receipt";
 // The epochs offered to the server since one was last confirmed, that one first; 16 bytes each.
 inline constexpr std::string_view epochs = "epochs";
-// Those that were offered to servers of other lineages, the newest first: one of them may be met
-// again.
+// Those that were offered before, the newest first: a server of another lineage knows one of them,
+// and so does this one when it is put back.
 inline constexpr std::string_view epochs_elsewhere = "epochs_elsewhere";
 // Of a snapshot that was cut off: the last applied page's token.
 inline constexpr std::string_view snapshot_token = "snapshot_token";

@@ -683,6 +683,10 @@ Result<void> ReplicaHost::perform(Instant /*now*/, const effect::SaveWelcome& e)
   return parts_.engine->save_welcome(e);
 }
 
+Result<void> ReplicaHost::perform(Instant /*now*/, const effect::Unacknowledge& e) {
+  return parts_.engine->unacknowledge(e.through);
+}
+
 Result<void> ReplicaHost::perform(Instant /*now*/, const effect::KeepReceipt& e) {
   parts_.engine->keep_receipt(e.receipt);
   return {};

@@ -135,6 +135,7 @@ class ReplicaHost final : private Engine::Listener {
   Result<void> perform(Instant now, const effect::AdoptRange& e);
   Result<void> perform(Instant now, const effect::FinishRescan& e);
   Result<void> perform(Instant now, const effect::SaveWelcome& e);
+  Result<void> perform(Instant now, const effect::Unacknowledge& e);
   Result<void> perform(Instant now, const effect::KeepReceipt& e);
   Result<void> perform(Instant now, const effect::CorrectClock& e);
   Result<void> perform(Instant now, const effect::Restamp& e);

@@ -309,11 +309,6 @@ void ClientSession::handle(Instant now, Welcome&& m) {
   const bool bootstrap = !rescan && facts_.cursor == ServerVersion(0);
   // It was restored, and what others wrote since may be nowhere but here.
   const bool forgot = !rescan && facts_.lineage != m.lineage && m.resume_after < facts_.cursor;
-  if (facts_.lineage == m.lineage || facts_.lineage.is_zero()) {
-    facts_.epochs_before.assign(1, facts_.epoch);
-  } else if (facts_.epochs_before.size() < limits::epochs_max) {
-    facts_.epochs_before.push_back(facts_.epoch);  // those of another lineage count there still
-  }
   facts_.lineage = m.lineage;
   refused_lineage_ = LineageId();
   facts_.acknowledged = m.known_sequence;

@@ -276,6 +276,8 @@ class ClientSession {
   enum class Bequest { none, leaving, done };
   Bequest bequest_ = Bequest::none;
   ChangeSequence bequest_through_;
+  // What the server has up to here may be another copy's: it did not say what it is.
+  ChangeSequence bequest_after_;
   // Where pulling starts once a rescan has ended.
   ServerVersion resume_after_;
 

@@ -9,11 +9,13 @@
 
 namespace syncline {
 
-// Of changes that were not acknowledged nobody here knows which the original has, too: what lay in
-// the file when it was copied does. Told by both under one name, the server takes each once.
+// Of changes that the server does not have nobody here knows which the original has, too: what lay
+// in the file when it was copied does. Told by both under one name, the server takes each once.
 void ClientSession::forked(Instant now, Refused&& m) {
-  const bool tells = bequest_ == Bequest::none && m.protocol.max >= bequests_since &&
-                     facts_.last_sequence > facts_.acknowledged && !SL_MUTANT(42);
+  const bool has_untold =
+      facts_.last_sequence > facts_.acknowledged || m.known_sequence < facts_.acknowledged;
+  const bool tells =
+      bequest_ == Bequest::none && m.protocol.max >= bequests_since && has_untold && !SL_MUTANT(42);
   if (!tells) {
     if (bequest_ == Bequest::leaving) {
       // What was acknowledged on the way was compared; what was refused has nothing to compare.
@@ -28,17 +30,26 @@ void ClientSession::forked(Instant now, Refused&& m) {
     return;
   }
   bequest_ = Bequest::leaving;
+  bequest_after_ = ChangeSequence(m.known_sequence.get() -
+                                  std::min<std::uint64_t>(m.known.size(), m.known_sequence.get()));
   come_back(now);
 }
 
 void ClientSession::begin_bequest(Instant now, const Welcome& m) {
   may_write_ = m.may_write;
-  if (!may_write_ || m.known_sequence != facts_.acknowledged) {
-    // It may not, or the server has lost what is common. What it knows it says once more.
-    bequest_ = Bequest::done;
+  if (!may_write_) {
+    bequest_ = Bequest::done;  // what the server knows it says once more
     close(now, "nothing can be told under this name");
     come_back(now);
     return;
+  }
+  if (m.known_sequence < facts_.acknowledged) {
+    // It lost what is common, or never had it. What it does have under this name may be another
+    // copy's: all that it can compare is told.
+    const bool is_all = bequest_after_ >= m.known_sequence;
+    facts_.acknowledged = is_all ? m.known_sequence : bequest_after_;
+    facts_.acknowledged_time = is_all ? m.known_time : 0;
+    effects_.emplace_back(effect::Unacknowledge{facts_.acknowledged});
   }
   phase_ = Phase::bequest;
   bequest_through_ = facts_.last_sequence;

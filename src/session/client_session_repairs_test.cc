@@ -232,14 +232,32 @@ TEST_CASE("a copy tells what it holds under the old name before it takes a new o
     CHECK(replica.find<effect::Reidentify>()->acknowledged == ChangeSequence(6));
     CHECK(replica.find<effect::Reidentify>()->known == std::vector<KnownChange>{{12, 0}, {13, 0}});
   }
-  SUBCASE("but not where the server has lost what both had") {
+  SUBCASE("with what both had, where the server has lost it") {
     replica.welcome(3);
-    CHECK(replica.find<effect::LoadOutbox>() == nullptr);
-    connect();
-    CHECK(said() == CatchUp::resume);
-    refused.known_sequence = ChangeSequence(3);
-    replica.hear(refused);
+    REQUIRE(replica.find<effect::Unacknowledge>() != nullptr);
+    CHECK(replica.find<effect::Unacknowledge>()->through == ChangeSequence(3));
+    REQUIRE(replica.find<effect::LoadOutbox>() != nullptr);
+    CHECK(replica.find<effect::LoadOutbox>()->after == ChangeSequence(3));
+    replica.session.on_outbox(replica.now, ChangeSequence(3), {part(4), part(5), part(6), part(7)});
+    replica.hear(Ack{ChangeSequence(7), {}});
     REQUIRE(replica.find<effect::Reidentify>() != nullptr);
-    CHECK(replica.find<effect::Reidentify>()->acknowledged == ChangeSequence(3));
+    CHECK(replica.find<effect::Reidentify>()->acknowledged == ChangeSequence(7));
   }
+}
+
+TEST_CASE("a copy that a server has less of than it said tells all that can be compared") {
+  Replica replica(7, 5);
+  Refused refused;
+  refused.reason = Refusal::replica_forked;
+  refused.protocol = {1, bequests_since};
+  refused.known_sequence = ChangeSequence(4);
+  refused.known = {{11, 0}, {12, 0}};
+  replica.hear(refused);
+  replica.session.on_connected(replica.now);
+  replica.drain();
+  replica.welcome(4);
+  REQUIRE(replica.find<effect::Unacknowledge>() != nullptr);
+  CHECK(replica.find<effect::Unacknowledge>()->through == ChangeSequence(2));
+  REQUIRE(replica.find<effect::LoadOutbox>() != nullptr);
+  CHECK(replica.find<effect::LoadOutbox>()->after == ChangeSequence(2));
 }

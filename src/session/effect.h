@@ -98,6 +98,11 @@ struct SaveWelcome {
   bool rescans = false;                 // rows are compared next
   bool may_write = true;
 };
+// Own changes after this one are unsent again: a copy tells them once more under the name that it
+// is about to give up, since this server lacks some of what was acknowledged.
+struct Unacknowledge {
+  ChangeSequence through;
+};
 // To be stored in the transaction that the next effect makes: with what it speaks for.
 struct KeepReceipt {
   Receipt receipt;
@@ -196,9 +201,10 @@ using ClientEffect =
                  effect::LoadOutbox, effect::Acknowledge, effect::RejectChange,
                  effect::ApplyChanges, effect::BeginSnapshot, effect::ApplyPage,
                  effect::FinishSnapshot, effect::BeginRescan, effect::CompareRanges,
-                 effect::AdoptRange, effect::FinishRescan, effect::SaveWelcome, effect::KeepReceipt,
-                 effect::CorrectClock, effect::Restamp, effect::Reidentify, effect::Salvage,
-                 effect::ShowPresence, effect::LoadRelays, effect::FinishRelay, effect::SetAside>;
+                 effect::AdoptRange, effect::FinishRescan, effect::SaveWelcome,
+                 effect::Unacknowledge, effect::KeepReceipt, effect::CorrectClock, effect::Restamp,
+                 effect::Reidentify, effect::Salvage, effect::ShowPresence, effect::LoadRelays,
+                 effect::FinishRelay, effect::SetAside>;
 
 using ServerEffect =
     std::variant<effect::Send, effect::SendShared, effect::HangUp, effect::WakeAt,

@@ -332,6 +332,8 @@ class ConversationWorld {
       server_wakes[wake->connection] = wake->at;
     } else if (auto* work = std::get_if<HubWorkWanted>(&effect)) {
       server_work = work->at;
+    } else if (std::holds_alternative<HubBehind>(effect)) {
+      REQUIRE(hub->lose_lineage(now, LineageId::draw(random)));
     } else if (!std::holds_alternative<HubTaken>(effect)) {
       hub->commit(now);
     }

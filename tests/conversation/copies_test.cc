@@ -151,6 +151,105 @@ TEST_CASE_FIXTURE(
   CHECK(times_logged(world, 2) == 1);
 }
 
+TEST_CASE("a server that has less than it said takes what two copies share once") {
+  ConversationWorld world("copies_restored");
+  Device a(world, "a.db", 1);
+  track_and_start({&a}, {"stars=counter"});
+  insert(a, 1, "shared");
+  check_agreed(world, {&a});
+  REQUIRE(world.store->backup(world.folder.file("backup.db")));
+  a.run("UPDATE notes SET stars = stars + 1 WHERE id = 1");
+  check_agreed(world, {&a});
+  cut_off(a);
+  a.run("UPDATE notes SET stars = stars + 2 WHERE id = 1");
+  insert(a, 2, "unsent in both");
+  a.close();
+  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
+  world.close_server();
+  SUBCASE("because it was restored") { world.server_file = "backup.db"; }
+  SUBCASE("because it is another one") { world.server_file = "other.db"; }
+  world.open_server();
+  Device b(world, "b.db", 2);
+  a.open();
+  a.online = true;
+  // The server greets it, and is told nothing.
+  a.before_frame = [&](Bytes frame) {
+    if (std::holds_alternative<Welcome>(*decode_message(frame))) {
+      cut_off(a);
+    }
+  };
+  a.start();
+  world.advance(1'000);
+  a.before_frame = nullptr;
+  REQUIRE(!a.online);
+  a.run("UPDATE notes SET stars = stars + 10 WHERE id = 1");
+  world.time.ms += 1;
+  b.run("UPDATE notes SET stars = stars + 100 WHERE id = 1");
+  insert(b, 3, "only in the copy");
+  b.start();
+  world.advance(60'000);
+  check_converged(world, {&b});
+  CHECK(b.text(stars) == "103");
+  a.online = true;
+  world.advance(60'000);
+  check_converged(world, {&a, &b});
+  CHECK(a.text(stars) == "113");
+  CHECK(a.text(ids) == "1,2,3");
+  CHECK(times_logged(world, 1) == 1);
+  CHECK(times_logged(world, 2) == 1);
+  CHECK(times_logged(world, 3) == 1);
+}
+
+TEST_CASE(
+    "what a server lost of a copy comes back though another one takes its numbers meanwhile") {
+  ConversationWorld world("copies_numbers");
+  Device a(world, "a.db", 1);
+  track_and_start({&a}, {"stars=counter"});
+  insert(a, 1, "shared");
+  check_agreed(world, {&a});
+  const ReplicaId original = *a.engine->replica();
+  REQUIRE(world.store->backup(world.folder.file("backup.db")));
+  a.close();
+  std::filesystem::copy_file(a.path, world.folder.file("b.db"));
+  a.open();
+  a.start();
+  a.run("UPDATE notes SET stars = stars + 1 WHERE id = 1");
+  insert(a, 2, "acknowledged, and lost by the server");
+  check_agreed(world, {&a});
+  a.online = false;
+  world.close_server();
+  world.server_file = "backup.db";
+  world.open_server();
+  Device b(world, "b.db", 2);
+  // The first to be greeted, and it has nothing to tell yet.
+  b.start();
+  world.advance(10'000);
+  cut_off(b);
+  // The other one goes by another name from now on, and breaks off before it has told anything.
+  a.before_frame = [&](Bytes frame) {
+    if (std::holds_alternative<Welcome>(*decode_message(frame)) &&
+        *a.engine->replica() != original) {
+      cut_off(a);
+    }
+  };
+  a.online = true;
+  world.advance(60'000);
+  a.before_frame = nullptr;
+  REQUIRE(*a.engine->replica() != original);
+  REQUIRE(!a.online);
+  b.run("UPDATE notes SET stars = stars + 10 WHERE id = 1");
+  insert(b, 3, "under the same number");
+  b.online = true;
+  world.advance(60'000);
+  a.online = true;
+  world.advance(60'000);
+  check_converged(world, {&a, &b});
+  CHECK(a.text(ids) == "1,2,3");
+  CHECK(a.text(stars) == "11");
+  CHECK(times_logged(world, 2) == 1);
+  CHECK(times_logged(world, 3) == 1);
+}
+
 TEST_CASE_FIXTURE(
     Original, "copies of a copy share their next name as well, and what they share counts once") {
   {

@@ -336,3 +336,27 @@ TEST_CASE("a rescan with the same server still takes away what it no longer has"
   CHECK(b.text("SELECT group_concat(id) FROM notes") == "1");
   CHECK(b.engine->counts()->pending == 0);
 }
+
+TEST_CASE(
+    "a process that ends between its welcome and the comparison compares when it comes back") {
+  ConversationWorld world("rebuilt_welcome");
+  Device a(world, "a.db", 1);
+  track(a);
+  a.start();
+  insert(a, 1, "kept");
+  check_agreed(world, {&a});
+  const auto facts = a.engine->facts({});
+  REQUIRE(facts);
+  a.close();
+  a.open();
+  effect::SaveWelcome welcome;
+  welcome.lineage = LineageId::draw(world.random);
+  welcome.epoch = facts->epoch;
+  welcome.cursor = facts->cursor;
+  welcome.rescans = true;
+  REQUIRE(a.engine->facts({}));
+  REQUIRE(a.engine->save_welcome(welcome));
+  const auto after = a.engine->facts({});
+  REQUIRE(after);
+  CHECK(after->wants_rescan);
+}
