@@ -68,6 +68,7 @@ class World {
     std::vector<ModelReplica> salvaged;
     // Null for a model.
     std::unique_ptr<RealReplica> real;
+    std::uint64_t mismatches_seen = 0;
 
     StatusReport status(Instant at) const { return real ? real->status(at) : session->status(at); }
     std::uint64_t mismatches() const { return real ? real->mismatches() : session->mismatches(); }
@@ -176,6 +177,7 @@ class World {
   std::string first_difference(std::size_t node);
   void check_welcome(const Node& node, const effect::SaveWelcome& welcome);
   void check_end();
+  void check_totals(const WorkspaceRecord& room);
   bool all_synced();
   // It leaves the conversation to another process on its file.
   bool follows(std::size_t node) const;
