@@ -50,6 +50,8 @@ Result<void> Engine::begin_rescan() {
     return savepoint.release();
   };
   auto done = run();
+  // Digests differed, or somebody doubts them: the sums are not believed either.
+  sums_.forget();
   end_call();
   return done;
 }
