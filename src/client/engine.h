@@ -279,6 +279,7 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   Result<void> place_waiting_cells(ApplyReport& report);
   Result<void> prune(LocalVersion through, std::int64_t before_ms);
   Result<VersionVector> relayed();
+  Result<void> finish_keepsakes(bool refused);
   // Fails with `too_large` when the author is nobody known and peers told of too many already.
   Result<void> check_author(Bytes part);
   // The first learned change after `from` that is not settled with a server; nothing when there is
