@@ -348,6 +348,45 @@ Result<void> Engine::finish_keepsakes(bool refused) {
   return {};
 }
 
+// The server does not take the change now: others before it are missing there, or it is another
+// user's. Whoever could help may never come, so its rows are told for themselves. Not so what a
+// clock far ahead has stamped, which the server takes in no form: its author will stamp it anew.
+Result<bool> Engine::name_put_off(const Dot& dot) {
+  SL_TRY(const OriginId origin, origins_.id_of(dot.replica));
+  SL_TRY(Statement select,
+         parts_.connection.prepare("SELECT max(version) FROM syncline_log WHERE origin = ?1 AND "
+                                   "sequence = ?2 AND form >= 2"));
+  select.bind(1, origin).bind(2, static_cast<std::int64_t>(dot.sequence.get()));
+  SL_TRY(select.step());
+  const LocalVersion version(static_cast<std::uint64_t>(select.column_int(0)));
+  select.reset();
+  if (version == LocalVersion(0)) {
+    return true;  // it has been forgotten since
+  }
+  std::vector<ByteVector> parts;
+  SL_TRY(log_.for_each(LocalVersion(version.get() - 1), version,
+                       [&](const LogRow&, std::span<const Bytes> found, Bytes) -> Result<bool> {
+                         for (const Bytes part : found) {
+                           parts.push_back(to_vector(part));
+                         }
+                         return true;
+                       }));
+  const std::vector<Bytes> views(parts.begin(), parts.end());
+  SL_TRY(const Change change, decode_parts(views));
+  if (is_far_ahead(change.stamp, clock_.now_ms())) {
+    return false;
+  }
+  SL_TRY(name_edits(change));
+  return true;
+}
+
+Result<void> Engine::name_edits(const Change& change) {
+  for (const RowEdit& edit : change.edits) {
+    SL_TRY(keepsakes_.add(edit.table, edit.key.view()));
+  }
+  return {};
+}
+
 Result<void> Engine::finish_relay(const effect::FinishRelay& settled) {
   SL_TRY(require_replica());
   if (keepsakes_.is_on_its_way() && keepsakes_.name() == settled.replica) {
@@ -357,6 +396,13 @@ Result<void> Engine::finish_relay(const effect::FinishRelay& settled) {
   SL_TRY(VersionVector vector, relayed());
   if (settled.through > ChangeSequence(0)) {
     vector.cover({settled.replica, settled.through});
+  }
+  if (settled.told > settled.through) {
+    const Dot dot{settled.replica, settled.told};
+    SL_TRY(const bool named, name_put_off(dot));
+    if (named) {
+      vector.cover(dot);
+    }
   }
   Writer encoded;
   vector.encode(encoded);
