@@ -91,6 +91,8 @@ class RealReplica final : public ReplicaLink {
   std::uint64_t mismatches() const { return host_ ? host_->session().mismatches() : 0; }
   std::optional<ReplicaFacts> facts();
   std::optional<Digest> digest_of(const std::string& table);
+  // Whether the digest that it says is the sum over its rows; so it is when they cannot be read.
+  bool sums_up();
   // Nothing when it is not open.
   std::optional<ReplicaId> identity();
   // What a person needs who asks why it does not settle.

@@ -69,6 +69,7 @@ class World {
     std::vector<ModelReplica> salvaged;
     // Null for a model.
     std::unique_ptr<RealReplica> real;
+    std::uint64_t mismatches_seen = 0;
 
     StatusReport status(Instant at) const { return real ? real->status(at) : session->status(at); }
     std::uint64_t mismatches() const { return real ? real->mismatches() : session->mismatches(); }
@@ -180,6 +181,7 @@ class World {
   void note_shown(Node& node, Bytes frame) const;
   bool may_be_behind(const Node& node) const;
   void check_end();
+  void check_totals(const WorkspaceRecord& room);
   bool all_synced();
   // It leaves the conversation to another process on its file.
   bool follows(std::size_t node) const;

@@ -213,6 +213,27 @@ void World::check_end() {
     }
   }
   check_ledger_end();
+  check_totals(**room);
+}
+
+// What the server keeps for its digests is the sum over its rows.
+void World::check_totals(const WorkspaceRecord& room) {
+  const auto totals = store_->totals(room.id);
+  if (!totals) {
+    return;
+  }
+  for (const auto& [table, sum] : *totals) {
+    Digest counted;
+    std::uint64_t rows = 0;
+    (void)store_->for_each_row(room.id, table, {}, {}, [&](const ServerRow& row) -> Result<bool> {
+      counted.add(digest_of(row.table, row.key.view(), row.state));
+      ++rows;
+      return true;
+    });
+    if (!(counted == sum.digest) || rows != sum.rows) {
+      violate("the server's digest of " + table + " is not the sum of its rows");
+    }
+  }
 }
 
 }  // namespace syncline::sim

@@ -237,6 +237,13 @@ void World::check_real(std::size_t index) {
     violate("digests differ that had to be equal on real replica " + std::to_string(index) +
             differing_tables(index));
   }
+  if (node.mismatches() != node.mismatches_seen) {
+    node.mismatches_seen = node.mismatches();
+    if (!node.real->sums_up()) {
+      violate("the digest of real replica " + std::to_string(index) +
+              " is not the sum of its rows");
+    }
+  }
   if (node.real->is_open() && node.real->host().last_error().find("locked") != std::string::npos) {
     violate("a file that others had locked ended the conversation of real replica " +
             std::to_string(index) + ": " + node.real->host().last_error());

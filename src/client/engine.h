@@ -280,6 +280,10 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   Result<void> place_waiting_cells(ApplyReport& report);
   Result<void> prune(LocalVersion through, std::int64_t before_ms);
   Result<VersionVector> relayed();
+  Result<void> finish_keepsakes(bool refused);
+  // False when it waits all the same.
+  Result<bool> name_put_off(const Dot& dot);
+  Result<void> name_edits(const Change& change);
   // Fails with `too_large` when the author is nobody known and peers told of too many already.
   Result<void> check_author(Bytes part);
   // The first learned change after `from` that is not settled with a server; nothing when there is

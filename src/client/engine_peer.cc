@@ -1,7 +1,7 @@
 // The part of the engine that tells other replicas everybody's changes, and learns theirs.
 #include <algorithm>
 
-#include "base/function_ref.h"
+#include "base/digest.h"
 #include "client/engine.h"
 #include "client/lost_rows.h"
 #include "sqlite/savepoint.h"
@@ -20,6 +20,12 @@ std::size_t state_bytes(const RowState& state) {
     out += cell.value.view().data.size();
   }
   return out;
+}
+
+std::uint64_t hash_of(const RowState& state) {
+  Writer out;
+  write_row_state(out, state);
+  return hash64(out.bytes());
 }
 
 std::vector<std::string> columns_of(const RowState& state) {
@@ -237,15 +243,18 @@ Result<ByteVector> Engine::next_keepsakes(bool first, std::size_t bytes_max) {
     SL_TRY(name_heard());
     SL_TRY(savepoint.release());
   }
+  if (keepsakes_.is_on_its_way() && !first) {
+    end_call();
+    return ByteVector();
+  }
+  // Also after a part that could not be made.
+  keepsakes_.rewind();
   // A name of its own for each part: that of nobody.
   Stamp stamp{1, ReplicaId::draw(*parts_.random)};
   RowWriter rows(stamp.replica);
   bool skipped = false;
   const auto run = [&]() -> Result<void> {
     SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
-    if (first) {
-      keepsakes_.rewind();
-    }
     SL_TRY(clocks_.catch_up());
     rows_.forget();
     held_.forget();
@@ -258,6 +267,7 @@ Result<ByteVector> Engine::next_keepsakes(bool first, std::size_t bytes_max) {
         break;
       }
       SL_TRY(const RowState state, state_of_row(row->table, row->key));
+      keepsakes_.take({*row, hash_of(state)});
       if (state_bytes(state) > limits::row_bytes_max) {
         tell_rejected("too_large", "a row of table '" + row->table + "' is too large to be sent");
         skipped = true;
@@ -281,9 +291,9 @@ Result<ByteVector> Engine::next_keepsakes(bool first, std::size_t bytes_max) {
   if (rows.empty() && !skipped) {
     return ByteVector();
   }
-  keepsakes_.told(stamp.replica);
+  keepsakes_.send_as(stamp.replica);
   if (rows.empty()) {
-    SL_TRY(keepsakes_.settled(stamp.replica));
+    SL_TRY(finish_keepsakes(false));
     return ByteVector();
   }
   Writer out;
@@ -299,75 +309,100 @@ constexpr const char* not_taken_words =
     "another device wrote this row, the server lacks it and does not take it from this device: its "
     "rules, schema or limits refuse it";
 
-Result<std::vector<Keepsakes::Row>> named_rows(Connection connection) {
-  SL_TRY(Statement select,
-         connection.prepare("SELECT tbl, key FROM syncline_keepsakes ORDER BY tbl, key"));
-  std::vector<Keepsakes::Row> out;
-  for (;;) {
-    SL_TRY(const bool more, select.step());
-    if (!more) {
-      return out;
-    }
-    out.push_back({std::string(select.column_text(0)), to_vector(select.column_blob(1))});
-  }
-}
-
-// Whether these were keepsakes. A part of several rows that is refused is told again, row by row:
-// only one of them may be at fault, and that one is lost.
-Result<bool> finish_keepsakes(const effect::FinishRelay& settled, Meta& meta, Keepsakes& keepsakes,
-                              Connection connection,
-                              FunctionRef<Result<void>(const Keepsakes::Row& row)> lost) {
-  SL_TRY(const std::int64_t named, meta.integer(meta_name::keepsakes));
-  if (named == 0 || settled.through == ChangeSequence(0)) {
-    return keepsakes.settled(settled.replica);
-  }
-  SL_TRY(const std::vector<Keepsakes::Row> before, named_rows(connection));
-  SL_TRY(Savepoint savepoint, Savepoint::to_write(connection));
-  SL_TRY(const bool was_keepsake, keepsakes.settled(settled.replica));
-  if (!was_keepsake) {
-    return false;
-  }
-  SL_TRY(const std::vector<Keepsakes::Row> after, named_rows(connection));
-  // They are told in their order: what is gone stood at the front.
-  const std::size_t told = before.size() - std::min(after.size(), before.size());
-  if (told > 1 && named != keepsakes_one_by_one) {
-    savepoint.rollback();
-    SL_TRY(meta.set(meta_name::keepsakes, ValueView::of(keepsakes_one_by_one)));
-    return true;
-  }
-  for (std::size_t i = 0; i < told; ++i) {
-    SL_TRY(lost(before[i]));
-  }
-  SL_TRY(savepoint.release());
-  return true;
-}
-
 }  // namespace
 
-Result<void> Engine::finish_relay(const effect::FinishRelay& settled) {
-  SL_TRY(require_replica());
+// The part that is on its way is answered. A part of several rows that is refused is told again,
+// row by row: only one of them may be at fault, and that one is lost. Rows that are other now than
+// they were told are told once more.
+Result<void> Engine::finish_keepsakes(bool refused) {
   SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
+  SL_TRY(const std::int64_t named, meta_.integer(meta_name::keepsakes));
+  const std::vector<Keepsakes::Told>& told = keepsakes_.on_its_way();
   bool lost_any = false;
-  SL_TRY(const bool was_keepsake,
-         finish_keepsakes(settled, meta_, keepsakes_, parts_.connection,
-                          [&](const Keepsakes::Row& row) -> Result<void> {
-                            LostRows lost(rejected_, *parts_.random, clock_.now_ms());
-                            SL_TRY(const RowState state, state_of_row(row.table, row.key));
-                            SL_TRY(lost.add(row.table, row.key, state));
-                            lost_any = lost_any || !lost.empty();
-                            return lost.list(not_taken, not_taken_words);
-                          }));
+  if (refused && told.size() > 1 && named != keepsakes_one_by_one) {
+    SL_TRY(meta_.set(meta_name::keepsakes, ValueView::of(keepsakes_one_by_one)));
+  } else {
+    SL_TRY(clocks_.catch_up());
+    rows_.forget();
+    held_.forget();
+    for (const auto& [row, hash] : told) {
+      SL_TRY(const RowState state, state_of_row(row.table, row.key));
+      if (hash_of(state) != hash) {
+        continue;
+      }
+      if (refused) {
+        LostRows lost(rejected_, *parts_.random, clock_.now_ms());
+        SL_TRY(lost.add(row.table, row.key, state));
+        lost_any = lost_any || !lost.empty();
+        SL_TRY(lost.list(not_taken, not_taken_words));
+      }
+      SL_TRY(keepsakes_.drop(row));
+    }
+  }
+  SL_TRY(savepoint.release());
+  keepsakes_.rewind();
+  end_call();
   if (lost_any) {
     tell_rejected(not_taken, not_taken_words);
   }
-  if (was_keepsake) {
-    SL_TRY(savepoint.release());
-    end_call();
-    return {};
+  return {};
+}
+
+// The server does not take the change now: others before it are missing there, or it is another
+// user's. Whoever could help may never come, so its rows are told for themselves. Not so what a
+// clock far ahead has stamped, which the server takes in no form: its author will stamp it anew.
+Result<bool> Engine::name_put_off(const Dot& dot) {
+  SL_TRY(const OriginId origin, origins_.id_of(dot.replica));
+  SL_TRY(Statement select,
+         parts_.connection.prepare("SELECT max(version) FROM syncline_log WHERE origin = ?1 AND "
+                                   "sequence = ?2 AND form >= 2"));
+  select.bind(1, origin).bind(2, static_cast<std::int64_t>(dot.sequence.get()));
+  SL_TRY(select.step());
+  const LocalVersion version(static_cast<std::uint64_t>(select.column_int(0)));
+  select.reset();
+  if (version == LocalVersion(0)) {
+    return true;  // it has been forgotten since
   }
+  std::vector<ByteVector> parts;
+  SL_TRY(log_.for_each(LocalVersion(version.get() - 1), version,
+                       [&](const LogRow&, std::span<const Bytes> found, Bytes) -> Result<bool> {
+                         for (const Bytes part : found) {
+                           parts.push_back(to_vector(part));
+                         }
+                         return true;
+                       }));
+  const std::vector<Bytes> views(parts.begin(), parts.end());
+  SL_TRY(const Change change, decode_parts(views));
+  if (is_far_ahead(change.stamp, clock_.now_ms())) {
+    return false;
+  }
+  SL_TRY(name_edits(change));
+  return true;
+}
+
+Result<void> Engine::name_edits(const Change& change) {
+  for (const RowEdit& edit : change.edits) {
+    SL_TRY(keepsakes_.add(edit.table, edit.key.view()));
+  }
+  return {};
+}
+
+Result<void> Engine::finish_relay(const effect::FinishRelay& settled) {
+  SL_TRY(require_replica());
+  if (keepsakes_.is_on_its_way() && keepsakes_.name() == settled.replica) {
+    return finish_keepsakes(settled.through > ChangeSequence(0));
+  }
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
   SL_TRY(VersionVector vector, relayed());
   if (settled.through > ChangeSequence(0)) {
     vector.cover({settled.replica, settled.through});
+  }
+  if (settled.told > settled.through) {
+    const Dot dot{settled.replica, settled.told};
+    SL_TRY(const bool named, name_put_off(dot));
+    if (named) {
+      vector.cover(dot);
+    }
   }
   Writer encoded;
   vector.encode(encoded);

@@ -50,6 +50,8 @@ Result<void> Engine::begin_rescan() {
     return savepoint.release();
   };
   auto done = run();
+  // Digests differed, or somebody doubts them: the sums are not believed either.
+  sums_.forget();
   end_call();
   return done;
 }
@@ -165,7 +167,7 @@ Result<ApplyReport> Engine::adopt_range(const RangeRows& rows) {
   return applying(rows.states.size(), [&](ApplyReport& report) -> Result<void> {
     SL_TRY(check_not_renewed());
     SL_TRY(prove_outbox());
-    SL_TRY(unsent_.catch_up());
+    SL_TRY(unsent_.catch_up(replica_, clock_.now_ms()));
     SL_TRY(name_heard());
     SL_TRY(const std::int64_t left_lineage, meta_.integer(meta_name::left_lineage));
     SL_TRY(const std::int64_t read_only, meta_.integer(meta_name::read_only));

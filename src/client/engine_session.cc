@@ -453,7 +453,7 @@ Result<bool> Engine::reject(const Rejected& refused) {
     }
     change.change = parts.take();
     SL_TRY(prove_outbox());
-    SL_TRY(unsent_.catch_up());
+    SL_TRY(unsent_.catch_up(replica_, clock_.now_ms()));
     SL_TRY(rejected_.keep(change, clock_.now_ms()));
     SL_TRY(unsent_.drop(found[0].version));
     std::size_t rows = 0;

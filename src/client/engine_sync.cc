@@ -306,16 +306,17 @@ Result<ApplyReport> Engine::import_pending(Bytes file) {
 // Merges a change and keeps it whole, to be sent from here under the identity it was made with.
 Result<void> Engine::import_change(std::span<const Bytes> parts, ApplyReport& report) {
   // What is kept whole is told to others as it is: it must be what everybody can read.
-  if (const auto read = decode_parts(parts); !read) {
-    return read.error();
-  }
+  SL_TRY(const Change change, decode_parts(parts));
   SL_TRY(const bool is_new, apply_.learn(parts, report));
   if (!is_new) {
     return {};
   }
-  Reader in(parts[0]);
-  SL_TRY(const PartHeader header, read_part_header(in));
-  SL_TRY(const OriginId origin, origins_.id_of(header.stamp.replica));
+  SL_TRY(const VersionVector settled, relayed());
+  if (settled.covers({change.stamp.replica, change.sequence})) {
+    // It is relayed no more, but a later one may have been told by its rows alone.
+    SL_TRY(name_edits(change));
+  }
+  SL_TRY(const OriginId origin, origins_.id_of(change.stamp.replica));
   return parts_.connection.execute("UPDATE syncline_replicas SET own = 1 WHERE id = " +
                                    std::to_string(origin));
 }

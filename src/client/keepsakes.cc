@@ -79,11 +79,12 @@ Result<void> Keepsakes::clear() {
 void Keepsakes::rewind() {
   at_ = Row();
   name_ = ReplicaId();
+  told_.clear();
 }
 
 Result<std::optional<Keepsakes::Row>> Keepsakes::next() {
   SL_TRY(const bool some, any_named());
-  if (!some || !name_.is_zero()) {
+  if (!some) {
     return std::optional<Row>();
   }
   SL_TRY(Statement * statement, next_.get(connection_));
@@ -98,20 +99,14 @@ Result<std::optional<Keepsakes::Row>> Keepsakes::next() {
   return std::optional<Row>(at_);
 }
 
-Result<bool> Keepsakes::settled(const ReplicaId& name) {
-  if (name_.is_zero() || name_ != name) {
-    return false;
-  }
+Result<void> Keepsakes::drop(const Row& row) {
   SL_TRY(Statement * statement, drop_.get(connection_));
-  statement->bind_text(1, at_.table).bind_blob(2, at_.key);
+  statement->bind_text(1, row.table).bind_blob(2, row.key);
   SL_TRY(statement->run());
-  rewind();
-  SL_TRY(const std::optional<Row> left, next());
-  if (!left.has_value()) {
-    SL_TRY(meta_.set(meta_name::keepsakes, ValueView::of(std::int64_t{0})));
-  }
-  rewind();
-  return true;
+  SL_TRY(Statement * any, any_.get(connection_));
+  const ResetGuard guard(*any);
+  SL_TRY(const bool left, any->step());
+  return left ? Result<void>() : meta_.set(meta_name::keepsakes, ValueView::of(std::int64_t{0}));
 }
 
 void Keepsakes::release() {
@@ -119,6 +114,7 @@ void Keepsakes::release() {
   next_.release();
   has_.release();
   drop_.release();
+  any_.release();
 }
 
 }  // namespace syncline

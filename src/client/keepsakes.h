@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -36,15 +38,24 @@ class Keepsakes {
   // Naming a row twice is naming it once.
   Result<void> add(const std::string& table, Bytes key);
   Result<void> clear();
-  // A new connection: nothing is on its way, and the first row is next.
+  // Nothing is on its way, and the first row is next: a new connection, or a part is settled.
   void rewind();
-  // The next row for the part that is being made; nothing when there is none, or while another part
-  // is on its way.
+  // The next row for the part that is being made; nothing when there is none.
   Result<std::optional<Row>> next();
-  // What next() gave is on its way under this name.
-  void told(const ReplicaId& name) { name_ = name; }
-  // The server has it, or will not take it. False when that is not its name.
-  Result<bool> settled(const ReplicaId& name);
+  // What is told of a row: it may change, or be named anew, before the server has answered.
+  struct Told {
+    Row row;
+    std::uint64_t hash = 0;  // of its state
+  };
+  // What next() gave is in the part that is being made.
+  void take(Told row) { told_.push_back(std::move(row)); }
+  // The part is on its way under this name.
+  void send_as(const ReplicaId& name) { name_ = name; }
+  bool is_on_its_way() const { return !name_.is_zero(); }
+  const ReplicaId& name() const { return name_; }
+  const std::vector<Told>& on_its_way() const { return told_; }
+  // The server has the row, or will not take it.
+  Result<void> drop(const Row& row);
 
   void release();
 
@@ -55,12 +66,14 @@ class Keepsakes {
   Meta& meta_;
   Row at_;
   ReplicaId name_;  // zero while nothing is on its way
+  std::vector<Told> told_;
   CachedStatement add_{"INSERT OR IGNORE INTO syncline_keepsakes(tbl, key) VALUES(?1, ?2)"};
   CachedStatement next_{
       "SELECT tbl, key FROM syncline_keepsakes WHERE (tbl, key) > (?1, ?2) ORDER BY tbl, key LIMIT "
       "1"};
   CachedStatement has_{"SELECT 1 FROM syncline_keepsakes WHERE tbl = ?1 AND key = ?2"};
-  CachedStatement drop_{"DELETE FROM syncline_keepsakes WHERE (tbl, key) <= (?1, ?2)"};
+  CachedStatement drop_{"DELETE FROM syncline_keepsakes WHERE tbl = ?1 AND key = ?2"};
+  CachedStatement any_{"SELECT 1 FROM syncline_keepsakes LIMIT 1"};
 };
 
 }  // namespace syncline

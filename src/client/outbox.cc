@@ -14,15 +14,43 @@ Result<LocalVersion> Outbox::acknowledged() {
   return LocalVersion(static_cast<std::uint64_t>(version));
 }
 
+Result<bool> Outbox::Relays::is_settled(const Dot& dot, LocalVersion version, Meta& meta) {
+  if (!loaded_) {
+    SL_TRY(const std::int64_t through, meta.integer(meta_name::relayed_version));
+    through_ = LocalVersion(static_cast<std::uint64_t>(through));
+    SL_TRY(const ByteVector stored, meta.blob(meta_name::relayed));
+    if (!stored.empty()) {
+      Reader in(stored);
+      SL_TRY(settled_, VersionVector::decode(in));
+    }
+    loaded_ = true;
+  }
+  return version <= through_ || settled_.covers(dot);
+}
+
 Result<std::uint64_t> Outbox::count() {
   SL_TRY(const LocalVersion after, acknowledged());
-  SL_TRY(const std::int64_t relayed, meta_.integer(meta_name::relayed_version));
-  SL_TRY(
-      const auto count,
-      connection_.query_int("SELECT count(*) FROM syncline_log WHERE version > " + number(after) +
-                            " AND (origin = 1 OR (origin > 1 AND form >= 2 AND version > " +
-                            std::to_string(relayed) + "))"));
-  return static_cast<std::uint64_t>(count.value_or(0));
+  SL_TRY(const auto own,
+         connection_.query_int("SELECT count(*) FROM syncline_log WHERE version > " +
+                               number(after) + " AND origin = 1"));
+  auto count = static_cast<std::uint64_t>(own.value_or(0));
+  SL_TRY(Statement others,
+         connection_.prepare("SELECT l.version, r.replica, l.sequence FROM syncline_log l JOIN "
+                             "syncline_replicas r ON r.id = l.origin WHERE l.version > ?1 AND "
+                             "l.origin > 1 AND l.form >= 2"));
+  others.bind(1, static_cast<std::int64_t>(after.get()));
+  Relays relays;
+  for (;;) {
+    SL_TRY(const bool row, others.step());
+    if (!row) {
+      return count;
+    }
+    const LocalVersion version(static_cast<std::uint64_t>(others.column_int(0)));
+    SL_TRY(const ReplicaId replica, ReplicaId::from_bytes(others.column_blob(1)));
+    const ChangeSequence sequence(static_cast<std::uint64_t>(others.column_int(2)));
+    SL_TRY(const bool settled, relays.is_settled({replica, sequence}, version, meta_));
+    count += settled ? 0 : 1;
+  }
 }
 
 Result<std::vector<OutboxChange>> Outbox::batch(LocalVersion after, std::size_t bytes_max,
@@ -40,12 +68,16 @@ Result<std::vector<OutboxChange>> Outbox::batch(LocalVersion after, std::size_t 
   SL_TRY(clocks_.catch_up());
   SL_TRY(const LogHead head, log_.head());
   range.through = std::min(head.version, through);
-  SL_TRY(const std::int64_t relayed, meta_.integer(meta_name::relayed_version));
+  Relays relays;
   std::size_t bytes = 0;
   SL_TRY(extract_.changes(
       range, [&](const LogRow& row, const PartHeader& header, Bytes part) -> Result<bool> {
-        if (row.origin > 1 && row.version.get() <= static_cast<std::uint64_t>(relayed)) {
-          return true;  // learned from a peer, and settled with the server
+        if (row.origin > 1) {
+          const Dot dot{header.stamp.replica, header.sequence};
+          SL_TRY(const bool settled, relays.is_settled(dot, row.version, meta_));
+          if (settled) {
+            return true;
+          }
         }
         if (header.index == 0) {
           if (bytes >= bytes_max) {

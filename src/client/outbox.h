@@ -5,6 +5,7 @@
 #include "client/cached_statement.h"
 #include "client/extract.h"
 #include "client/meta.h"
+#include "model/version_vector.h"
 
 namespace syncline {
 
@@ -36,6 +37,17 @@ class Outbox {
   void release() { read_last_.release(); }
 
  private:
+  // Which of others' changes, learned from peers, are settled with the server. Read when it is
+  // first asked.
+  class Relays {
+   public:
+    Result<bool> is_settled(const Dot& dot, LocalVersion version, Meta& meta);
+
+   private:
+    bool loaded_ = false;
+    LocalVersion through_;
+    VersionVector settled_;
+  };
   Connection connection_;
   Meta& meta_;
   LocalLog& log_;

@@ -25,8 +25,12 @@ Result<void> RowSums::catch_up() {
     SL_TRY(log_.for_each(
         through_, head.version,
         [&](const LogRow& row, std::span<const Bytes> parts, Bytes /*stored*/) -> Result<bool> {
-          // What a frozen row did stands in a row of its own.
           if (row.form == LogForm::frozen || row.form == LogForm::frozen_parts) {
+            // What was learned whole did its work in a row of its own. An own change did it in this
+            // one, and which rows that were nobody can tell any more.
+            if (row.origin == first_own_origin) {
+              forget();
+            }
             return true;
           }
           for (const Bytes part : parts) {

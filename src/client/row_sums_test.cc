@@ -115,3 +115,43 @@ TEST_CASE("a counter that an older edit changes is told to whoever watches the t
   CHECK_FALSE(report->tables.empty());
   check_sums(b);
 }
+
+TEST_CASE("sums know what a change did that was encoded before anybody looked") {
+  for (const bool sets_aside : {false, true}) {
+    CAPTURE(sets_aside);
+    TestReplica a;
+    prepare(a);
+    REQUIRE(a.execute("INSERT INTO notes(id, title) VALUES(1, 'one'), (2, 'two')"));
+    REQUIRE(a.execute("INSERT INTO notes(id, title) VALUES(3, 'three')"));
+    REQUIRE(a.engine->acknowledge(ChangeSequence(2)));
+    check_sums(a);
+    a.clock.ms += 10;
+    REQUIRE(a.execute("UPDATE notes SET title = 'new' WHERE id = 1"));
+    REQUIRE(a.execute("INSERT INTO notes(id, title) VALUES(700, 'far away')"));
+    if (sets_aside) {
+      REQUIRE(a.engine->set_aside_unsent("read_only", "may only read"));
+    } else {
+      // A server that has lost the second change.
+      effect::SaveWelcome welcome;
+      welcome.acknowledged = ChangeSequence(1);
+      welcome.may_write = true;
+      REQUIRE(a.engine->save_welcome(welcome));
+    }
+    check_sums(a);
+    REQUIRE(a.execute("DELETE FROM notes WHERE id = 2"));
+    check_sums(a);
+  }
+}
+
+TEST_CASE("who compares all rows counts them anew, whatever the log says") {
+  TestReplica a;
+  prepare(a);
+  REQUIRE(a.execute("INSERT INTO notes(id, title) VALUES(1, 'one')"));
+  check_sums(a);
+  REQUIRE(a.execute("INSERT INTO notes(id, title) VALUES(2, 'two')"));
+  // A log that is damaged names no rows.
+  REQUIRE(a.execute("UPDATE syncline_log SET body = x'' WHERE sequence = 2"));
+  CHECK(to_text(*a.engine->digest_of_tables({})) != to_text(*a.engine->digest()));
+  REQUIRE(a.engine->begin_rescan());
+  check_sums(a);
+}

@@ -13,7 +13,7 @@ constexpr const char* table_sql =
 
 }  // namespace
 
-Result<void> Unsent::catch_up() {
+Result<void> Unsent::catch_up(const ReplicaId& own, std::int64_t now_ms) {
   SL_TRY(const LocalVersion acknowledged, outbox_.acknowledged());
   if (!there_) {
     SL_TRY(connection_.execute("DROP TABLE IF EXISTS temp.syncline_unsent"));
@@ -31,7 +31,9 @@ Result<void> Unsent::catch_up() {
       return {};
     }
     for (const OutboxChange& change : changes) {
-      SL_TRY(enter(change));
+      if (change.stamp.replica == own || !is_far_ahead(change.stamp, now_ms)) {
+        SL_TRY(enter(change));
+      }
       through_ = change.version;
     }
   }

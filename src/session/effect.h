@@ -141,6 +141,8 @@ struct LoadRelays {
 struct FinishRelay {
   ReplicaId replica;
   ChangeSequence through;
+  // The change that this answers. Beyond `through` it is one that the server cannot take now.
+  ChangeSequence told;
 };
 
 // --- Server ---

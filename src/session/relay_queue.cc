@@ -44,8 +44,8 @@ Result<effect::FinishRelay> RelayQueue::answered(const RelayAck& ack) {
   in_flight_.pop_front();
   // Rows of a server that is no more have no sequence: the first one says that they were refused.
   const ChangeSequence refused = dot.sequence.get() == 0 ? ChangeSequence(1) : dot.sequence;
-  return effect::FinishRelay{ack.replica,
-                             ack.refused ? std::max(ack.through, refused) : ack.through};
+  return effect::FinishRelay{
+      ack.replica, ack.refused ? std::max(ack.through, refused) : ack.through, dot.sequence};
 }
 
 }  // namespace syncline

@@ -52,8 +52,11 @@ TEST_CASE("what is settled is what the server knows, or would never take") {
   REQUIRE(queue.next().has_value());
   queue.sent({part(1, 3), part(1, 4), part(1, 5)});
   CHECK(queue.answered({replica(1), ChangeSequence(9), false})->through == ChangeSequence(9));
-  // One before it is missing: it stays.
-  CHECK(queue.answered({replica(1), ChangeSequence(2), false})->through == ChangeSequence(2));
+  // One before it is missing: it cannot be taken now.
+  const auto missing = queue.answered({replica(1), ChangeSequence(2), false});
+  REQUIRE(missing);
+  CHECK(missing->through == ChangeSequence(2));
+  CHECK(missing->told == ChangeSequence(4));
   CHECK(queue.answered({replica(1), ChangeSequence(2), true})->through == ChangeSequence(5));
 }
 
