@@ -288,14 +288,11 @@ Result<ByteVector> Engine::next_keepsakes(bool first, std::size_t bytes_max) {
   auto done = run();
   end_call();
   SL_TRY(std::move(done));
-  if (rows.empty() && !skipped) {
+  if (rows.empty()) {
+    SL_TRY(skipped ? finish_keepsakes(false) : Result<void>());
     return ByteVector();
   }
   keepsakes_.send_as(stamp.replica);
-  if (rows.empty()) {
-    SL_TRY(finish_keepsakes(false));
-    return ByteVector();
-  }
   Writer out;
   write_part_header(out, {ChangeSequence(0), stamp, 0, 0, true});
   out.raw(rows.finish());
