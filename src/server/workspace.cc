@@ -187,7 +187,11 @@ Result<Greeting> Workspace::greet(const Hello& hello, const Rights& rights, std:
   }
   if (hello.catch_up != CatchUp::bequest) {
     record.epoch = hello.epoch;
-    record.confirmed = std::min(record.last_sequence, hello.acknowledged);
+    // What another lineage acknowledged the replica may not know of this one: its welcome may not
+    // arrive, or the hello be an old one that comes late.
+    const ChangeSequence known_of =
+        hello.lineage == lineage ? record.last_sequence : record.confirmed;
+    record.confirmed = std::min({known_of, record.last_sequence, hello.acknowledged});
   }
   // What the replica does not know to be acknowledged it sends again, and each change is compared:
   // under the same numbers there may be a copy's changes, or refusals that were never heard.

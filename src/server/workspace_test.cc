@@ -645,6 +645,35 @@ TEST_CASE("after the lineage was lost a replica goes on where both histories are
   }
 }
 
+TEST_CASE("a hello of before the lineage was lost confirms nothing in the new one") {
+  Team team;
+  Hello hello = team.welcomed(1);
+  team.admit(hello, change_of(1, 1, 500));
+  const Receipt told = team.workspace->receipt();
+  REQUIRE(team.store->commit().has_value());
+  LineageId next;
+  next.bytes.fill(9);
+  REQUIRE(team.store->lose_lineage(next).has_value());
+  REQUIRE(team.store->begin().has_value());
+  REQUIRE(team.workspace->reload().has_value());
+  // It was acknowledged two there, and this server has but one.
+  hello.last_sequence = hello.acknowledged = ChangeSequence(2);
+  hello.acknowledged_time = sample_stamp(501, 1).time;
+  hello.receipt = told;
+  hello.catch_up = CatchUp::rescan;
+  const Greeting greeting = team.greet(hello);
+  REQUIRE(std::holds_alternative<Welcome>(greeting));
+  CHECK(std::get<Welcome>(greeting).known_sequence == ChangeSequence(1));
+  Hello known = hello;
+  known.lineage = next;
+  known.acknowledged = ChangeSequence(1);
+  known.acknowledged_time = sample_stamp(500, 1).time;
+  CHECK(team.admit(known, change_of(1, 2, 501)).admission == Admission::admitted);
+  // The old hello again, late; its acknowledgement of the second has not arrived.
+  REQUIRE(std::holds_alternative<Welcome>(team.greet(hello)));
+  CHECK(std::holds_alternative<Welcome>(team.greet(known)));
+}
+
 TEST_CASE("digests that were read in slices are those that were read at once") {
   Team team;
   const Hello hello = team.welcomed(1);
