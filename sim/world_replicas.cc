@@ -176,6 +176,7 @@ void World::perform(std::size_t index, ClientEffect& any) {
             (void)node.replica.reject(e.rejected);
             node.session->on_local_change(now(), node.replica.facts().last_sequence,
                                           node.replica.digest());
+            node.session->on_rejected(now(), 1);
           },
           [&](effect::SaveWelcome& e) {
             check_welcome(node, e);

@@ -118,6 +118,7 @@ Result<bool> ReplicaHost::begin(Instant now) {
   answered_wish_ = wish_;
   schema_version_ = facts.schema_version;
   delayed_.reset();
+  rejected_ = 0;
   renamed_ = false;
   session_.start(now, std::move(facts), token_);
   if (std::exchange(wants_rescan_, false)) {
@@ -387,7 +388,7 @@ Result<void> ReplicaHost::look_at_log(Instant now) {
   if (static_cast<std::uint32_t>(schema) != schema_version_) {
     return tell_facts(now);
   }
-  if (head.version != seen_.version || head.own_sequence != seen_.own_sequence) {
+  if (head.version != seen_.version || head.own_sequence != seen_.own_sequence || rejected_ > 0) {
     return local_change(now);
   }
   return {};
@@ -405,6 +406,7 @@ Result<void> ReplicaHost::local_change(Instant now) {
   // The sum may hold a write that came while it was made; it is compared when that was noticed.
   seen_ = before;
   session_.on_local_change(now, after.own_sequence, sum);
+  session_.on_rejected(now, std::exchange(rejected_, 0));
   return {};
 }
 
@@ -600,6 +602,7 @@ void ReplicaHost::tell_acknowledged(const ReplicaId& replica, ChangeSequence aft
 
 Result<void> ReplicaHost::perform(Instant now, const effect::RejectChange& e) {
   SL_TRY(const bool complete, parts_.engine->reject(e.rejected));
+  ++rejected_;
   // It is not rejected a second time: who finds the file locked now is noticed later.
   const auto told = local_change(now);
   if (!told && told.error().code() != ErrorCode::busy) {

@@ -168,6 +168,7 @@ class ReplicaHost final : private Engine::Listener {
   std::optional<ClientEffect> delayed_;
   // The log as the session knows it.
   LogHead seen_;
+  std::uint64_t rejected_ = 0;  // refusals that the session was not told to be in the rows
   std::uint32_t schema_version_ = 0;
   // Others' changes in the log through here are on their way.
   LocalVersion relaying_;

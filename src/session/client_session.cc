@@ -32,6 +32,7 @@ void ClientSession::start(Instant now, ReplicaFacts facts, std::string token) {
   facts_ = std::move(facts);
   token_ = std::move(token);
   bequest_ = Bequest::none;
+  rejecting_ = 0;
   dial(now);
 }
 
@@ -119,6 +120,7 @@ void ClientSession::on_disconnected(Instant now, const std::string& reason) {
 
 void ClientSession::on_host_failure(Instant now, const Error& error, Blame blame) {
   busy_ = false;
+  rejecting_ = 0;
   facts_are_void_ = true;
   if (phase_ == Phase::stopped) {
     return;
@@ -484,6 +486,7 @@ void ClientSession::start_over(Instant now, ReplicaFacts facts) {
   refused_token_.clear();
   bequest_ = Bequest::none;
   busy_ = false;
+  rejecting_ = 0;
   trouble_ = Trouble::none;
   backoff_.reset();
   dial(now);
@@ -660,7 +663,15 @@ void ClientSession::handle(Instant now, Rejected&& m) {
     protocol_error(now, "the server rejected a change that was not sent");
     return;
   }
+  ++rejecting_;
   effects_.emplace_back(effect::RejectChange{std::move(m)});
+}
+
+void ClientSession::on_rejected(Instant now, std::uint64_t count) {
+  rejecting_ -= std::min(rejecting_, count);
+  if (count > 0) {
+    check_digest(now);
+  }
 }
 
 // --- Reading only
@@ -740,7 +751,7 @@ StatusFacts ClientSession::status_facts(Instant now) const {
   facts.welcomed = is_up();
   facts.trouble = trouble_;
   facts.pending = waiting_changes() + relays_.count();
-  facts.catching_up = phase_ != Phase::live || busy_ || !received_.empty();
+  facts.catching_up = phase_ != Phase::live || busy_ || rejecting_ > 0 || !received_.empty();
   if (watch_.last()) {
     facts.at_head = facts_.cursor == watch_.last()->head;
     facts.heartbeat_fresh = watch_.age(now) <= options_.fresh;

@@ -97,6 +97,8 @@ class ClientSession {
 
   // The application committed own changes, or anything else that moved the digest.
   void on_local_change(Instant now, ChangeSequence last_sequence, const Digest& digest);
+  // So many changes were refused (effect::RejectChange), and the digest is of after that.
+  void on_rejected(Instant now, std::uint64_t count);
   // Focus, network up, or a person: tries at once, whatever the back-off says.
   void sync_now(Instant now);
   // "Resync": rows are compared with the server's, range by range.
@@ -287,6 +289,8 @@ class ClientSession {
   // Pull.
   bool busy_ = false;  // invariant 2
   ReceiveQueue received_;
+  // Refusals that are not in the rows yet: until they are, the digest is not what the server means.
+  std::uint64_t rejecting_ = 0;
 
   // Bootstrap and rescan.
   SnapshotIntake snapshot_;

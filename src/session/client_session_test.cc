@@ -613,6 +613,29 @@ TEST_CASE("digests that stay different lead to a rescan, and then to the truth a
   CHECK(talk.session.mismatches() == 2);
 }
 
+TEST_CASE("digests are compared when a refusal is in the rows, however late that is") {
+  Talk talk;
+  talk.go_live();
+  talk.session.on_local_change(talk.now, ChangeSequence(6), Digest{3, 3});
+  talk.take();
+  talk.session.on_outbox(talk.now, ChangeSequence(5), {part(6)});
+  talk.take();
+  talk.hear(Rejected{ChangeSequence(6), "not_allowed", "", {}});
+  talk.hear(Ack{ChangeSequence(6), {}});
+  REQUIRE(talk.find<effect::RejectChange>() == nullptr);  // it was told before the acknowledgement
+  // The file is locked meanwhile.
+  talk.hear(Heartbeat{ServerVersion(10), 0, Digest{7, 7}});
+  talk.hear(Heartbeat{ServerVersion(10), 0, Digest{7, 7}});
+  CHECK(talk.session.mismatches() == 0);
+  CHECK(talk.status() != Status::synced);
+  talk.session.on_local_change(talk.now, ChangeSequence(6), Digest{7, 7});
+  talk.session.on_rejected(talk.now, 1);
+  talk.take();
+  CHECK(talk.session.mismatches() == 0);
+  talk.hear(Heartbeat{ServerVersion(10), 0, Digest{7, 7}});
+  CHECK(talk.status() == Status::synced);
+}
+
 TEST_CASE("a host that fails ends the connection and everything is asked for again") {
   Talk talk;
   talk.go_live();
