@@ -338,6 +338,7 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   Result<Counted> counted_before(LocalVersion kept);
   Result<void> count_history(LocalVersion kept, Counted& out);
   Result<bool> is_runs(LocalVersion version);
+  Result<void> count_nothing_before(const RowEdit& edit, Counted& out);
   Result<void> count_before(const RowEdit& edit, LocalVersion version, OldValues& values,
                             Counted& out);
   Result<OriginId> hand_over_identity(const ReplicaId& drawn, ChangeSequence common);

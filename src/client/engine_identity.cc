@@ -340,13 +340,13 @@ Result<Engine::Counted> Engine::counted_before(LocalVersion kept) {
       after = outgoing.version;
       const std::vector<Bytes> parts(outgoing.parts.begin(), outgoing.parts.end());
       SL_TRY(const Change change, decode_parts(parts));
-      // What an encoded change overwrote is not known; then the log before it is all there is.
-      SL_TRY(const bool tells, is_runs(outgoing.version));
-      if (change.stamp.replica != replica_ || !tells) {
+      if (change.stamp.replica != replica_) {
         continue;
       }
+      SL_TRY(const bool tells, is_runs(outgoing.version));
       for (const RowEdit& edit : change.edits) {
-        SL_TRY(count_before(edit, outgoing.version, values, out));
+        SL_TRY(tells ? count_before(edit, outgoing.version, values, out)
+                     : count_nothing_before(edit, out));
       }
     }
   }
@@ -356,6 +356,28 @@ Result<bool> Engine::is_runs(LocalVersion version) {
   SL_TRY(const auto form, parts_.connection.query_int(
                               "SELECT form FROM syncline_log WHERE version = " + text_of(version)));
   return form.value_or(0) < static_cast<std::int64_t>(LogForm::frozen);
+}
+
+// What an encoded change overwrote is not known; then the log before it is all there is. Where that
+// begins before what was counted from, nothing had been counted; a later change's total would hold
+// what this one counted.
+Result<void> Engine::count_nothing_before(const RowEdit& edit, Counted& out) {
+  for (const CellEdit& cell : edit.cells) {
+    const CellName name{edit.table, edit.key.bytes, cell.column};
+    if (cell.form != CellForm::counter || out.count(name) != 0) {
+      continue;
+    }
+    SL_TRY(const CounterEdit count, decode_counter_edit(cell.value.view()));
+    SL_TRY(Statement reaches,
+           parts_.connection.prepare("SELECT 1 FROM syncline_log WHERE origin = 1 AND (sequence = "
+                                     "1 OR time <= ?1) LIMIT 1"));
+    reaches.bind(1, static_cast<std::int64_t>(count.base.time));
+    SL_TRY(const bool all, reaches.step());
+    if (all) {
+      out.emplace(name, CountedCell{count.base, Value()});
+    }
+  }
+  return {};
 }
 
 // The totals that the changes up to `kept` told, as far as the log reaches.

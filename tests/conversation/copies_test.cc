@@ -297,6 +297,30 @@ TEST_CASE_FIXTURE(Original,
   CHECK(a.text(ids) == "1,2,3");
 }
 
+TEST_CASE("a copy counts what it wrote before its schema changed, too") {
+  ConversationWorld world("copies_encoded");
+  Device a(world, "a.db", 1);
+  track_and_start({&a}, {"stars=counter"});
+  insert(a, 1, "shared");
+  check_agreed(world, {&a});
+  cut_off(a);
+  a.close();
+  Device b = copied(a, "b.db", 2);
+  a.open();
+  a.online = true;
+  a.start();
+  a.run("UPDATE notes SET title = 'only in the original' WHERE id = 1");
+  check_agreed(world, {&a});
+  b.run("UPDATE notes SET stars = stars + 100 WHERE id = 1");
+  // Whoever changes a schema encodes what is unsent as it is.
+  REQUIRE(b.engine->alter_begin());
+  REQUIRE(b.engine->alter_commit());
+  b.run("UPDATE notes SET stars = stars + 1000 WHERE id = 1");
+  b.start();
+  check_converged(world, {&a, &b});
+  CHECK(a.text(stars) == "1100");
+}
+
 TEST_CASE("what the server refuses the original keeps a copy from nothing") {
   ConversationWorld world("copies_refused");
   world.options.rules.read_only_tables = {"ledger"};
