@@ -86,7 +86,10 @@ Result<bool> Apply::evict_younger(TableAccess& access, Bytes key, const RowState
     SL_TRY(before_touching(table.id, other_key.bytes()));
     SL_TRY(enter_pending());
     SL_TRY(const LoadedRow other, parts_.rows.load(access, other_key.bytes()));
-    if (other.state.life <= state.life) {
+    // Rows of one transaction have one life: of these the lesser key has the place.
+    const bool is_older = other.state.life == state.life ? compare_bytes(other_key.bytes(), key) < 0
+                                                         : other.state.life < state.life;
+    if (is_older) {
       return false;
     }
     SL_TRY(hold_standing(access, other_key.bytes(), other,

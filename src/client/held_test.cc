@@ -33,6 +33,29 @@ TEST_CASE("of two rows with one unique value the older life keeps its place on b
   }
 }
 
+TEST_CASE(
+    "of two rows with one life and one unique value the same one keeps its place everywhere") {
+  WorldReplica one(1);
+  WorldReplica two(2);
+  for (WorldReplica* replica : {&one, &two}) {
+    REQUIRE(replica->run(create_sql) == "");
+    REQUIRE(replica->track("t") == "");
+  }
+  bool is_first = false;
+  SUBCASE("the row that stands is the lesser one") { is_first = true; }
+  SUBCASE("the row that comes is the lesser one") {}
+  REQUIRE(two.run("INSERT INTO t VALUES(2, NULL, 2)") == "");
+  one.clock().advance(100);
+  REQUIRE(one.run(is_first ? "INSERT INTO t VALUES(1, 'same', 1), (2, NULL, 1)"
+                           : "INSERT INTO t VALUES(3, 'same', 1), (2, NULL, 1)") == "");
+  two.clock().advance(200);
+  REQUIRE(two.run("UPDATE t SET u = 'same' WHERE id = 2") == "");
+  REQUIRE(one.apply(two.changes()) == "");
+  REQUIRE(two.apply(one.changes()) == "");
+  CHECK(joined(one.rows("SELECT id FROM t")) == (is_first ? "1" : "2"));
+  CHECK(one.stamped_rows("t") == two.stamped_rows("t"));
+}
+
 TEST_CASE("a row that waits is passed on to others") {
   std::array<std::unique_ptr<WorldReplica>, 3> replicas;
   for (std::size_t i = 0; i < replicas.size(); ++i) {
