@@ -59,6 +59,15 @@ struct Team {
                 .has_value());
     return out;
   }
+  LineageId lose_lineage() {
+    REQUIRE(store->commit().has_value());
+    LineageId next;
+    next.bytes.fill(9);
+    REQUIRE(store->lose_lineage(next).has_value());
+    REQUIRE(store->begin().has_value());
+    REQUIRE(workspace->reload().has_value());
+    return next;
+  }
   Hello welcomed(int replica, ChangeSequence last = {}) {
     Hello hello = sample_hello(replica);
     hello.last_sequence = last;
@@ -621,12 +630,7 @@ TEST_CASE("after the lineage was lost a replica goes on where both histories are
   }
   Hello reader = team.welcomed(2);
   const Receipt told = team.workspace->receipt();
-  REQUIRE(team.store->commit().has_value());
-  LineageId next;
-  next.bytes.fill(9);
-  REQUIRE(team.store->lose_lineage(next).has_value());
-  REQUIRE(team.store->begin().has_value());
-  REQUIRE(team.workspace->reload().has_value());
+  const LineageId next = team.lose_lineage();
   reader.catch_up = CatchUp::resume;
   reader.cursor = ServerVersion(2);
   reader.receipt = told;
@@ -650,12 +654,7 @@ TEST_CASE("a hello of before the lineage was lost confirms nothing in the new on
   Hello hello = team.welcomed(1);
   team.admit(hello, change_of(1, 1, 500));
   const Receipt told = team.workspace->receipt();
-  REQUIRE(team.store->commit().has_value());
-  LineageId next;
-  next.bytes.fill(9);
-  REQUIRE(team.store->lose_lineage(next).has_value());
-  REQUIRE(team.store->begin().has_value());
-  REQUIRE(team.workspace->reload().has_value());
+  const LineageId next = team.lose_lineage();
   // It was acknowledged two there, and this server has but one.
   hello.last_sequence = hello.acknowledged = ChangeSequence(2);
   hello.acknowledged_time = sample_stamp(501, 1).time;

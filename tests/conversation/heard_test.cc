@@ -2,21 +2,6 @@
 #include "tests/conversation/notes.h"
 
 namespace syncline {
-namespace {
-
-ByteVector all_of(Device& device) {
-  const auto file = device.engine->changes_since(LocalVersion(0));
-  REQUIRE_MESSAGE(file, file.error().message());
-  return *file;
-}
-
-void give(Device& from, Device& to) {
-  const auto report = to.engine->apply_file(all_of(from));
-  REQUIRE_MESSAGE(report, report.error().message());
-}
-
-}  // namespace
-
 TEST_CASE("what a file brought before the first sync reaches the server without its author") {
   ConversationWorld world("heard_before");
   Device ann(world, "ann.db", 1);

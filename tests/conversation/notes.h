@@ -52,6 +52,18 @@ inline void put_back(const Device& device, const std::string& name) {
   std::filesystem::remove(device.path + "-wal");
 }
 
+// A file of everything that the device knows.
+inline ByteVector all_of(Device& device) {
+  const auto file = device.engine->changes_since(LocalVersion(0));
+  REQUIRE_MESSAGE(file, file.error().message());
+  return *file;
+}
+
+inline void give(Device& from, Device& to) {
+  const auto report = to.engine->apply_file(all_of(from));
+  REQUIRE_MESSAGE(report, report.error().message());
+}
+
 inline std::uint64_t stamp_time(const ConversationWorld& world, std::int64_t ahead_ms = 0) {
   return static_cast<std::uint64_t>(world.time.ms + ahead_ms) << Stamp::counter_bits;
 }

@@ -58,10 +58,7 @@ TEST_CASE("a server that was put back a second time is healed by replicas under 
   ConversationWorld world("put_back_twice");
   Device a(world, "a.db", 1);
   Device b(world, "b.db", 2);
-  for (Device* device : {&a, &b}) {
-    track(*device, {"stars=counter"});
-    device->start();
-  }
+  track_and_start({&a, &b}, {"stars=counter"});
   insert(a, 1, "shared");
   check_agreed(world, {&a, &b});
   const ReplicaId name = *a.engine->replica();

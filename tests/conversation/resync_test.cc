@@ -48,14 +48,10 @@ TEST_CASE("what was typed into a text and not sent yet outlives beginning anew")
   ConversationWorld world("resync_text");
   Device a(world, "a.db", 1);
   Device b(world, "b.db", 2);
-  for (Device* device : {&a, &b}) {
-    track(*device, {"body=text"});
-    device->start();
-  }
+  track_and_start({&a, &b}, {"body=text"});
   a.run("INSERT INTO notes(id, title, body) VALUES(1, 'shared', 'one two three')");
   check_agreed(world, {&a, &b});
-  world.cut(a);
-  a.online = false;
+  cut_off(a);
   a.run("UPDATE notes SET body = 'zero one two three' WHERE id = 1");
   b.run("UPDATE notes SET body = 'one two three four' WHERE id = 1");
   world.advance(1000);

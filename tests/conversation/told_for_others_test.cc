@@ -5,13 +5,6 @@
 namespace syncline {
 namespace {
 
-void give(Device& from, Device& to) {
-  const auto file = from.engine->changes_since(LocalVersion(0));
-  REQUIRE_MESSAGE(file, file.error().message());
-  const auto report = to.engine->apply_file(*file);
-  REQUIRE_MESSAGE(report, report.error().message());
-}
-
 void rebuild(ConversationWorld& world) {
   world.close_server();
   world.server_file += ".new";
@@ -60,14 +53,10 @@ TEST_CASE("an imported change that the server cannot take in order keeps nobody 
     Device ann(world, "ann.db", 1);
     Device bob(world, "bob.db", 2);
     Device cid(world, "cid.db", 3);
-    for (Device* device : {&ann, &bob, &cid}) {
-      track(*device, {"stars=counter"});
-      device->start();
-    }
+    track_and_start({&ann, &bob, &cid}, {"stars=counter"});
     insert(ann, 1, "first");
     check_agreed(world, {&ann, &bob, &cid});
-    world.cut(ann);
-    ann.online = false;
+    cut_off(ann);
     insert(ann, 2, "second");
     ann.run("UPDATE notes SET stars = stars + 5 WHERE id = 1");
     const auto file = ann.engine->export_pending();
