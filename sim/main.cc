@@ -42,12 +42,32 @@ constexpr const char* kinds[] = {"bootstrap",
                                  "synced",
                                  "torn_sectors",
                                  "undo"};
-constexpr const char* real_kinds[] = {
-    "real_clock_jump",   "real_clone",     "real_copied",      "real_crash",        "real_died",
-    "real_disk_fails",   "real_disk_full", "real_lost_writes", "real_old_copy",     "real_resolved",
-    "real_resync",       "real_salvaged",  "real_synced",      "real_torn_sectors", "real_upgrade",
-    "real_write_failed", "beside_dies",    "beside_finished",  "beside_holds",      "beside_wrote",
-    "busy_answers",      "ledger",         "meddled",          "process_dies",      "rivals"};
+constexpr const char* real_kinds[] = {"real_clock_jump",
+                                      "real_clone",
+                                      "real_copied",
+                                      "real_crash",
+                                      "real_died",
+                                      "real_disk_fails",
+                                      "real_disk_full",
+                                      "real_lost_writes",
+                                      "real_old_copy",
+                                      "real_resolved",
+                                      "real_resync",
+                                      "real_salvaged",
+                                      "real_synced",
+                                      "real_torn_sectors",
+                                      "real_upgrade",
+                                      "real_whole",
+                                      "real_write_failed",
+                                      "beside_dies",
+                                      "beside_finished",
+                                      "beside_holds",
+                                      "beside_wrote",
+                                      "busy_answers",
+                                      "ledger",
+                                      "meddled",
+                                      "process_dies",
+                                      "rivals"};
 
 struct Options {
   std::uint64_t first = 1;

@@ -347,6 +347,12 @@ std::string RealReplica::audit(const std::set<std::int64_t>& but) {
   return wrong ? *wrong : std::string();
 }
 
+bool RealReplica::is_in_pieces() {
+  const Calm calm(disk_);
+  const auto in_pieces = main_.engine().meta().integer(meta_name::in_pieces);
+  return !in_pieces || *in_pieces != 0;
+}
+
 std::set<std::int64_t> RealReplica::wrong_accounts() {
   const Calm calm(disk_);
   auto wrong = sim::wrong_accounts(main_.connection());

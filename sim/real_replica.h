@@ -103,6 +103,8 @@ class RealReplica final : public ReplicaLink {
   std::optional<std::vector<std::int64_t>> numbers();
   // What is wrong in the ledger's accounts but these, and in the file; empty when nothing is.
   std::string audit(const std::set<std::int64_t>& but);
+  // What the file says: rows came one by one, and halves of transactions may be apart.
+  bool is_in_pieces();
   std::set<std::int64_t> wrong_accounts();
   std::string verify_file();
 

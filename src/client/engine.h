@@ -167,6 +167,8 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   Result<void> correct_clock(std::int64_t offset_ms);
   Result<ApplyReport> apply_page(const SnapshotPage& page);
   Result<void> finish_snapshot(ServerVersion cursor);
+  // What a snapshot or a rescan brought row by row is whole transactions again.
+  Result<void> note_whole();
   // Keeps a copy of all unsent changes; empty when there are none.
   Result<ByteVector> salvage(const std::string& reason);
 

@@ -44,6 +44,7 @@ Result<void> Engine::begin_rescan() {
   const auto run = [&]() -> Result<void> {
     SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
     SL_TRY(meta_.set(meta_name::wants_rescan, ValueView::of(std::int64_t{1})));
+    SL_TRY(meta_.set(meta_name::in_pieces, ValueView::of(std::int64_t{1})));
     SL_TRY(name_heard());
     SL_TRY(parts_.connection.execute(index_sql));
     SL_TRY(index_rows());

@@ -124,6 +124,7 @@ Result<void> Engine::drop_everything() {
   SL_TRY(set(meta_name::pruned_version, row.version.get()));
   SL_TRY(set(meta_name::cursor, 0));
   SL_TRY(set(meta_name::wants_rescan, 0));
+  SL_TRY(set(meta_name::in_pieces, 1));  // own changes that wait are merged again, into nothing
   SL_TRY(set(meta_name::left_lineage, 0));
   SL_TRY(meta_.set(meta_name::snapshot_token, ValueView::blob({})));
   return renew();

@@ -129,6 +129,8 @@ Result<ReplicaFacts> Engine::facts(const std::vector<std::string>& tables) {
   SL_TRY(out.snapshot_token, meta_.blob(meta_name::snapshot_token));
   SL_TRY(const std::int64_t wants_rescan, meta_.integer(meta_name::wants_rescan));
   out.wants_rescan = wants_rescan != 0;
+  SL_TRY(const std::int64_t in_pieces, meta_.integer(meta_name::in_pieces));
+  out.in_pieces = in_pieces != 0;
   SL_TRY(savepoint.release());
   end_call();
   return out;
@@ -385,6 +387,7 @@ Result<ApplyReport> Engine::apply_page(const SnapshotPage& page) {
     }
     SL_TRY(apply_.part(page.states, report));
     SL_TRY(keep_newest_state());
+    SL_TRY(meta_.set(meta_name::in_pieces, number(1)));
     return meta_.set(meta_name::snapshot_token, ValueView::blob(page.token));
   });
 }
@@ -407,6 +410,16 @@ Result<void> Engine::finish_snapshot(ServerVersion cursor) {
   SL_TRY(meta_.set(meta_name::left_lineage, number(0)));
   SL_TRY(meta_.set(meta_name::cursor, number(cursor.get())));
   SL_TRY(store_receipt());
+  SL_TRY(savepoint.release());
+  end_call();
+  return {};
+}
+
+Result<void> Engine::note_whole() {
+  SL_TRY(require_replica());
+  SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
+  SL_TRY(check_not_renewed());
+  SL_TRY(meta_.set(meta_name::in_pieces, number(0)));
   SL_TRY(savepoint.release());
   end_call();
   return {};

@@ -67,6 +67,9 @@ inline constexpr std::string_view epochs_elsewhere = "epochs_elsewhere";
 inline constexpr std::string_view snapshot_token = "snapshot_token";
 // A rescan began and has not finished.
 inline constexpr std::string_view wants_rescan = "wants_rescan";
+// Rows came one by one (a first copy, a comparison of all), and halves of transactions may be
+// apart; set until the replica has reached what the server had after the last of them.
+inline constexpr std::string_view in_pieces = "in_pieces";
 // The server that the cursor speaks of is no more; set until the rescan with the next one ends.
 inline constexpr std::string_view left_lineage = "left_lineage";
 // There are rows in syncline_keepsakes; without it there may be no such table.

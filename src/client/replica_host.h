@@ -134,6 +134,9 @@ class ReplicaHost final : private Engine::Listener {
   Result<void> perform(Instant now, const effect::CompareRanges& e);
   Result<void> perform(Instant now, const effect::AdoptRange& e);
   Result<void> perform(Instant now, const effect::FinishRescan& e);
+  Result<void> perform(Instant /*now*/, const effect::NoteWhole& /*e*/) {
+    return parts_.engine->note_whole();
+  }
   Result<void> perform(Instant now, const effect::SaveWelcome& e);
   Result<void> perform(Instant now, const effect::Unacknowledge& e);
   Result<void> perform(Instant now, const effect::KeepReceipt& e);

@@ -60,6 +60,7 @@ void ClientSession::reset_connection() {
   walk_.clear();
   comparing_.reset();
   ack_held_.reset();
+  whole_at_.reset();
   watch_.reset();
   setting_aside_ = false;
   set_aside_through_ = ChangeSequence(0);
@@ -718,6 +719,7 @@ std::uint64_t ClientSession::waiting_changes() const {
 
 void ClientSession::handle(Instant now, Heartbeat&& m) {
   watch_.heard(now, m, waiting_changes() == 0 && (relays_.done() || !may_write_));
+  look_whether_whole(m.head);
   check_digest(now);
 }
 

@@ -41,6 +41,8 @@ struct ReplicaFacts {
   ByteVector snapshot_token;
   // A rescan began and has not finished, or a person pressed "resync".
   bool wants_rescan = false;
+  // Rows came one by one, and the replica has not reached what the server had after the last.
+  bool in_pieces = false;
   Receipt receipt;
 };
 
@@ -228,6 +230,8 @@ class ClientSession {
   std::uint64_t waiting_changes() const;
   void apply_pages(Instant now);
   void rescan_step(Instant now);
+  void rows_came(Instant now);
+  void look_whether_whole(std::optional<ServerVersion> head);
   void check_digest(Instant now);
   StatusFacts status_facts(Instant now) const;
   Progress progress(Instant now) const;
@@ -298,6 +302,8 @@ class ClientSession {
   RescanWalk walk_;
   std::optional<RangeDigests> comparing_;
   std::optional<ChangeSequence> ack_held_;
+  // No row that came one by one is of a later time. Known from the first heartbeat after them.
+  std::optional<ServerVersion> whole_at_;
 
   bool is_receipt_news_ = false;
 

@@ -44,7 +44,7 @@ void ClientSession::on_applied(Instant now, ServerVersion cursor, const Digest& 
   switch (phase_) {
     case Phase::bootstrap:
       facts_.snapshot_token.clear();
-      go_live(now);
+      rows_came(now);
       break;
     case Phase::rescan:
       if (comparing_ || !walk_.empty()) {
@@ -52,11 +52,12 @@ void ClientSession::on_applied(Instant now, ServerVersion cursor, const Digest& 
         break;
       }
       facts_.wants_rescan = false;
-      go_live(now);
+      rows_came(now);
       break;
     case Phase::live:
       spoke_at_ = now;
       send(now, Applied{cursor});
+      look_whether_whole(std::nullopt);
       pull();
       check_digest(now);
       break;
@@ -67,6 +68,27 @@ void ClientSession::on_applied(Instant now, ServerVersion cursor, const Digest& 
     case Phase::bequest:
     case Phase::mending:
       break;
+  }
+}
+
+// The last of the rows that come one by one is here. The server read each at another time, none
+// later than its next heartbeat.
+void ClientSession::rows_came(Instant now) {
+  facts_.in_pieces = true;
+  whole_at_.reset();
+  go_live(now);
+}
+
+void ClientSession::look_whether_whole(std::optional<ServerVersion> head) {
+  if (phase_ != Phase::live || !facts_.in_pieces) {
+    return;
+  }
+  if (!whole_at_) {
+    whole_at_ = head;
+  }
+  if (whole_at_ && facts_.cursor >= *whole_at_) {
+    facts_.in_pieces = false;
+    effects_.emplace_back(effect::NoteWhole{});
   }
 }
 

@@ -601,6 +601,45 @@ TEST_CASE("a rescan compares, fetches what differs, and only then resumes and pu
   CHECK(talk.find<effect::LoadOutbox>() != nullptr);
 }
 
+TEST_CASE("rows that came one by one are whole when the server's head after them is reached") {
+  ReplicaFacts facts = some_facts();
+  facts.wants_rescan = true;
+  Talk talk({}, facts);
+  talk.connect();
+  talk.hear(talk.welcome());
+  talk.hear(Heartbeat{ServerVersion(10), 0, Digest()});  // of before the last of them
+  talk.hear(RangeDigests{"", {}, {}});
+  talk.session.on_compared(talk.now, {});
+  talk.take();
+  REQUIRE(talk.find<effect::FinishRescan>() != nullptr);
+  talk.session.on_applied(talk.now, ServerVersion(10), Digest());
+  talk.take();
+  CHECK(talk.find<effect::NoteWhole>() == nullptr);
+  talk.hear(Heartbeat{ServerVersion(12), 0, Digest()});
+  talk.hear(Heartbeat{ServerVersion(13), 0, Digest()});
+  CHECK(talk.find<effect::NoteWhole>() == nullptr);
+  talk.hear(PullThrough{ServerVersion(11), {}});
+  talk.session.on_applied(talk.now, ServerVersion(11), Digest());
+  talk.take();
+  CHECK(talk.find<effect::NoteWhole>() == nullptr);
+  talk.hear(PullThrough{ServerVersion(12), {}});
+  talk.session.on_applied(talk.now, ServerVersion(12), Digest());
+  talk.take();
+  CHECK(talk.find<effect::NoteWhole>() != nullptr);
+  talk.hear(Heartbeat{ServerVersion(12), 0, Digest()});
+  CHECK(talk.find<effect::NoteWhole>() == nullptr);  // once
+}
+
+TEST_CASE("what a connection that broke left in pieces is noted as whole by the next one") {
+  ReplicaFacts facts = some_facts();
+  facts.in_pieces = true;
+  Talk talk({}, facts);
+  talk.go_live();
+  CHECK(talk.find<effect::NoteWhole>() == nullptr);
+  talk.hear(Heartbeat{ServerVersion(10), 0, Digest()});
+  CHECK(talk.find<effect::NoteWhole>() != nullptr);
+}
+
 TEST_CASE("digests that stay different lead to a rescan, and then to the truth about it") {
   Talk talk;
   talk.go_live();

@@ -87,6 +87,9 @@ struct AdoptRange {
 struct FinishRescan {
   ServerVersion cursor;
 };
+// The rows that a snapshot or a rescan brought one by one are whole transactions again:
+// ReplicaFacts::in_pieces is no more.
+struct NoteWhole {};
 // Saves, in one transaction, what a welcome settled. `acknowledged` may be lower than before: a
 // restored server has forgotten changes, and they become unsent again.
 struct SaveWelcome {
@@ -203,7 +206,7 @@ using ClientEffect =
                  effect::LoadOutbox, effect::Acknowledge, effect::RejectChange,
                  effect::ApplyChanges, effect::BeginSnapshot, effect::ApplyPage,
                  effect::FinishSnapshot, effect::BeginRescan, effect::CompareRanges,
-                 effect::AdoptRange, effect::FinishRescan, effect::SaveWelcome,
+                 effect::AdoptRange, effect::FinishRescan, effect::NoteWhole, effect::SaveWelcome,
                  effect::Unacknowledge, effect::KeepReceipt, effect::CorrectClock, effect::Restamp,
                  effect::Reidentify, effect::Salvage, effect::ShowPresence, effect::LoadRelays,
                  effect::FinishRelay, effect::SetAside>;

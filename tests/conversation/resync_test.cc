@@ -187,3 +187,64 @@ TEST_CASE("inside a transaction nothing begins anew") {
   CHECK(done.error().code() == ErrorCode::busy);
   a.run("COMMIT");
 }
+
+// A device whose rows come one by one while somebody else writes transactions with halves in the
+// first and the last of them.
+struct PairWatch {
+  explicit PairWatch(ConversationWorld& world) : a(world, "a.db", 1), b(world, "b.db", 2) {
+    track_and_start({&a, &b});
+    b.run(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT "
+        "INTO "
+        "notes(id, title, body) SELECT i, '0', printf('%0500d', i) FROM n");
+    check_agreed(world, {&a, &b});
+    a.before_frame = [this](Bytes /*frame*/) { look_and_write(); };
+  }
+  void look_and_write() {
+    const bool is_in_pieces = *a.engine->meta().integer(meta_name::in_pieces) != 0;
+    const bool is_apart = a.text(halves) != "1";
+    CHECK((is_in_pieces || !is_apart));
+    was_apart = was_apart || is_apart;
+    b.run("UPDATE notes SET title = '" + std::to_string(++writes) + "' WHERE id IN (1, 3000)");
+  }
+  void come_to_rest(ConversationWorld& world) {
+    a.before_frame = nullptr;
+    check_converged(world, {&a, &b});
+    CHECK(*a.engine->meta().integer(meta_name::in_pieces) == 0);
+    CHECK(a.text(halves) == "1");
+  }
+  // Of how many writes there are halves, where one that is missing is none.
+  const std::string halves =
+      "SELECT count(DISTINCT coalesce(title, '-')) FROM (SELECT 1 AS id UNION SELECT 3000) LEFT "
+      "JOIN "
+      "notes USING(id)";
+  Device a;
+  Device b;
+  int writes = 0;
+  bool was_apart = false;
+};
+
+TEST_CASE("halves of transactions are apart only while the file says that rows come in pieces") {
+  ConversationWorld world("resync_pieces");
+  PairWatch watch(world);
+  SUBCASE("beginning anew") { REQUIRE(watch.a.engine->resync()); }
+  SUBCASE("comparing all rows") {
+    cut_off(watch.a);
+    watch.a.before_frame = nullptr;
+    watch.b.run("UPDATE notes SET body = 'other' || body");
+    world.advance(5000);
+    watch.a.online = true;
+    watch.a.before_frame = [&](Bytes /*frame*/) { watch.look_and_write(); };
+    watch.a.host->rescan_now(world.now);
+    watch.a.host->sync_now(world.now);
+  }
+  for (int i = 0; i < 200; ++i) {
+    world.step();
+    if (i % 20 == 0) {
+      world.now.ms += 50;
+      world.time.ms += 50;
+    }
+  }
+  CHECK(watch.was_apart);
+  watch.come_to_rest(world);
+}

@@ -168,6 +168,7 @@ def clone(storm):
     if len(storm.devices) >= storm.first_devices + 3:
         return False
     original = storm.random.choice(storm.devices)
+    storm.pairs.may_come_in_pieces(time.monotonic())
     still(storm, original)
     with original.writing:
         name = f"copy{len(storm.devices)}"
@@ -193,6 +194,7 @@ def put_back_client(storm):
 
     def back():
         still(storm, device)
+        storm.pairs.may_come_in_pieces(time.monotonic())
         device.kill_writer()
         with device.writing:
             device.close_writer()
@@ -218,12 +220,12 @@ def put_back_server(storm):
 
     def back():
         storm.server.end(storm.random.choice((KILL, TERMINATE)))
+        storm.pairs.server_was_put_back(time.monotonic())
         shutil.rmtree(storm.server.folder)
         shutil.move(copy, storm.server.folder)
         storm.server_copy = None
         storm.server_disk.be(Disk.WELL)
         storm.server.start()
-        storm.server_back_at = time.monotonic()
 
     storm.after(3 + 6 * storm.random.random(), back)
     return True
@@ -233,7 +235,9 @@ def begin_anew(storm):
     """`resync` beside whoever writes and syncs."""
     device = storm.random.choice(storm.devices)
     device.began_anew = True
+    storm.pairs.may_come_in_pieces(time.monotonic())
     code, _ = device.command("resync", "--yes")
+    storm.pairs.may_come_in_pieces(time.monotonic())
     storm.processes.note_end("resync", code)
     return True
 
