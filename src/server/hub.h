@@ -285,6 +285,7 @@ class Hub {
   Result<void> admit(ConnectionId id, Peer& peer, std::vector<ByteVector> parts, bool relayed);
   // --- server/hub_turns.cc: invariants 5 and 6 ---
   bool has_credit(const Peer& peer) const;
+  bool has_presence_credit(const Peer& peer) const;
   // Whether something can be done for it at once.
   bool is_able(const Peer& peer) const {
     return has_more(peer) && has_credit(peer) && peer.lacking == 0;
@@ -299,7 +300,7 @@ class Hub {
   // Of this turn, and of the peer's user.
   void spend(const Peer& peer, std::size_t units);
   bool is_free(const Peer& peer) const { return peer.questions.empty() && has_credit(peer); }
-  static bool has_more(const Peer& peer);
+  bool has_more(const Peer& peer) const;
   static void recount(Peer& peer);
   void handle(Instant now, ConnectionId id, Peer& peer, Bytes frame);
   void handle_held(Instant now, ConnectionId id, Peer& peer);

@@ -100,9 +100,7 @@ bool Hub::tell_presence(Instant now, ConnectionId id, Peer& peer, const Presence
   if (peer.session.is_closed() || key.first == peer.session.hello().replica) {
     return false;
   }
-  const std::size_t credit =
-      waiting_budget_.is_scarce() ? bounds::scarce_credit_bytes : bounds::presence_credit_bytes;
-  if (peer.unsent >= credit) {
+  if (!has_presence_credit(peer)) {
     peer.missed.insert(key);
     recount(peer);
     if (peer.missed.size() > bounds::missed_presence_max) {
@@ -120,7 +118,9 @@ void Hub::tell_missed(Instant now, ConnectionId id, Peer& peer) {
   recount(peer);
   for (const PresenceKey& key : missed) {
     if (peer.room != nullptr) {
-      tell_presence(now, id, peer, key, presence_frame(*peer.room, key));
+      const SharedBytes frame = presence_frame(*peer.room, key);
+      spend(peer, WorkMeter::units_of(frame.size()));
+      tell_presence(now, id, peer, key, frame);
     }
   }
 }

@@ -18,8 +18,14 @@ bool Hub::has_credit(const Peer& peer) const {
          (waiting_budget_.is_scarce() ? bounds::scarce_credit_bytes : bounds::credit_bytes);
 }
 
-bool Hub::has_more(const Peer& peer) {
-  return !peer.questions.empty() || !peer.held.empty() || !peer.missed.empty();
+bool Hub::has_presence_credit(const Peer& peer) const {
+  return peer.unsent < (waiting_budget_.is_scarce() ? bounds::scarce_credit_bytes
+                                                    : bounds::presence_credit_bytes);
+}
+
+bool Hub::has_more(const Peer& peer) const {
+  return !peer.questions.empty() || !peer.held.empty() ||
+         (!peer.missed.empty() && has_presence_credit(peer));
 }
 
 void Hub::recount(Peer& peer) {

@@ -168,6 +168,32 @@ TEST_CASE("presence to who does not read does not grow, and is the latest when i
   CHECK(std::get<Presence>(*last).value.empty());
 }
 
+TEST_CASE("nobody works for who missed presence and has no room for it") {
+  Office office;
+  const ConnectionId loud = office.follow(1);
+  const ConnectionId slow = office.follow(2);
+  office.work();
+  office.slow.insert(slow);
+  for (int i = 0; i < 20; ++i) {
+    office.say(loud,
+               Presence{sample_replica(1), "cursor" + std::to_string(i), ByteVector(16'000, 1)});
+    office.now = office.now + Duration{1000};
+    office.work();
+  }
+  // It takes a little, which is not enough.
+  office.hub.on_sent(office.now, slow, 1000);
+  office.pump();
+  office.work_at.reset();
+  office.hub.work(office.now);
+  office.pump();
+  CHECK(!office.work_at.has_value());
+  office.slow.clear();
+  office.hub.on_sent(office.now, slow, office.sent_bytes(slow));
+  office.pump();
+  office.work();
+  CHECK(office.count<Presence>(slow) == 20);
+}
+
 TEST_CASE("when too much waits to be sent, who holds most is cut, and nobody else") {
   Office office(small_memory(std::size_t{4} << 20U));
   fill(office, 1000, 4000);
