@@ -348,6 +348,9 @@ std::string RealReplica::audit(const std::set<std::int64_t>& but) {
 }
 
 bool RealReplica::is_in_pieces() {
+  if (!host_) {
+    return true;  // nothing is known of a file that nobody has open
+  }
   const Calm calm(disk_);
   const auto in_pieces = main_.engine().meta().integer(meta_name::in_pieces);
   return !in_pieces || *in_pieces != 0;
