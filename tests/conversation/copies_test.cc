@@ -397,36 +397,3 @@ TEST_CASE("after work from behind the fence was stamped anew other processes wri
   check_converged(world, {&a, &b});
   CHECK(a.text(ids) == "2,3,4");
 }
-
-TEST_CASE(
-    "whoever talks while a copy of its file comes and goes loses nothing under their one name") {
-  ConversationWorld world("copies_beside");
-  Device a(world, "a.db", 1);
-  track_and_start({&a}, {"stars=counter"});
-  insert(a, 1, "shared");
-  check_agreed(world, {&a});
-  // The conversation stays, and says nothing.
-  a.run("VACUUM INTO '" + world.folder.file("b.db") + "'");
-  Device b(world, "b.db", 2);
-  b.start();
-  insert(b, 2, "by the copy");
-  world.advance(5000);
-  // What this change was the server need not remember any more.
-  b.close();
-  b.open();
-  b.start();
-  world.advance(5000);
-  SUBCASE("and the log has it") {}
-  SUBCASE("and the log was trimmed") {
-    cut_off(b);
-    world.time.ms += std::int64_t{40} * 24 * 3600 * 1000;
-    REQUIRE(world.hub->retire(world.now).has_value());
-    b.online = true;
-  }
-  insert(a, 3, "by the original");
-  a.run("UPDATE notes SET stars = stars + 2 WHERE id = 1");
-  check_converged(world, {&a, &b});
-  CHECK(a.text(ids) == "1,2,3");
-  CHECK(a.text(stars) == "2");
-  CHECK(times_logged(world, 3) == 1);
-}

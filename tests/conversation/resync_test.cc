@@ -194,9 +194,8 @@ struct PairWatch {
   explicit PairWatch(ConversationWorld& world) : a(world, "a.db", 1), b(world, "b.db", 2) {
     track_and_start({&a, &b});
     b.run(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT "
-        "INTO "
-        "notes(id, title, body) SELECT i, '0', printf('%0500d', i) FROM n");
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
+        "INSERT INTO notes(id, title, body) SELECT i, '0', printf('%0500d', i) FROM n");
     check_agreed(world, {&a, &b});
     a.before_frame = [this](Bytes /*frame*/) { look_and_write(); };
   }
@@ -215,9 +214,8 @@ struct PairWatch {
   }
   // Of how many writes there are halves, where one that is missing is none.
   const std::string halves =
-      "SELECT count(DISTINCT coalesce(title, '-')) FROM (SELECT 1 AS id UNION SELECT 3000) LEFT "
-      "JOIN "
-      "notes USING(id)";
+      "SELECT count(DISTINCT coalesce(title, '-')) "
+      "FROM (SELECT 1 AS id UNION SELECT 3000) LEFT JOIN notes USING(id)";
   Device a;
   Device b;
   int writes = 0;
