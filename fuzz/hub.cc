@@ -157,7 +157,8 @@ class Talk final : public Forger {
       if (choices_.one_in(4)) {
         bytes.resize(bytes.size() - choices_.below(bytes.size()));
       }
-      line.pushed.clear();  // what was acknowledged may be something else
+      line.pushed.clear();
+      line.is_garbled = true;
     }
     house_.say(line, bytes);
   }
@@ -274,7 +275,7 @@ class Talk final : public Forger {
   void push(Line& line) {
     Change change = this->change(line, line.hello.replica);
     const std::vector<ByteVector> parts = parts_of(change);
-    if (parts.size() == 1 && change.stamp.replica == line.hello.replica) {
+    if (parts.size() == 1 && change.stamp.replica == line.hello.replica && !line.is_garbled) {
       line.pushed.emplace(change.sequence.get(), change);
     }
     Device& device = house_.device(line.hello);

@@ -57,6 +57,8 @@ struct Line {
   ServerVersion told;  // the newest version that was sent
   std::vector<ByteVector> parts;
   std::map<std::uint64_t, Change> pushed;
+  // A frame was changed on its way: what is acknowledged from there on may be what came of it.
+  bool is_garbled = false;
   std::set<std::uint64_t> rejected;
   std::string why;  // it was refused or rejected
   std::uint64_t acks = 0;
