@@ -293,6 +293,7 @@ class Talk final : public Forger {
     Change change = this->change(line, author);
     Hello as_author = line.hello;
     as_author.replica = author;
+    house_.device(as_author).is_told_for = true;
     if (!choices_.one_in(3)) {
       change.sequence = ChangeSequence(house_.device(as_author).made + 1);
     }

@@ -44,6 +44,9 @@ struct Device {
   std::uint64_t acknowledged = 0;
   std::uint64_t acknowledged_time = 0;
   std::uint64_t time = 0;
+  // Somebody may have told the server something else under its numbers and times
+  // (docs/decisions/0020).
+  bool is_told_for = false;
 };
 
 struct Line {
@@ -345,7 +348,8 @@ inline void House::hear_ack(Line& line, std::uint64_t through) {
     return;
   }
   ++line.acks;
-  if (line.rejected.count(through) == 0 && through > line.hello.acknowledged.get()) {
+  if (line.rejected.count(through) == 0 && through > line.hello.acknowledged.get() &&
+      !known.is_told_for) {
     check_kept(line, at->second);
   }
   if (through > known.acknowledged) {
