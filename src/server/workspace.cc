@@ -223,10 +223,9 @@ Result<std::optional<Admitted>> Workspace::known_already(const Hello& hello,
   Admitted out;
   out.sequence = header.sequence;
   // What the original knows to be acknowledged may be forgotten here, and is nothing to compare a
-  // copy's with: one that leaves, or one that talks since before and does not know it.
-  const bool is_copys = hello.catch_up == CatchUp::bequest || header.sequence > hello.acknowledged;
-  const bool differs =
-      known ? !KnownChange{known->time, known->hash}.is(header.stamp.time, hash) : is_copys;
+  // copy's with.
+  const bool differs = known ? !KnownChange{known->time, known->hash}.is(header.stamp.time, hash)
+                             : hello.catch_up == CatchUp::bequest;
   if (differs && !SL_MUTANT(5)) {
     out.admission = Admission::diverged;
     out.known_sequence = record.last_sequence;
