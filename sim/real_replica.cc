@@ -255,12 +255,31 @@ std::optional<ReplicaFacts> RealReplica::facts() {
     return std::nullopt;
   }
   const Calm calm(disk_);
-  auto facts = main_.engine().facts({});
+  auto facts = known_facts();
   if (!facts) {
     last_error_ = facts.error().message();
     return std::nullopt;
   }
   return std::move(*facts);
+}
+
+Result<ReplicaFacts> RealReplica::known_facts() {
+  Engine& engine = main_.engine();
+  ReplicaFacts out;
+  SL_TRY(out.replica, engine.replica());
+  SL_TRY(const LogHead head, engine.log_head());
+  out.last_sequence = head.own_sequence;
+  SL_TRY(const std::int64_t acknowledged, engine.meta().integer(meta_name::acknowledged_sequence));
+  out.acknowledged = ChangeSequence(static_cast<std::uint64_t>(acknowledged));
+  SL_TRY(const std::int64_t cursor, engine.meta().integer(meta_name::cursor));
+  out.cursor = ServerVersion(static_cast<std::uint64_t>(cursor));
+  SL_TRY(const ByteVector lineage, engine.meta().blob(meta_name::lineage));
+  if (!lineage.empty()) {
+    SL_TRY(out.lineage, LineageId::from_bytes(lineage));
+  }
+  SL_TRY(const std::int64_t wants_rescan, engine.meta().integer(meta_name::wants_rescan));
+  out.wants_rescan = wants_rescan != 0;
+  return out;
 }
 
 std::optional<Digest> RealReplica::digest_of(const std::string& table) {

@@ -89,6 +89,8 @@ class RealReplica final : public ReplicaLink {
   ReplicaHost& host() { return *host_; }
   StatusReport status(Instant now);
   std::uint64_t mismatches() const { return host_ ? host_->session().mismatches() : 0; }
+  // Some of them. The engine is not asked for its facts: it takes that for the beginning of a
+  // conversation, and would not notice that another program had begun the file anew.
   std::optional<ReplicaFacts> facts();
   std::optional<Digest> digest_of(const std::string& table);
   // Whether the digest that it says is the sum over its rows; so it is when they cannot be read.
@@ -130,6 +132,7 @@ class RealReplica final : public ReplicaLink {
   void salvaged(const std::string& reason, Bytes file) override;
 
  private:
+  Result<ReplicaFacts> known_facts();
   // Nothing strikes while it lives: whoever looks must not change what happens.
   class Calm {
    public:
