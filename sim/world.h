@@ -148,6 +148,9 @@ class World {
                outcome_.counts.count("server_change") !=
            0;
   }
+  bool has_copied() const {
+    return outcome_.counts.count("clone") + outcome_.counts.count("replica_old_copy") != 0;
+  }
 
   void open_replica(std::size_t node);
   void open_real(std::size_t node);

@@ -248,9 +248,10 @@ void World::check_real(std::size_t index) {
     violate("a file that others had locked ended the conversation of real replica " +
             std::to_string(index) + ": " + node.real->host().last_error());
   }
-  // Often enough; it reads every row. What a server lost comes back row by row (docs/proof.md).
+  // Often enough; it reads every row. What a server lost comes back row by row, and whoever heard
+  // of a change of two copies from both counts it once when the server has said whose it is.
   ++node.looks;
-  if (node.looks % 32 == 0 && !has_restored() && !node.real->is_in_pieces()) {
+  if (node.looks % 32 == 0 && !has_restored() && !has_copied() && !node.real->is_in_pieces()) {
     count("real_whole");
     check_ledger(index);
   }
