@@ -220,6 +220,15 @@ void ModelReplica::acknowledge(ChangeSequence through) {
   }
 }
 
+bool ModelReplica::was_rejected(ChangeSequence after, ChangeSequence through) const {
+  for (std::uint64_t at = after.get() + 1; at <= through.get(); ++at) {
+    if (std::find(skipped_.begin(), skipped_.end(), at) == skipped_.end()) {
+      return false;
+    }
+  }
+  return true;
+}
+
 Result<void> ModelReplica::reject(const Rejected& rejected) {
   if (std::find(skipped_.begin(), skipped_.end(), rejected.sequence.get()) == skipped_.end()) {
     skipped_.push_back(rejected.sequence.get());

@@ -59,6 +59,8 @@ class ModelReplica {
   const std::map<RowName, RowState>& rows() const { return view_; }
   const std::vector<Change>& log() const { return log_; }
   std::uint64_t rejected() const { return rejected_; }
+  // All of its changes after `after`, up to `through`.
+  bool was_rejected(ChangeSequence after, ChangeSequence through) const;
   // The sum over all rows anew, to check the one that is kept.
   Digest recount() const;
   std::uint64_t last_time() const { return last_time_; }

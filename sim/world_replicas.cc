@@ -94,9 +94,16 @@ bool World::may_be_behind(const Node& node) const {
 
 void World::check_welcome(const Node& node, const effect::SaveWelcome& welcome) {
   // Only a new lineage may know less: a server that was restored.
-  const bool same_server = welcome.lineage == node.replica.facts().lineage;
-  if (same_server && welcome.acknowledged < node.replica.facts().acknowledged &&
-      !may_be_behind(node)) {
+  const ReplicaFacts& facts = node.replica.facts();
+  const bool same_server = welcome.lineage == facts.lineage;
+  // A log that was put back is whole all the same where all that it misses was refused: nothing of
+  // that was ever in it, and it is told and refused again.
+  const bool was_put_back = outcome_.counts.count("server_put_back") != 0;
+  const auto was_refused = [&] {
+    return was_put_back && node.replica.was_rejected(welcome.acknowledged, facts.acknowledged);
+  };
+  if (same_server && welcome.acknowledged < facts.acknowledged && !may_be_behind(node) &&
+      !was_refused()) {
     violate("the server forgot a change that it had acknowledged");
   }
 }
