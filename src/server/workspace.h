@@ -211,6 +211,8 @@ class Workspace {
                             std::span<const std::string_view> columns);
   Result<Fault> judge_names(const Change& change);
   Result<std::size_t> key_width(const std::string& table);
+  // What of tables that nobody has declared yet contradicts the rows that they have already.
+  Result<Fault> judge_declared(const Schema& wider);
   // Nothing when the row's tombstone was forgotten, or `fault` was set.
   Result<std::optional<Merged>> merged(const RowEdit& edit, const Stamp& stamp, Fault& fault);
   // Looks at everything that a change would store, and stores nothing.

@@ -44,9 +44,26 @@ Result<void> Workspace::set_schema(ByteVector bytes) {
   return {};
 }
 
+Result<Workspace::Fault> Workspace::judge_declared(const Schema& wider) {
+  for (const TableSchema& table : wider.tables) {
+    SL_TRY(const std::size_t width, key_width(table.name));
+    if (width != 0 && width != table.key.size()) {
+      return Fault(Error(ErrorCode::schema_mismatch, "the keys of table " + table.name + " have " +
+                                                         std::to_string(width) +
+                                                         " value(s) in this workspace, not " +
+                                                         std::to_string(table.key.size())));
+    }
+  }
+  return Fault();
+}
+
 Result<void> Workspace::widen_schema(const Schema& wider) {
   SL_TRY(const Schema known, schema());
   SL_TRY(check_compatible(known, wider));
+  SL_TRY(Fault fault, judge_declared(wider));
+  if (fault) {
+    return std::move(*fault);
+  }
   const Schema merged = merge_schemas(known, wider);
   SL_TRY(check_schema(merged));
   Writer bytes;
@@ -76,6 +93,10 @@ Result<std::optional<Refused>> Workspace::judge_schema(const Hello& hello, const
   SL_TRY(const Schema known, schema());
   if (const auto fits = check_compatible(known, *theirs); !fits) {
     return refuse(Refusal::schema_incompatible, fits.error().message());
+  }
+  SL_TRY(const Fault fault, judge_declared(*theirs));
+  if (fault) {
+    return refuse(Refusal::schema_incompatible, fault->message());
   }
   if (!rights.may_write) {
     return std::optional<Refused>();

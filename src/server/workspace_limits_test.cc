@@ -268,6 +268,35 @@ TEST_CASE("a table's keys have as many values as it was declared with, or began 
   CHECK(team.served(hello) == 1);
 }
 
+TEST_CASE("nobody declares a table otherwise than the rows that it has already") {
+  Team team;
+  const Hello hello = team.welcomed(1);
+  RowKey wide = sample_key(1);
+  wide.bytes.push_back(0x41);
+  CHECK(team.admit(hello, {put("late0", wide)}).empty());
+  CHECK(team.admit(hello, {put("late1", sample_key(1))}).empty());
+  const auto declare = [&](std::size_t tables, const Rights& rights) {
+    Hello other = sample_hello(2);
+    other.schema = schema_of("late", tables);
+    const Greeting answer = team.greet(other, rights);
+    const Refused* refused = std::get_if<Refused>(&answer);
+    return refused == nullptr ? std::string() : refused->message;
+  };
+  for (const Rights& rights : {team.writes, team.reads}) {
+    CHECK(declare(1, rights) == "the keys of table late0 have 2 value(s) in this workspace, not 1");
+  }
+  const ByteVector bytes = schema_of("late", 1);
+  Reader read(bytes);
+  CHECK(team.workspace->widen_schema(*decode_schema(read)).error().code() ==
+        ErrorCode::schema_mismatch);
+  // Whoever knows it as it is declares it.
+  Schema schema;
+  schema.tables = {{"late0", {{"id", ""}, {"at", ""}}, {"id", "at"}},
+                   {"late1", {{"id", ""}}, {"id"}}};
+  CHECK(team.workspace->widen_schema(canonical_schema(std::move(schema))).has_value());
+  CHECK(team.served(hello) == 2);
+}
+
 TEST_CASE("names that SQLite takes for a declared one, or that are no text, do not come in") {
   Team team;
   const Hello hello = team.welcomed(1);
