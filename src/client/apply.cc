@@ -317,7 +317,11 @@ Result<void> Apply::spell_out(const TrackedTable& table, const LogRun& run, Capt
       return {};
     }
     case OpKind::install:
-      out.install(table, run.first, run.clock, run.columns, run.has_old, run.old_values);
+      // Rows that came to stand alike are one run.
+      for (std::uint64_t i = 0; i < run.count; ++i) {
+        out.install(table, static_cast<RowId>(static_cast<std::uint64_t>(run.first) + i), run.clock,
+                    run.columns, run.has_old, run.old_values);
+      }
       return {};
     case OpKind::leave:
       out.leave(table, run.first, run.key, run.columns, run.has_old, run.old_values);
