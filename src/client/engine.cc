@@ -321,6 +321,7 @@ Result<ApplyReport> Engine::applying(std::size_t bytes_expected,
     // Only now can nobody else change the schema.
     SL_TRY(catalog_.catch_up());
     const Catalog::Hold hold(catalog_);
+    SL_TRY(const LogHead before, log_.head());
     SL_TRY(apply_.begin(bytes_expected));
     SL_TRY(const std::int64_t pruned, meta_.integer(meta_name::pruned_time));
     rows_.set_pruned_time(static_cast<std::uint64_t>(pruned));
@@ -332,7 +333,10 @@ Result<ApplyReport> Engine::applying(std::size_t bytes_expected,
         SL_TRY(conflicts_.record(note.conflict));
       }
     }
-    return savepoint.release();
+    SL_TRY(const LogHead after, log_.head());
+    SL_TRY(savepoint.release());
+    merged_through_ = before.version == merged_through_ ? after.version : merged_through_;
+    return {};
   };
   auto done = run();
   end_call();

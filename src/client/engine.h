@@ -148,6 +148,10 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   // The digest over these tables, all when there are none; costs what changed since the last call.
   Result<Digest> digest_of_tables(const std::vector<std::string>& tables);
   Result<LogHead> log_head();
+  // Up to where the log holds nothing after `from` but what calls since then merged: others' news
+  // between end it.
+  void follow_merges(LocalVersion from) { merged_through_ = from; }
+  LocalVersion merged_through() const { return merged_through_; }
   // Own changes after this one, whole and in order, at least one if there is any.
   Result<std::vector<OutboxPart>> own_changes(ChangeSequence after, std::size_t bytes_max);
   Result<void> acknowledge(ChangeSequence through);
@@ -395,6 +399,7 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   bool has_set_aside_ = false;
   // The outbox through this version is known to decode.
   LocalVersion proved_;
+  LocalVersion merged_through_;
   std::vector<Unreadable> found_unreadable_;
   // The change at which proved_batch() failed; its version is zero when it failed otherwise.
   OutboxChange unreadable_;

@@ -433,8 +433,8 @@ Result<void> ReplicaHost::tell_unreadable(Instant now) {
 Result<void> ReplicaHost::tell_applied(Instant now, ServerVersion cursor) {
   SL_TRY(const Digest sum, parts_.engine->digest_of_tables(tables_));
   SL_TRY(const LogHead head, parts_.engine->log_head());
-  if (head.own_sequence != seen_.own_sequence) {
-    // The rows hold a write that was not noticed yet; the server's digest cannot.
+  if (head.version != parts_.engine->merged_through()) {
+    // The rows hold what was not noticed yet; the server's digest cannot.
     session_.on_local_change(now, head.own_sequence, sum);
   }
   session_.on_applied(now, cursor, sum);
@@ -528,16 +528,11 @@ void ReplicaHost::dial(Instant now) {
   parts_.link->dial();
 }
 
-// What we wrote ourselves is no news. An own change that came in between is, and is noticed by its
-// sequence.
+// What was merged for the session is no news to it; what came in between is, and is noticed.
 Result<void> ReplicaHost::perform_and_look(Instant now, ClientEffect& effect) {
+  parts_.engine->follow_merges(seen_.version);
   SL_TRY(perform(now, effect));
-  const auto head = parts_.engine->log_head();
-  if (head) {
-    seen_.version = head->version;
-  } else if (head.error().code() != ErrorCode::busy) {
-    return head.error();
-  }
+  seen_.version = std::max(seen_.version, parts_.engine->merged_through());
   return {};
 }
 

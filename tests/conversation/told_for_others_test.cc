@@ -46,6 +46,38 @@ TEST_CASE("what a file brought while a part of what came before is on its way is
   CHECK(bob.engine->counts()->pending == 0);
 }
 
+// The application imports, and before the host has looked there is something else to do for it.
+TEST_CASE("what was imported while a frame was on its way here is told, too") {
+  for (const bool merges : {true, false}) {
+    CAPTURE(merges);
+    ConversationWorld world("told_between");
+    Device ann(world, "ann.db", 1);
+    Device bob(world, "bob.db", 2);
+    Device cid(world, "cid.db", 3);
+    track(ann);
+    track_and_start({&bob, &cid});
+    check_agreed(world, {&bob, &cid});
+    insert(ann, 5, "of ann");
+    const auto file = ann.engine->export_pending();
+    REQUIRE(file);
+    bool given = false;
+    bob.before_frame = [&](Bytes frame) {
+      const auto message = decode_message(frame);
+      const bool waits = message && (merges ? std::holds_alternative<PullPart>(*message)
+                                            : std::holds_alternative<Ack>(*message));
+      if (waits && !given) {
+        given = true;
+        REQUIRE(bob.engine->import_pending(*file));
+      }
+    };
+    insert(merges ? cid : bob, 3, "meanwhile");
+    check_converged(world, {&bob, &cid});
+    CHECK(given);
+    CHECK(cid.text(all_notes) == "3:meanwhile:-:0|5:of ann:-:0");
+    CHECK(bob.host->session().mismatches() == 0);
+  }
+}
+
 TEST_CASE("an imported change that the server cannot take in order keeps nobody from agreeing") {
   for (const bool writes : {false, true}) {
     CAPTURE(writes);
