@@ -402,16 +402,21 @@ std::optional<ByteVector> RealReplica::export_pending() {
   return file ? std::optional(std::move(*file)) : std::nullopt;
 }
 
-std::optional<ByteVector> RealReplica::changes(std::uint64_t pick) {
+std::optional<LocalVersion> RealReplica::version() {
   if (!host_) {
     return std::nullopt;
   }
   const Calm calm(disk_);
   const auto version = main_.engine().version();
-  if (!version) {
+  return version ? std::optional(*version) : std::nullopt;
+}
+
+std::optional<ByteVector> RealReplica::changes(LocalVersion since) {
+  if (!host_) {
     return std::nullopt;
   }
-  auto file = main_.engine().changes_since(LocalVersion(pick % (version->get() + 1)));
+  const Calm calm(disk_);
+  auto file = main_.engine().changes_since(since);
   return file ? std::optional(std::move(*file)) : std::nullopt;
 }
 

@@ -82,7 +82,8 @@ class RealReplica final : public ReplicaLink {
 
   // Files of changes, as applications carry them by hand; nothing when the disk refuses.
   std::optional<ByteVector> export_pending();
-  std::optional<ByteVector> changes(std::uint64_t pick);
+  std::optional<LocalVersion> version();
+  std::optional<ByteVector> changes(LocalVersion since);
   bool import_pending(Bytes file);
   bool apply_file(Bytes file);
 

@@ -130,6 +130,8 @@ class World {
   void open_sharing(std::size_t node);
   void beside_turn(std::size_t node);
   void carry_turn(std::size_t node);
+  // The version of the source's up to which the target has been brought files of its changes.
+  using Carried = std::map<std::pair<const ReplicaFile*, const ReplicaFile*>, LocalVersion>;
   void storm_turn(std::size_t node);
   void replica_turn(std::size_t node);
   void dial(const Event& event);
@@ -215,6 +217,7 @@ class World {
   std::int64_t value_ = 0;
   std::int64_t payment_ = 0;
   Witness witness_;
+  Carried carried_;
   // See note_torn().
   std::set<std::int64_t> torn_accounts_;
   // The log as the witness has seen it.

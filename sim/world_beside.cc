@@ -74,11 +74,18 @@ void World::carry_turn(std::size_t index) {
   RealReplica& source = *nodes_[index]->real;
   RealReplica& target = *nodes_[to]->real;
   const bool is_unsent = random_.chance(1, 2);
-  const auto file = is_unsent ? source.export_pending() : source.changes(random_.next());
+  // Whoever carries files remembers what the other has had, and begins anew when in doubt.
+  const std::pair<const ReplicaFile*, const ReplicaFile*> way(&source.file(), &target.file());
+  const LocalVersion since = random_.chance(1, 2) ? carried_[way] : LocalVersion(0);
+  const auto through = source.version();
+  const auto file = is_unsent ? source.export_pending() : source.changes(since);
   if (!file || file->empty()) {
     return;
   }
   const bool done = is_unsent ? target.import_pending(*file) : target.apply_file(*file);
+  if (done && !is_unsent && through) {
+    carried_[way] = *through;
+  }
   count(!done ? "carry_failed" : is_unsent ? "imported" : "applied_file");
   pump_client(to);
 }

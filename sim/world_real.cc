@@ -24,6 +24,7 @@ void World::open_real(std::size_t index) {
   if (facts && facts->replica == answered.first && facts->last_sequence < answered.second) {
     violate("a local write that was answered did not survive its process");
   }
+  carried_.clear();  // its machine may have forgotten what files brought, or said
   pump_client(index);
 }
 

@@ -153,12 +153,18 @@ Result<void> Apply::begin_change(const PartHeader& header, ApplyReport& report) 
   SL_TRY(time_, parts_.origins.clock_of(header.stamp));
   if (header.sequence == ChangeSequence(0)) {
     time_ = ClockTime();  // states have stamps of their own
+    report.leaped = true;
     return {};
   }
   if (time_.origin == first_own_origin) {
     SL_TRY(skipping_, have_made(header));
   } else {
     SL_TRY(skipping_, parts_.seen.contains(time_.origin, header.sequence));
+    const ChangeSequence before(header.sequence.get() - 1);
+    if (!skipping_ && before > ChangeSequence(0) && !report.leaped) {
+      SL_TRY(const bool is_known, parts_.seen.contains(time_.origin, before));
+      report.leaped = !is_known;
+    }
   }
   if (skipping_) {
     ++report.repeated;

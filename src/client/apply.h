@@ -47,6 +47,9 @@ struct ApplyReport {
   std::uint64_t repeated = 0;  // changes that were here already
   std::uint64_t rows = 0;
   std::uint64_t held = 0;
+  // Something came whose author's changes before it may be missing: rows as they stood, or a change
+  // that follows none that is known here.
+  bool leaped = false;
   std::vector<TableId> tables;
   std::vector<ConflictNote> conflicts;
   std::set<DocumentNote> documents;

@@ -274,6 +274,7 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
                      std::int64_t now);
   // Names the rows that files of changes brought among the keepsakes.
   Result<void> name_heard();
+  Result<void> note_leap(const ApplyReport& report);
   Result<void> name_rows(Bytes part);
   Result<void> name_key(const TrackedTable& table, Bytes key);
   Result<void> name_standing(const TrackedTable& table, const LogRun& run);

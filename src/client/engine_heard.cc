@@ -21,8 +21,16 @@ Result<ApplyReport> Engine::apply_file(Bytes file) {
     if (after.version == before.version && report.held == 0) {
       return {};
     }
+    SL_TRY(note_leap(report));
     return keepsakes_.hear(before.version.next());
   });
+}
+
+// What a writer counts is a running total: it holds what changes that are missing here counted, and
+// the other rows of those are not here. The server has them, or hears of them with this file.
+Result<void> Engine::note_leap(const ApplyReport& report) {
+  return report.leaped ? meta_.set(meta_name::in_pieces, ValueView::of(std::int64_t{1}))
+                       : Result<void>();
 }
 
 // Names the rows of the log that files brought. What a server told since is named with them: that

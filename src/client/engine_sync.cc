@@ -289,7 +289,7 @@ Result<ApplyReport> Engine::import_pending(Bytes file) {
   }
   return applying(file.size(), [&](ApplyReport& report) -> Result<void> {
     std::vector<Bytes> parts;
-    return read_change_file(file, [&](Bytes part) -> Result<void> {
+    SL_TRY(read_change_file(file, [&](Bytes part) -> Result<void> {
       Reader in(part);
       SL_TRY(const PartHeader header, read_part_header(in));
       parts.push_back(part);
@@ -299,7 +299,8 @@ Result<ApplyReport> Engine::import_pending(Bytes file) {
       const std::vector<Bytes> whole = std::move(parts);
       parts.clear();
       return import_change(whole, report);
-    });
+    }));
+    return note_leap(report);
   });
 }
 

@@ -377,8 +377,7 @@ Result<void> ReplicaHost::look_at_log(Instant now) {
   }
   if (parts_.leadership != nullptr) {
     SL_TRY(const std::int64_t wish, parts_.engine->meta().integer(meta_name::sync_wish));
-    if (wish != wish_) {
-      wish_ = wish;
+    if (wish != std::exchange(wish_, wish)) {
       wished_at_ = now;
       session_.sync_now(now);
     }
@@ -403,9 +402,11 @@ Result<void> ReplicaHost::local_change(Instant now) {
   SL_TRY(const LogHead before, parts_.engine->log_head());
   SL_TRY(const Digest sum, parts_.engine->digest_of_tables(tables_));
   SL_TRY(const LogHead after, parts_.engine->log_head());
+  SL_TRY(const std::int64_t in_pieces, parts_.engine->meta().integer(meta_name::in_pieces));
   // The sum may hold a write that came while it was made; it is compared when that was noticed.
   seen_ = before;
   session_.on_local_change(now, after.own_sequence, sum);
+  session_.on_pieces(in_pieces != 0);
   session_.on_rejected(now, std::exchange(rejected_, 0));
   return {};
 }

@@ -99,6 +99,8 @@ class ClientSession {
 
   // The application committed own changes, or anything else that moved the digest.
   void on_local_change(Instant now, ChangeSequence last_sequence, const Digest& digest);
+  // Whether halves of transactions may be apart in the rows, as ReplicaFacts::in_pieces.
+  void on_pieces(bool in_pieces);
   // So many changes were refused (effect::RejectChange), and the digest is of after that.
   void on_rejected(Instant now, std::uint64_t count);
   // Focus, network up, or a person: tries at once, whatever the back-off says.

@@ -79,6 +79,13 @@ void ClientSession::rows_came(Instant now) {
   go_live(now);
 }
 
+void ClientSession::on_pieces(bool in_pieces) {
+  if (in_pieces && !facts_.in_pieces) {
+    facts_.in_pieces = true;
+    whole_at_.reset();
+  }
+}
+
 void ClientSession::look_whether_whole(std::optional<ServerVersion> head) {
   if (phase_ != Phase::live || !facts_.in_pieces) {
     return;

@@ -640,6 +640,21 @@ TEST_CASE("what a connection that broke left in pieces is noted as whole by the 
   CHECK(talk.find<effect::NoteWhole>() != nullptr);
 }
 
+TEST_CASE("what a file brought in pieces is whole when the server's head of then is reached") {
+  Talk talk;
+  talk.go_live();
+  talk.hear(Heartbeat{ServerVersion(10), 0, Digest()});
+  talk.session.on_pieces(false);
+  CHECK(talk.session.status(talk.now).status == Status::synced);
+  talk.session.on_pieces(true);
+  CHECK(talk.session.status(talk.now).status == Status::syncing);
+  talk.session.on_pieces(true);
+  CHECK(talk.find<effect::NoteWhole>() == nullptr);
+  talk.hear(Heartbeat{ServerVersion(10), 0, Digest()});
+  CHECK(talk.find<effect::NoteWhole>() != nullptr);
+  CHECK(talk.session.status(talk.now).status == Status::synced);
+}
+
 TEST_CASE("digests that stay different lead to a rescan, and then to the truth about it") {
   Talk talk;
   talk.go_live();

@@ -60,6 +60,40 @@ TEST_CASE("the log can be read again after an import of several rows with increm
   }
 }
 
+TEST_CASE("a file that may have left out what a server has says so in the file") {
+  WorldReplica ann(1);
+  WorldReplica bob(2);
+  for (WorldReplica* replica : {&ann, &bob}) {
+    prepare(*replica);
+  }
+  const auto in_pieces = [&] { return *bob.engine().meta().integer(meta_name::in_pieces); };
+  REQUIRE(ann.run("INSERT INTO items VALUES('a', '1')").empty());
+  const LocalVersion first = *ann.engine().version();
+  REQUIRE(bob.apply(ann.changes()).empty());
+  REQUIRE(ann.run("INSERT INTO items VALUES('b', '2')").empty());
+  REQUIRE(bob.engine().apply_file(*ann.engine().changes_since(first)));
+  CHECK(in_pieces() == 0);
+  const LocalVersion second = *ann.engine().version();
+  REQUIRE(ann.run("INSERT INTO items VALUES('c', '3')").empty());
+  const LocalVersion third = *ann.engine().version();
+  REQUIRE(ann.run("INSERT INTO items VALUES('d', '4')").empty());
+  REQUIRE(bob.engine().apply_file(*ann.engine().changes_since(third)));
+  CHECK(in_pieces() == 1);
+  REQUIRE(bob.engine().note_whole());
+  REQUIRE(bob.engine().apply_file(*ann.engine().changes_since(second)));
+  CHECK(in_pieces() == 0);
+  // The same for changes that are kept whole.
+  REQUIRE(ann.engine().acknowledge(ann.engine().log_head()->own_sequence));
+  REQUIRE(ann.run("INSERT INTO items VALUES('e', '5')").empty());
+  import(ann, bob);
+  CHECK(in_pieces() == 0);
+  REQUIRE(ann.run("INSERT INTO items VALUES('f', '6')").empty());
+  REQUIRE(ann.engine().acknowledge(ann.engine().log_head()->own_sequence));
+  REQUIRE(ann.run("INSERT INTO items VALUES('g', '7')").empty());
+  import(ann, bob);
+  CHECK(in_pieces() == 1);
+}
+
 TEST_CASE("the log can be read again after an import, whatever was imported and written since") {
   for (const std::string imported :
        {"INSERT INTO items VALUES('k', '1')", "INSERT INTO items VALUES('k', '1'), ('l', '2')",
