@@ -92,7 +92,6 @@ Result<ReplicaFacts> Engine::facts(const std::vector<std::string>& tables) {
   SL_TRY(out.digest, digest_of_tables(tables));
   SL_TRY(Savepoint savepoint, Savepoint::open(parts_.connection));
   SL_TRY(const LogHead head, log_.head());
-  renewals_ = head.renewals;
   SL_TRY(out.workspace, meta_.text(meta_name::workspace));
   out.replica = replica_;
   SL_TRY(const ByteVector stored, meta_.blob(meta_name::epochs));
@@ -132,6 +131,7 @@ Result<ReplicaFacts> Engine::facts(const std::vector<std::string>& tables) {
   SL_TRY(const std::int64_t in_pieces, meta_.integer(meta_name::in_pieces));
   out.in_pieces = in_pieces != 0;
   SL_TRY(savepoint.release());
+  renewals_ = head.renewals;  // a renewal is noticed until somebody has the facts of after it
   end_call();
   return out;
 }

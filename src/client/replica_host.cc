@@ -112,11 +112,9 @@ Result<bool> ReplicaHost::begin(Instant now) {
     }
   }
   SL_TRY(parts_.engine->open_session(workspace_));
-  SL_TRY(ReplicaFacts facts, parts_.engine->facts(tables_));
-  SL_TRY(seen_, parts_.engine->log_head());
+  SL_TRY(ReplicaFacts facts, look_at_facts());
   SL_TRY(wish_, parts_.engine->meta().integer(meta_name::sync_wish));
   answered_wish_ = wish_;
-  schema_version_ = facts.schema_version;
   delayed_.reset();
   rejected_ = 0;
   renamed_ = false;
@@ -369,9 +367,7 @@ Result<void> ReplicaHost::look_at_log(Instant now) {
   SL_TRY(const bool renewed, parts_.engine->was_renewed());
   if (renewed) {
     parts_.engine->set_quiet(false);
-    SL_TRY(seen_, parts_.engine->log_head());
-    SL_TRY(ReplicaFacts facts, parts_.engine->facts(tables_));
-    schema_version_ = facts.schema_version;
+    SL_TRY(ReplicaFacts facts, look_at_facts());
     session_.start_over(now, std::move(facts));
     return {};
   }
@@ -411,10 +407,17 @@ Result<void> ReplicaHost::local_change(Instant now) {
   return {};
 }
 
-Result<void> ReplicaHost::tell_facts(Instant now) {
-  SL_TRY(seen_, parts_.engine->log_head());
+// The facts may hold what others write meanwhile; it is told again then.
+Result<ReplicaFacts> ReplicaHost::look_at_facts() {
+  SL_TRY(const LogHead before, parts_.engine->log_head());
   SL_TRY(ReplicaFacts facts, parts_.engine->facts(tables_));
+  seen_ = before;
   schema_version_ = facts.schema_version;
+  return facts;
+}
+
+Result<void> ReplicaHost::tell_facts(Instant now) {
+  SL_TRY(ReplicaFacts facts, look_at_facts());
   session_.on_facts(now, std::move(facts));
   return {};
 }

@@ -114,6 +114,7 @@ class ReplicaHost final : private Engine::Listener {
   void tell(std::string_view name, std::string payload);
   void tell_error(const Error& error);
   bool hand_on(Instant now, ClientEffect& effect);
+  Result<ReplicaFacts> look_at_facts();
   Result<void> tell_facts(Instant now);
   void tell_acknowledged(const ReplicaId& replica, ChangeSequence after, ChangeSequence through);
   Result<void> tell_unreadable(Instant now);
