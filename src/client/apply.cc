@@ -27,6 +27,8 @@ struct Apply::Incoming {
   // The same for states, whose columns may come in any order.
   bool fast_states = false;
   bool no_tombs = false;
+  // Rows of others point to its rows.
+  bool is_parent = false;
   ColumnSet columns;
   std::vector<ValueView> values;
   std::vector<std::pair<int, std::size_t>> order;
@@ -47,6 +49,7 @@ Result<void> Apply::begin(std::size_t bytes_expected) {
   running_.reset();
   own_times_.reset();
   skipping_ = false;
+  forget_ends();
   ops_.clear();
   SL_TRY(const auto keys, parts_.connection.query_int("PRAGMA foreign_keys"));
   foreign_keys_ = keys.value_or(0) != 0;
@@ -96,6 +99,7 @@ void Apply::abandon() {
   our_parts_.clear();
   own_times_.reset();
   skipping_ = false;
+  forget_ends();
   ops_.clear();
   leaving_.clear();
   uncounted_ = false;
@@ -116,7 +120,11 @@ Result<void> Apply::part(Bytes bytes, ApplyReport& report) {
   next_part_ = header.index + 1;
   if (!skipping_) {
     RowReader reader(in.rest(), header.stamp.replica);
+    const std::size_t ends_before = ends_.size();
     SL_TRY(rows_of(reader, report));
+    if (ends_.size() > ends_before) {
+      parts_with_ends_.push_back(to_vector(bytes));
+    }
     if (time_.origin == first_own_origin && learning_.empty()) {
       our_parts_.push_back(to_vector(bytes));
     }
@@ -178,6 +186,7 @@ Result<void> Apply::end_change(ApplyReport& report) {
   if (skipping_) {
     return {};
   }
+  SL_TRY(settle_ends(report));
   report.changes += header.sequence == ChangeSequence(0) ? 0U : 1U;
   for (const TableId table : ops_.tables()) {
     if (std::find(report.tables.begin(), report.tables.end(), table) == report.tables.end()) {
@@ -406,13 +415,15 @@ Result<void> Apply::rows_of(RowReader& reader, ApplyReport& report) {
       incoming.fast = incoming.fast && !held && !extra;
       incoming.fast_states = incoming.fast_states && !held && !extra;
       incoming.no_tombs = !tombs;
+      SL_TRY(incoming.is_parent,
+             foreign_keys_ ? foreign_key_graph_.has_children(*table) : Result<bool>(false));
     }
     for (;;) {
       SL_TRY(const bool row, reader.next_row());
       if (!row) {
         break;
       }
-      ++report.rows;
+      report.rows += settling_ends_ ? 0U : 1U;
       SL_TRY(one_row(incoming, reader, report));
     }
     if (incoming.access != nullptr) {
@@ -424,7 +435,18 @@ Result<void> Apply::rows_of(RowReader& reader, ApplyReport& report) {
 Result<void> Apply::one_row(Incoming& incoming, RowReader& reader, ApplyReport& report) {
   holds_states_ = holds_states_ || reader.kind() == RowKind::state;
   if (incoming.access != nullptr) {
-    SL_TRY(before_touching(incoming.access->table().id, reader.key()));
+    const TrackedTable& table = incoming.access->table();
+    SL_TRY(const bool is_later,
+           incoming.is_parent ? ends_later(table, reader) : Result<bool>(settling_ends_));
+    if (is_later) {
+      return {};
+    }
+    if (parts_.capture.has_acted(table.id, reader.key())) {
+      SL_TRY(settle_captured());
+      incoming.no_tombs = false;  // a trigger may have ended the row just now
+    }
+  } else if (settling_ends_) {
+    return {};
   }
   if (incoming.fast) {
     bool done = false;

@@ -135,6 +135,10 @@ class Apply final : private RowStore::Scribe {
   Result<bool> fast_put(Incoming& incoming, RowReader& reader);
   Result<bool> fast_set(Incoming& incoming, RowReader& reader);
   Result<bool> fast_state(Incoming& incoming, RowReader& reader);
+  // True when the row ends behind everything else that its change does (apply_ends.cc).
+  Result<bool> ends_later(const TrackedTable& table, const RowReader& reader);
+  Result<void> settle_ends(ApplyReport& report);
+  void forget_ends();
   Result<void> merge_row(Incoming& incoming, RowReader& reader, ApplyReport& report);
   void note_documents(const TrackedTable& table, Bytes key, const RowState& before,
                       const RowState& after, ApplyReport& report);
@@ -186,6 +190,10 @@ class Apply final : private RowStore::Scribe {
   ClockTime time_;
   Stamp stamp_;
   CaptureBuffer ops_;
+  // Of the running change: rows that end later, and its parts that name them.
+  std::set<ForeignKeys::Row> ends_;
+  std::vector<ByteVector> parts_with_ends_;
+  bool settling_ends_ = false;
   bool foreign_keys_ = false;
   // Deferred for this call only.
   bool defer_ = false;

@@ -1,0 +1,50 @@
+// In which order a change's rows end here. Its author may have taken children from a parent, or
+// made them anew, before or after the parent went; a change says of each row only what became of
+// it. A parent therefore ends last, so that a foreign key's action reaches only those children of
+// which the author knew nothing.
+#include "client/apply.h"
+#include "wire/row_codec.h"
+
+namespace syncline {
+
+Result<bool> Apply::ends_later(const TrackedTable& table, const RowReader& reader) {
+  ForeignKeys::Row row{table.id, {}};
+  if (settling_ends_) {
+    if (reader.kind() != RowKind::erase) {
+      return true;
+    }
+    row.key = to_vector(reader.key());
+    return ends_.count(row) == 0;
+  }
+  if (reader.kind() != RowKind::erase) {
+    return false;
+  }
+  SL_TRY(const std::vector<ForeignKeys::Row> children,
+         foreign_key_graph_.children(table, reader.key(), 1));
+  if (children.empty()) {
+    return false;
+  }
+  row.key = to_vector(reader.key());
+  ends_.insert(std::move(row));
+  return true;
+}
+
+Result<void> Apply::settle_ends(ApplyReport& report) {
+  settling_ends_ = !ends_.empty();
+  for (const ByteVector& part : parts_with_ends_) {
+    Reader in(part);
+    SL_TRY(const PartHeader header, read_part_header(in));
+    RowReader reader(in.rest(), header.stamp.replica);
+    SL_TRY(rows_of(reader, report));
+  }
+  forget_ends();
+  return {};
+}
+
+void Apply::forget_ends() {
+  ends_.clear();
+  parts_with_ends_.clear();
+  settling_ends_ = false;
+}
+
+}  // namespace syncline
