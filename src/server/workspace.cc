@@ -99,6 +99,19 @@ Result<std::optional<std::uint64_t>> Workspace::time_of(const Hello& hello,
   return std::optional<std::uint64_t>();
 }
 
+// A file of its newest changes may have come here before the hello that does not name them yet.
+Result<bool> Workspace::was_relayed(const Hello& hello, ChangeSequence last) {
+  std::size_t looked = 0;
+  for (std::uint64_t at = last.get(); at > hello.last_sequence.get(); --at) {
+    SL_TRY(const auto known, store_->find_change(record_.id, hello.replica, ChangeSequence(at)));
+    const bool is_relayed = known && known->hash == 0 && known->rejected_code.empty();
+    if (!is_relayed || ++looked > limits::known_changes_max) {
+      return false;
+    }
+  }
+  return true;
+}
+
 Result<std::optional<Refused>> Workspace::judge_replica(const Hello& hello,
                                                         const std::optional<ReplicaRecord>& known,
                                                         const LineageId& lineage,
@@ -117,9 +130,11 @@ Result<std::optional<Refused>> Workspace::judge_replica(const Hello& hello,
   // Who leaves a bequest knows that it is a copy; each change that it tells is compared.
   const bool leaves = hello.catch_up == CatchUp::bequest;
   const bool wrong_epoch = !leaves && !known->epoch.is_zero() && !offered(known->epoch);
-  bool wrong_past =
-      !leaves && (known->last_sequence > hello.last_sequence ||
-                  (hello.lineage == lineage && hello.acknowledged < known->confirmed));
+  bool wrong_past = !leaves && hello.lineage == lineage && hello.acknowledged < known->confirmed;
+  if (!leaves && known->last_sequence > hello.last_sequence) {
+    SL_TRY(const bool is_relayed, was_relayed(hello, known->last_sequence));
+    wrong_past = wrong_past || !is_relayed;
+  }
   if (!wrong_past && hello.acknowledged > ChangeSequence(0) &&
       hello.acknowledged <= known->last_sequence) {
     SL_TRY(const auto time, time_of(hello, hello.acknowledged));

@@ -161,6 +161,27 @@ TEST_CASE("only the same user relays a replica's changes, and the session of ano
   CHECK(relay("cid", bob, change_of(4, 2, 800)).admission == Admission::admitted);
 }
 
+TEST_CASE("a hello that was overtaken by a file of later changes is no copy's") {
+  Team team;
+  const Hello laptop = team.welcomed(2);
+  (void)team.welcomed(1);
+  Hello phone = sample_hello(1);
+  phone.lineage = laptop.lineage;
+  CHECK(team.admit(phone, change_of(1, 1, 500)).admission == Admission::admitted);
+  const Change second = change_of(1, 2, 600);
+  REQUIRE(team.workspace->admit_relayed(laptop, team.rights, {encode_change(second)}, now_ms)
+              .has_value());
+  phone.last_sequence = ChangeSequence(1);
+  CHECK(refused(team.greet(phone)) == nullptr);
+  // Its own word is compared, as ever.
+  CHECK(team.admit(phone, change_of(1, 2, 601)).admission == Admission::diverged);
+  CHECK(team.admit(phone, second).admission == Admission::repeated);
+  // What the replica itself said beyond it, a copy has forgotten.
+  CHECK(team.admit(phone, change_of(1, 3, 700)).admission == Admission::admitted);
+  REQUIRE(refused(team.greet(phone)) != nullptr);
+  CHECK(refused(team.greet(phone))->reason == Refusal::replica_forked);
+}
+
 TEST_CASE("what a JSON device writes nobody else says, not even its user as a replica") {
   Team team;
   const Hello phone = sample_hello(9);
