@@ -275,7 +275,10 @@ class Talk final : public Forger {
   void push(Line& line) {
     Change change = this->change(line, line.hello.replica);
     const std::vector<ByteVector> parts = parts_of(change);
-    if (parts.size() == 1 && change.stamp.replica == line.hello.replica && !line.is_garbled) {
+    if (!line.numbers.insert(change.sequence.get()).second) {
+      line.pushed.erase(change.sequence.get());
+    } else if (parts.size() == 1 && change.stamp.replica == line.hello.replica &&
+               !line.is_garbled) {
       line.pushed.emplace(change.sequence.get(), change);
     }
     Device& device = house_.device(line.hello);

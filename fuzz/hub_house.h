@@ -62,6 +62,8 @@ struct Line {
   std::map<std::uint64_t, Change> pushed;
   // A frame was changed on its way: what is acknowledged from there on may be what came of it.
   bool is_garbled = false;
+  // Numbers under which something was pushed: of two the server may have taken either.
+  std::set<std::uint64_t> numbers;
   std::set<std::uint64_t> rejected;
   std::string why;  // it was refused or rejected
   std::uint64_t acks = 0;
