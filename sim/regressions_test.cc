@@ -29,3 +29,7 @@ TEST_CASE("nobody is taken for a copy because a disk failed between a write and 
         2538, 2612, 2683, 2760, 2846, 2881, 3045, 3095, 3134, 3164, 3220, 3342},
        2000, 1);
 }
+
+TEST_CASE("two engines with a file each, and what people carry between them") {
+  hold({91216, 91217, 91299, 91402, 91540, 91622, 91749, 91754}, 2000, 2);
+}

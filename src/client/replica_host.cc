@@ -77,8 +77,7 @@ ReplicaHost::ReplicaHost(const Parts& parts, const ClientOptions& options)
 
 ReplicaHost::~ReplicaHost() { parts_.engine->set_listener(parts_.listener); }
 
-// --- Lifecycle
-// ------------------------------------------------------------------------------------
+// --- Lifecycle ----------------------------------------------------------------------------------
 
 Result<void> ReplicaHost::start(Instant now, const std::string& workspace, std::string token) {
   if (!parts_.engine->connection().autocommit()) {
@@ -337,8 +336,7 @@ StatusReport ReplicaHost::status_of_leader() const {
   return report;
 }
 
-// --- Commits
-// --------------------------------------------------------------------------------------
+// --- Commits ------------------------------------------------------------------------------------
 
 void ReplicaHost::on_commit(std::span<const TableId> tables) {
   if (parts_.listener != nullptr) {
@@ -445,8 +443,7 @@ Result<void> ReplicaHost::tell_applied(Instant now, ServerVersion cursor) {
   return {};
 }
 
-// --- Effects
-// --------------------------------------------------------------------------------------
+// --- Effects ------------------------------------------------------------------------------------
 
 void ReplicaHost::pump(Instant now) {
   for (std::size_t done = 0; done < effects_per_call_max; ++done) {
@@ -522,6 +519,11 @@ bool ReplicaHost::hand_on(Instant now, ClientEffect& effect) {
 // The hello that follows says what the file says, which others write, too.
 void ReplicaHost::dial(Instant now) {
   if (parts_.engine->connection().autocommit()) {
+    const auto renewed = parts_.engine->was_renewed();
+    if (renewed && *renewed) {
+      notice(now);  // all that the session waits for is void: it begins anew, and dials
+      return;
+    }
     // What the session knows is in the file, too; only others' news are missed while it is locked.
     const auto told = tell_facts(now);
     if (!told && told.error().code() != ErrorCode::busy) {
@@ -750,8 +752,7 @@ Result<void> ReplicaHost::perform(Instant /*now*/, const effect::FinishRelay& e)
   return parts_.engine->finish_relay(e);
 }
 
-// --- Events
-// ---------------------------------------------------------------------------------------
+// --- Events -------------------------------------------------------------------------------------
 
 void ReplicaHost::tell(std::string_view name, std::string payload) {
   Events& events = parts_.engine->events();
