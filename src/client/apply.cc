@@ -27,7 +27,7 @@ struct Apply::Incoming {
   // The same for states, whose columns may come in any order.
   bool fast_states = false;
   bool no_tombs = false;
-  // Rows of others point to its rows.
+  // An end of one of its rows may end others.
   bool is_parent = false;
   ColumnSet columns;
   std::vector<ValueView> values;
@@ -417,6 +417,7 @@ Result<void> Apply::rows_of(RowReader& reader, ApplyReport& report) {
       incoming.no_tombs = !tombs;
       SL_TRY(incoming.is_parent,
              foreign_keys_ ? foreign_key_graph_.has_children(*table) : Result<bool>(false));
+      incoming.is_parent = incoming.is_parent || table->has_triggers;
     }
     for (;;) {
       SL_TRY(const bool row, reader.next_row());

@@ -1,7 +1,7 @@
 // In which order a change's rows end here. Its author may have taken children from a parent, or
 // made them anew, before or after the parent went; a change says of each row only what became of
 // it. A parent therefore ends last, so that a foreign key's action reaches only those children of
-// which the author knew nothing.
+// which the author knew nothing. So does a row whose end triggers hear of: they may do the same.
 #include "client/apply.h"
 #include "wire/row_codec.h"
 
@@ -19,10 +19,12 @@ Result<bool> Apply::ends_later(const TrackedTable& table, const RowReader& reade
   if (reader.kind() != RowKind::erase) {
     return false;
   }
-  SL_TRY(const std::vector<ForeignKeys::Row> children,
-         foreign_key_graph_.children(table, reader.key(), 1));
-  if (children.empty()) {
-    return false;
+  if (!table.has_triggers) {
+    SL_TRY(const std::vector<ForeignKeys::Row> children,
+           foreign_key_graph_.children(table, reader.key(), 1));
+    if (children.empty()) {
+      return false;
+    }
   }
   row.key = to_vector(reader.key());
   ends_.insert(std::move(row));

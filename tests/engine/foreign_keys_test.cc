@@ -51,6 +51,45 @@ TEST_CASE("what a transaction took from a parent before it deleted that stays") 
   }
 }
 
+// The same where an application does by a trigger what a foreign key would do.
+TEST_CASE("what a transaction took from a parent before a trigger deleted it stays") {
+  const char* const schema =
+      "CREATE TABLE folders(id TEXT PRIMARY KEY NOT NULL, name TEXT UNIQUE);"
+      "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, folder TEXT);"
+      "CREATE TRIGGER gone AFTER DELETE ON folders BEGIN DELETE FROM notes WHERE folder = old.id; "
+      "END";
+  for (const std::string writes :
+       {"INSERT INTO folders VALUES('new', 'b'); UPDATE notes SET folder = 'new'; DELETE FROM "
+        "folders WHERE id = 'old'",
+        "DELETE FROM folders WHERE id = 'old'; INSERT INTO folders VALUES('new', 'a'); INSERT INTO "
+        "notes VALUES('n', 'new')",
+        "UPDATE folders SET name = 'c'; DELETE FROM folders; INSERT INTO folders VALUES('old', "
+        "'a')"}) {
+    CAPTURE(writes);
+    WorldReplica ann(1);
+    WorldReplica bob(2);
+    for (WorldReplica* replica : {&ann, &bob}) {
+      REQUIRE(replica->run(schema).empty());
+      REQUIRE(replica->track("folders", {}).empty());
+      REQUIRE(replica->track("notes", {}).empty());
+    }
+    REQUIRE(ann.run("INSERT INTO folders VALUES('old', 'a'); INSERT INTO notes VALUES('n', 'old')")
+                .empty());
+    REQUIRE(bob.apply(ann.changes()).empty());
+    REQUIRE(ann.run("BEGIN; " + writes + "; COMMIT").empty());
+    const auto notes = [](WorldReplica& replica) {
+      return joined(replica.rows("SELECT * FROM notes")) +
+             joined(replica.rows("SELECT * FROM folders ORDER BY id"));
+    };
+    const std::string wanted = notes(ann);
+    REQUIRE(bob.apply(ann.changes()).empty());
+    CHECK(notes(bob) == wanted);
+    REQUIRE(ann.apply(bob.changes()).empty());
+    CHECK(notes(ann) == wanted);
+    CHECK(*ann.engine().digest() == *bob.engine().digest());
+  }
+}
+
 // Three storeys, actions of every kind, and a name that only one folder may have.
 TEST_CASE("what actions did elsewhere is what the change says, and no change of ours") {
   const char* const schema =
