@@ -56,6 +56,9 @@ Result<void> Apply::become(const std::string& table, Bytes key, const RowState& 
     }
     return parts_.rows.store_extra(known->id, key, state.cells);
   }
+  if (before.row.has_value() && !state.alive) {
+    SL_TRY(spare_children(access->table(), key, report));
+  }
   return store_or_hold(*access, key, before, state, report);
 }
 

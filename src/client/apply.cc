@@ -677,6 +677,9 @@ Result<void> Apply::merge_row(Incoming& incoming, RowReader& reader, ApplyReport
   if (held.has_value()) {
     SL_TRY(parts_.held.drop(incoming.name, key));
   }
+  if (is_state && before.row.has_value() && !after.alive) {
+    SL_TRY(spare_children(incoming.access->table(), key, report));
+  }
   for (int attempt = 0; attempt < 8; ++attempt) {
     auto stored = parts_.rows.store(*incoming.access, key, before, after, time_, ops_);
     if (stored) {

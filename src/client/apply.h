@@ -139,6 +139,7 @@ class Apply final : private RowStore::Scribe {
   Result<bool> ends_later(const TrackedTable& table, const RowReader& reader);
   Result<void> settle_ends(ApplyReport& report);
   void forget_ends();
+  Result<void> spare_children(const TrackedTable& table, Bytes key, ApplyReport& report);
   Result<void> merge_row(Incoming& incoming, RowReader& reader, ApplyReport& report);
   void note_documents(const TrackedTable& table, Bytes key, const RowState& before,
                       const RowState& after, ApplyReport& report);

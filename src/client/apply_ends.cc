@@ -2,6 +2,8 @@
 // made them anew, before or after the parent went; a change says of each row only what became of
 // it. A parent therefore ends last, so that a foreign key's action reaches only those children of
 // which the author knew nothing. So does a row whose end triggers hear of: they may do the same.
+#include <algorithm>
+
 #include "client/apply.h"
 #include "wire/row_codec.h"
 
@@ -41,6 +43,32 @@ Result<void> Apply::settle_ends(ApplyReport& report) {
   }
   forget_ends();
   return {};
+}
+
+// A state says that the row has ended; what became of its children is said by theirs, which may
+// come in another page. Until then they are held, as rows are whose parent is not here.
+Result<void> Apply::spare_children(const TrackedTable& table, Bytes key, ApplyReport& report) {
+  if (!foreign_keys_ || !table.has_foreign_keys) {
+    return {};
+  }
+  const ForeignKeys::Row self{table.id, to_vector(key)};
+  leaving_.insert(self);
+  const auto run = [&]() -> Result<void> {
+    for (;;) {
+      SL_TRY(const std::vector<ForeignKeys::Row> children,
+             foreign_key_graph_.children(table, key, leaving_.size() + 1));
+      const bool is_spared =
+          std::all_of(children.begin(), children.end(),
+                      [&](const ForeignKeys::Row& child) { return leaving_.count(child) != 0; });
+      if (is_spared) {
+        return {};
+      }
+      SL_TRY(hold_children(table, key, report));
+    }
+  };
+  auto done = run();
+  leaving_.erase(self);
+  return done;
 }
 
 void Apply::forget_ends() {

@@ -360,3 +360,44 @@ TEST_CASE(
   REQUIRE(after);
   CHECK(after->wants_rescan);
 }
+
+TEST_CASE("notes that were moved before their folder ended stay, whoever compares with whom") {
+  for (const bool is_rebuilt : {false, true}) {
+    CAPTURE(is_rebuilt);
+    ConversationWorld world("rebuilt_folders");
+    Device ann(world, "ann.db", 1);
+    Device bob(world, "bob.db", 2);
+    for (Device* device : {&ann, &bob}) {
+      device->run("PRAGMA foreign_keys = ON");
+      device->run("CREATE TABLE folders(id INTEGER PRIMARY KEY, name TEXT)");
+      device->run(
+          "CREATE TABLE papers(id INTEGER PRIMARY KEY, folder INTEGER REFERENCES folders(id) ON "
+          "DELETE CASCADE)");
+      REQUIRE(device->engine->track("folders", {}));
+      REQUIRE(device->engine->track("papers", {}));
+      device->start();
+    }
+    ann.run("INSERT INTO folders VALUES(1, 'old'), (2, 'new')");
+    ann.run("INSERT INTO papers VALUES(7, 1), (8, 1)");
+    check_converged(world, {&ann, &bob});
+    cut_off(bob);
+    ann.run(
+        "BEGIN; UPDATE folders SET name = 'newer' WHERE id = 2; UPDATE papers SET folder = 2 WHERE "
+        "id = 7; DELETE FROM folders WHERE id = 1; COMMIT");
+    check_converged(world, {&ann});
+    if (is_rebuilt) {
+      rebuild(world);
+      check_converged(world, {&ann});
+    }
+    bob.online = true;
+    bob.host->rescan_now(world.now);
+    bob.host->sync_now(world.now);
+    world.advance(60'000);
+    check_converged(world, {&ann, &bob});
+    for (Device* device : {&ann, &bob}) {
+      CHECK(device->text("SELECT group_concat(id || ':' || folder) FROM papers") == "7:2");
+      CHECK(device->text("SELECT group_concat(id) FROM folders") == "2");
+      CHECK_FALSE(*device->engine->held().any());
+    }
+  }
+}

@@ -51,6 +51,37 @@ TEST_CASE("what a transaction took from a parent before it deleted that stays") 
   }
 }
 
+// A snapshot tells rows as they stand, and names those that ended in between the others.
+TEST_CASE("what was taken from a parent before it ended stays where all of it comes as states") {
+  for (const bool makes : {false, true}) {
+    CAPTURE(makes);
+    WorldReplica ann(1);
+    WorldReplica bob(2);
+    prepare(ann);
+    prepare(bob);
+    REQUIRE(ann.run("INSERT INTO folders VALUES('old', 'a')").empty());
+    REQUIRE(ann.run("INSERT INTO notes VALUES('n', 'old', 'text'), ('o', 'old', 'gone')").empty());
+    REQUIRE(bob.apply(ann.changes()).empty());
+    REQUIRE(bob.run("INSERT INTO folders VALUES('bob', 'b')").empty());
+    REQUIRE(ann.run(std::string("BEGIN; INSERT INTO folders VALUES('new', 'b'); UPDATE notes SET "
+                                "folder = 'new' WHERE id = 'n'; DELETE FROM folders WHERE id = "
+                                "'old'; COMMIT"))
+                .empty());
+    if (makes) {
+      REQUIRE(ann.run("INSERT INTO notes VALUES('p', 'new', 'more')").empty());
+    }
+    REQUIRE(ann.engine().acknowledge(ann.engine().log_head()->own_sequence));
+    ann.clock().advance(std::int64_t{90} * 24 * 3600 * 1000);
+    REQUIRE(ann.engine().collect_garbage(0));
+    REQUIRE(bob.apply(ann.changes()).empty());
+    CHECK(joined(bob.rows("SELECT id || folder FROM notes WHERE id = 'n'")) ==
+          joined(bob.rows("SELECT 'nnew'")));
+    CHECK(bob.engine().log_head()->own_sequence == ChangeSequence(1));
+    CHECK(joined(bob.rows("SELECT count(*) FROM notes WHERE id = 'o'")) ==
+          joined(bob.rows("SELECT 0")));
+  }
+}
+
 // The same where an application does by a trigger what a foreign key would do.
 TEST_CASE("what a transaction took from a parent before a trigger deleted it stays") {
   const char* const schema =
