@@ -2,24 +2,18 @@
 // made them anew, before or after the parent went; a change says of each row only what became of
 // it. A parent therefore ends last, so that a foreign key's action reaches only those children of
 // which the author knew nothing. So does a row whose end triggers hear of: they may do the same.
-#include <algorithm>
-
 #include "client/apply.h"
 #include "wire/row_codec.h"
 
 namespace syncline {
 
 Result<bool> Apply::ends_later(const TrackedTable& table, const RowReader& reader) {
-  ForeignKeys::Row row{table.id, {}};
-  if (settling_ends_) {
-    if (reader.kind() != RowKind::erase) {
-      return true;
-    }
-    row.key = to_vector(reader.key());
-    return ends_.count(row) == 0;
-  }
   if (reader.kind() != RowKind::erase) {
-    return false;
+    return settling_ends_;
+  }
+  const ForeignKeys::Row row{table.id, to_vector(reader.key())};
+  if (settling_ends_) {
+    return ends_.count(row) == 0;
   }
   if (!table.has_triggers) {
     SL_TRY(const std::vector<ForeignKeys::Row> children,
@@ -28,8 +22,7 @@ Result<bool> Apply::ends_later(const TrackedTable& table, const RowReader& reade
       return false;
     }
   }
-  row.key = to_vector(reader.key());
-  ends_.insert(std::move(row));
+  ends_.insert(row);
   return true;
 }
 
@@ -53,22 +46,9 @@ Result<void> Apply::spare_children(const TrackedTable& table, Bytes key, ApplyRe
   }
   const ForeignKeys::Row self{table.id, to_vector(key)};
   leaving_.insert(self);
-  const auto run = [&]() -> Result<void> {
-    for (;;) {
-      SL_TRY(const std::vector<ForeignKeys::Row> children,
-             foreign_key_graph_.children(table, key, leaving_.size() + 1));
-      const bool is_spared =
-          std::all_of(children.begin(), children.end(),
-                      [&](const ForeignKeys::Row& child) { return leaving_.count(child) != 0; });
-      if (is_spared) {
-        return {};
-      }
-      SL_TRY(hold_children(table, key, report));
-    }
-  };
-  auto done = run();
+  auto held = hold_children(table, key, report);
   leaving_.erase(self);
-  return done;
+  return held;
 }
 
 void Apply::forget_ends() {

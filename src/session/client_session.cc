@@ -753,7 +753,8 @@ StatusFacts ClientSession::status_facts(Instant now) const {
   facts.welcomed = is_up();
   facts.trouble = trouble_;
   facts.pending = waiting_changes() + relays_.count();
-  facts.catching_up = phase_ != Phase::live || busy_ || rejecting_ > 0 || !received_.empty();
+  facts.catching_up =
+      phase_ != Phase::live || busy_ || rejecting_ > 0 || !received_.empty() || facts_.in_pieces;
   if (watch_.last()) {
     facts.at_head = facts_.cursor == watch_.last()->head;
     facts.heartbeat_fresh = watch_.age(now) <= options_.fresh;
