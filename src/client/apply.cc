@@ -415,9 +415,7 @@ Result<void> Apply::rows_of(RowReader& reader, ApplyReport& report) {
       incoming.fast = incoming.fast && !held && !extra;
       incoming.fast_states = incoming.fast_states && !held && !extra;
       incoming.no_tombs = !tombs;
-      SL_TRY(incoming.is_parent,
-             foreign_keys_ ? foreign_key_graph_.has_children(*table) : Result<bool>(false));
-      incoming.is_parent = incoming.is_parent || table->has_triggers;
+      incoming.is_parent = table->has_triggers || (foreign_keys_ && table->has_foreign_keys);
     }
     for (;;) {
       SL_TRY(const bool row, reader.next_row());

@@ -41,9 +41,6 @@ Result<void> Apply::settle_ends(ApplyReport& report) {
 // A state says that the row has ended; what became of its children is said by theirs, which may
 // come in another page. Until then they are held, as rows are whose parent is not here.
 Result<void> Apply::spare_children(const TrackedTable& table, Bytes key, ApplyReport& report) {
-  if (!foreign_keys_ || !table.has_foreign_keys) {
-    return {};
-  }
   const ForeignKeys::Row self{table.id, to_vector(key)};
   leaving_.insert(self);
   auto held = hold_children(table, key, report);

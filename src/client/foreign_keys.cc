@@ -95,19 +95,6 @@ Result<void> ForeignKeys::collect(Statement& rows, const TrackedTable& table, st
   return {};
 }
 
-Result<bool> ForeignKeys::has_children(const TrackedTable& parent) {
-  SL_TRY(load());
-  for (const Reference& reference : references_) {
-    if (same_name(reference.parent, parent.name)) {
-      SL_TRY(const TrackedTable* child, catalog_.find(reference.child));
-      if (child != nullptr) {
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
 Result<std::vector<ForeignKeys::Row>> ForeignKeys::children(const TrackedTable& parent, Bytes key,
                                                             std::size_t count_max) {
   SL_TRY(load());

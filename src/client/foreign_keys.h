@@ -25,8 +25,6 @@ class ForeignKeys {
   };
   // Rows of tracked tables that point to this row, which must stand; at most `count_max`.
   Result<std::vector<Row>> children(const TrackedTable& parent, Bytes key, std::size_t count_max);
-  // Whether a tracked table has a foreign key to this one.
-  Result<bool> has_children(const TrackedTable& parent);
   // Whether a table that is not tracked has a foreign key to this one.
   Result<bool> has_untracked_children(const TrackedTable& parent);
   // Rows of tracked tables that point nowhere; at most `count_max`.
