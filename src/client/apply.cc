@@ -435,8 +435,8 @@ Result<void> Apply::one_row(Incoming& incoming, RowReader& reader, ApplyReport& 
   holds_states_ = holds_states_ || reader.kind() == RowKind::state;
   if (incoming.access != nullptr) {
     const TrackedTable& table = incoming.access->table();
-    SL_TRY(const bool is_later,
-           incoming.is_parent ? ends_later(table, reader) : Result<bool>(settling_ends_));
+    SL_TRY(const bool is_later, incoming.is_parent ? ends_later(*incoming.access, reader)
+                                                   : Result<bool>(settling_ends_));
     if (is_later) {
       return {};
     }

@@ -136,7 +136,7 @@ class Apply final : private RowStore::Scribe {
   Result<bool> fast_set(Incoming& incoming, RowReader& reader);
   Result<bool> fast_state(Incoming& incoming, RowReader& reader);
   // True when the row ends behind everything else that its change does (apply_ends.cc).
-  Result<bool> ends_later(const TrackedTable& table, const RowReader& reader);
+  Result<bool> ends_later(TableAccess& access, const RowReader& reader);
   Result<void> settle_ends(ApplyReport& report);
   void forget_ends();
   Result<void> spare_children(const TrackedTable& table, Bytes key, ApplyReport& report);

@@ -7,15 +7,22 @@
 
 namespace syncline {
 
-Result<bool> Apply::ends_later(const TrackedTable& table, const RowReader& reader) {
+Result<bool> Apply::ends_later(TableAccess& access, const RowReader& reader) {
   if (reader.kind() != RowKind::erase) {
     return settling_ends_;
   }
+  const TrackedTable& table = access.table();
   const ForeignKeys::Row row{table.id, to_vector(reader.key())};
   if (settling_ends_) {
     return ends_.count(row) == 0;
   }
-  if (!table.has_triggers) {
+  if (table.has_triggers) {
+    // What does not stand here ends nothing, and is not kept: a change may name any number of keys.
+    SL_TRY(const std::optional<RowId> stands, access.find_row(reader.key()));
+    if (!stands.has_value()) {
+      return false;
+    }
+  } else {
     SL_TRY(const std::vector<ForeignKeys::Row> children,
            foreign_key_graph_.children(table, reader.key(), 1));
     if (children.empty()) {
