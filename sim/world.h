@@ -70,7 +70,8 @@ class World {
     // Null for a model.
     std::unique_ptr<RealReplica> real;
     std::uint64_t mismatches_seen = 0;
-    std::uint64_t looks = 0;  // at a real one, to see whether it is whole
+    std::uint64_t excused = 0;  // of the mismatches
+    std::uint64_t looks = 0;    // at a real one, to see whether it is whole
 
     StatusReport status(Instant at) const { return real ? real->status(at) : session->status(at); }
     std::uint64_t mismatches() const { return real ? real->mismatches() : session->mismatches(); }
