@@ -33,6 +33,7 @@ struct LedgerWrite {
 };
 
 inline constexpr const char* ledger_entries = "entries";
+inline constexpr const char* ledger_accounts = "accounts";
 inline constexpr const char* ledger_tables[] = {"accounts", "entries", "counts",
                                                 "papers",   "parents", "children"};
 

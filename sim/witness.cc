@@ -8,14 +8,30 @@
 namespace syncline::sim {
 
 std::vector<std::int64_t> Witness::payments_of(const Change& change) {
+  return keys_of(change, ledger_entries, EditKind::put);
+}
+
+std::vector<std::int64_t> Witness::keys_of(const Change& change, const std::string& table,
+                                           std::optional<EditKind> kind) {
   std::vector<std::int64_t> out;
   for (const RowEdit& edit : change.edits) {
-    if (edit.table != ledger_entries || edit.kind != EditKind::put) {
+    if (edit.table != table || (kind && edit.kind != *kind)) {
       continue;
     }
     const auto values = key_values(edit.key.view());
     SL_CHECK(values && values->size() == 1);
     out.push_back(values->front().view().integer);
+  }
+  return out;
+}
+
+std::set<std::int64_t> Witness::parted_accounts() const {
+  std::set<std::int64_t> out;
+  for (const auto& [replica, first] : parted_) {
+    for (auto at = moved_.lower_bound({replica, first});
+         at != moved_.end() && at->first.first == replica; ++at) {
+      out.insert(at->second.begin(), at->second.end());
+    }
   }
   return out;
 }
@@ -43,6 +59,9 @@ void Witness::saw_heard(const ReplicaId& replica, Bytes frame) {
 
 std::string Witness::saw_sent(Bytes frame) {
   const auto message = decode_message(frame);
+  if (const RelayPart* relay = message ? std::get_if<RelayPart>(&*message) : nullptr) {
+    saw_part(relay->part);
+  }
   const PushPart* push = message ? std::get_if<PushPart>(&*message) : nullptr;
   if (push == nullptr) {
     return {};
@@ -76,6 +95,37 @@ std::string Witness::saw_sent(Bytes frame) {
   return {};
 }
 
+void Witness::saw_part(Bytes part) {
+  Reader in(part);
+  const auto header = read_part_header(in);
+  if (!header || header->sequence == ChangeSequence(0)) {
+    return;  // rows that are told as states
+  }
+  std::vector<ByteVector>& parts = carrying_[header->stamp.replica];
+  if (header->index == 0) {
+    parts.clear();
+  }
+  parts.push_back(to_vector(part));
+  if (!header->last) {
+    return;
+  }
+  const std::vector<Bytes> whole(parts.begin(), parts.end());
+  if (const auto change = decode_parts(whole)) {
+    note_history({header->stamp.replica, header->sequence.get()}, header->stamp.time, *change);
+  }
+  parts.clear();
+}
+
+void Witness::note_history(const Name& name, std::uint64_t time, const Change& change) {
+  const auto [known, is_new] = times_.insert({name, time});
+  if (!is_new && known->second != time) {
+    const auto first = parted_.insert({name.first, name.second}).first;
+    first->second = std::min(first->second, name.second);
+  }
+  const std::vector<std::int64_t> accounts = keys_of(change, ledger_accounts, std::nullopt);
+  moved_[name].insert(accounts.begin(), accounts.end());
+}
+
 std::string Witness::saw_logged(const LogEntry& entry) {
   if (entry.parts.empty() || entry.sequence == ChangeSequence(0)) {
     return {};  // rows that came as states
@@ -94,10 +144,7 @@ std::string Witness::saw_logged(const LogEntry& entry) {
   if (!is_new && !is_same && !was_copied(name.first) && restamped_.count(name.first) == 0) {
     return "the log holds another change under " + words(name);
   }
-  if (!is_same) {
-    const auto first = parted_.insert({name.first, name.second}).first;
-    first->second = std::min(first->second, name.second);
-  }
+  note_history(name, entry.stamp.time, *change);
   for (const std::int64_t payment : payments_of(*change)) {
     const auto [known, is_first] = payments_.insert({payment, name});
     const bool may =

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -43,9 +44,16 @@ class Witness {
 
   // What a replica says. A change that was told once is told the same for ever.
   std::string saw_sent(Bytes frame);
+  // What others tell of somebody's changes: files that are carried, and relays.
+  void saw_part(Bytes part);
   // What a server has made durable. A change has one content for ever, and what people did is
   // there once, under one name.
   std::string saw_logged(const LogEntry& entry);
+
+  // Two histories speak under one name from some number on, because a file was put back and a
+  // server forgot what it had of it, or another one came: who was told one of them counts it under
+  // that name, and the other one takes its place. The accounts that either of them moves.
+  std::set<std::int64_t> parted_accounts() const;
 
   // A server refused the change that made the payment, and its author was told so: one transaction
   // may also write a row that was deleted while its author was away for long.
@@ -62,7 +70,10 @@ class Witness {
  private:
   using Name = std::pair<ReplicaId, std::uint64_t>;
   static std::string words(const Name& name);
+  static std::vector<std::int64_t> keys_of(const Change& change, const std::string& table,
+                                           std::optional<EditKind> kind);
   static std::vector<std::int64_t> payments_of(const Change& change);
+  void note_history(const Name& name, std::uint64_t time, const Change& change);
   // A copy told it with the stamp that it had, and another copy with another one.
   bool may_be_there_twice(const Name& name) const {
     return was_copied(name.first) && restamped_.count(name.first) != 0;
@@ -80,9 +91,13 @@ class Witness {
   std::map<ReplicaId, std::vector<ByteVector>> telling_;
   std::map<std::tuple<ReplicaId, std::uint64_t, std::uint64_t>, std::uint64_t> told_;
   std::map<Name, std::pair<std::uint64_t, std::uint64_t>> logged_;
-  // Of a name that was copied, the first number under which servers were told two changes, one
-  // after the other: what it had acknowledged of one copy was lost, and another copy came first.
+  // Of a name that was copied, the first number under which two changes are known: what a server
+  // had acknowledged of one copy was lost, and another copy came first, or others had a file of
+  // one.
   std::map<ReplicaId, std::uint64_t> parted_;
+  std::map<Name, std::uint64_t> times_;
+  std::map<ReplicaId, std::vector<ByteVector>> carrying_;
+  std::map<Name, std::set<std::int64_t>> moved_;  // the accounts
   std::map<std::int64_t, Name> payments_;
   std::map<Name, std::vector<std::int64_t>> telling_payments_;
   std::set<std::int64_t> rejected_;
