@@ -70,7 +70,7 @@ Engine::Engine(const Parts& parts)
       documents_({parts.connection, catalog_, clocks_, capture_, tables_, rows_, *parts.random}),
       rich_(capture_, clocks_, tables_, rows_, documents_),
       conflicts_(parts.connection, catalog_),
-      rejected_(parts.connection, catalog_, tables_, rows_),
+      rejected_(parts.connection, catalog_, tables_),
       schema_change_(parts.connection, catalog_, clocks_, outbox_, meta_),
       set_aside_(parts.connection, outbox_, schema_change_, rejected_),
       unsent_(parts.connection, outbox_),

@@ -104,10 +104,6 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   // What waits for the server; see client/outbox.h.
   Result<std::vector<OutboxChange>> outbox(LocalVersion after, std::size_t bytes_max);
   Result<void> acknowledge(LocalVersion through);
-  // The server refuses an own change for good: it is kept with the reason, and its rows become what
-  // the server says they are (`states`: rows of wire/row_codec, written by nobody).
-  Result<void> reject(const Stamp& stamp, const std::string& code, const std::string& message,
-                      Bytes states);
   // Changes from the server and the cursor they lead to, in one transaction.
   Result<ApplyReport> apply_remote(std::span<const Bytes> parts, ServerVersion cursor);
 

@@ -216,58 +216,6 @@ Result<void> Engine::acknowledge(LocalVersion through) {
   return {};
 }
 
-Result<void> Engine::reject(const Stamp& stamp, const std::string& code, const std::string& message,
-                            Bytes states) {
-  SL_TRY(const std::vector<OutboxChange> waiting, outbox(LocalVersion(0), SIZE_MAX));
-  RejectedChange change;
-  change.stamp = stamp;
-  change.code = code;
-  change.message = message;
-  Writer parts;
-  for (const OutboxChange& candidate : waiting) {
-    if (candidate.stamp == stamp) {
-      change.sequence = candidate.sequence;
-      for (const ByteVector& part : candidate.parts) {
-        parts.blob(part);
-      }
-    }
-  }
-  if (parts.empty()) {
-    return Error(ErrorCode::not_found, "the server refused a change that is not waiting here");
-  }
-  change.change = parts.take();
-  SL_TRY(applying(0, [&](ApplyReport&) -> Result<void> {
-    SL_TRY(rejected_.keep(change, clock_.now_ms()));
-    RowReader rows(states, stamp.replica);
-    for (;;) {
-      SL_TRY(const bool table, rows.next_table());
-      if (!table) {
-        return {};
-      }
-      SL_TRY(const TrackedTable* found, catalog_.find(rows.table()));
-      for (;;) {
-        SL_TRY(const bool row, rows.next_row());
-        if (!row) {
-          break;
-        }
-        if (found == nullptr || rows.kind() != RowKind::state) {
-          continue;
-        }
-        SL_TRY(TableAccess * access, tables_.access(found->id));
-        SL_TRY(apply_.before_touching(found->id, rows.key()));
-        SL_TRY(rejected_.take_back(*access, to_vector(rows.key()), read_state(rows), stamp,
-                                   apply_.ops()));
-      }
-    }
-  }));
-  if (events_.wanted()) {
-    events_.add(event_name::error, clock_.now_ms(),
-                "{" + member("code", code) + "," + member("message", message) + "," +
-                    member("stamp", to_text(stamp)) + "}");
-  }
-  return {};
-}
-
 Result<ByteVector> Engine::export_pending() {
   SL_TRY(const std::vector<OutboxChange> waiting, outbox(LocalVersion(0), SIZE_MAX));
   ChangeFileWriter file;
@@ -308,9 +256,12 @@ Result<ApplyReport> Engine::import_pending(Bytes file) {
 Result<void> Engine::import_change(std::span<const Bytes> parts, ApplyReport& report) {
   // What is kept whole is told to others as it is: it must be what everybody can read.
   SL_TRY(const Change change, decode_parts(parts));
-  SL_TRY(const bool is_new, apply_.learn(parts, report));
-  if (!is_new) {
+  SL_TRY(const Apply::Learned learned, apply_.learn(parts, report));
+  if (learned == Apply::Learned::known) {
     return {};
+  }
+  if (learned == Apply::Learned::as_rows) {
+    return name_edits(change);
   }
   SL_TRY(const VersionVector settled, relayed());
   if (settled.covers({change.stamp.replica, change.sequence})) {

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "sqlite/database.h"
+#include "wire/state_part.h"
 
 using namespace syncline;
 
@@ -324,19 +325,20 @@ TEST_CASE(
   const auto waiting = ann.engine->outbox(LocalVersion(0), SIZE_MAX);
   REQUIRE(waiting);
   REQUIRE(waiting->size() == 2);
-  RowWriter rows(first->front().stamp.replica);
-  rows.begin_table("t", 1, std::vector<std::string>{"a", "b", "n"});
-  const std::vector<std::uint16_t> all{0, 1, 2};
-  Writer& out = rows.begin_state(true, first->front().stamp, all);
-  for (const char* value : {"x", "good", "b"}) {
-    write_value(out, ValueView::of(value));
-  }
-  write_value(out, ValueView::of(std::int64_t{1}));
-  rows.begin_newer_cells(0);
-  const ByteVector states = rows.finish();
-  const auto rejected =
-      ann.engine->reject(waiting->front().stamp, "not_allowed", "no such right", states);
+  const Stamp made = first->front().stamp;
+  const ValueView key[] = {ValueView::of(std::string_view("x"))};
+  RowState row;
+  row.life = made;
+  row.alive = true;
+  row.cells = {{"a", CellForm::plain, made, Value::text("good"), {}},
+               {"b", CellForm::plain, made, Value::text("b"), {}},
+               {"n", CellForm::plain, made, Value::integer(1), {}}};
+  StatePartWriter states(made.replica);
+  states.row("t", make_key(key).view(), row);
+  const auto rejected = ann.engine->reject(
+      {waiting->front().sequence, "not_allowed", "no such right", states.finish()});
   REQUIRE_MESSAGE(rejected, (rejected ? "" : rejected.error().message()));
+  CHECK(*rejected);
   CHECK(ann.text("SELECT a || b FROM t") == "goodfine");
   CHECK(ann.counts().rejected == 1);
   const auto kept = ann.engine->rejected().list(10);

@@ -139,25 +139,4 @@ Result<void> RejectedChanges::redo(const RowEdit& edit) {
   return {};
 }
 
-Result<void> RejectedChanges::take_back(TableAccess& access, Bytes key, const RowState& server,
-                                        const Stamp& refused, CaptureBuffer& ops) {
-  SL_TRY(const LoadedRow before, rows_.load(access, key));
-  RowState after = server;
-  const auto is_other_unsent = [&](const Stamp& stamp) {
-    return stamp.replica == refused.replica && stamp != refused && stamp > server.newest();
-  };
-  RowState ours;
-  if (is_other_unsent(before.state.life)) {
-    ours.life = before.state.life;
-    ours.alive = before.state.alive;
-  }
-  for (const CellState& cell : before.state.cells) {
-    if (is_other_unsent(cell.stamp)) {
-      ours.cells.push_back(cell);
-    }
-  }
-  merge_state(after, ours);
-  return rows_.store(access, key, before, after, ClockTime(), ops);
-}
-
 }  // namespace syncline

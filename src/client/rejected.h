@@ -6,7 +6,7 @@
 
 #include "client/extract.h"
 #include "client/meta.h"
-#include "client/row_store.h"
+#include "client/table_access.h"
 #include "model/change.h"
 
 namespace syncline {
@@ -24,8 +24,8 @@ struct RejectedChange {
 
 class RejectedChanges {
  public:
-  RejectedChanges(Connection connection, Catalog& catalog, TableSet& tables, RowStore& rows)
-      : connection_(connection), catalog_(catalog), tables_(tables), rows_(rows) {}
+  RejectedChanges(Connection connection, Catalog& catalog, TableSet& tables)
+      : connection_(connection), catalog_(catalog), tables_(tables) {}
 
   Result<void> keep(const RejectedChange& change, std::int64_t now_ms);
   Result<std::vector<RejectedChange>> list(std::size_t count_max);
@@ -38,17 +38,12 @@ class RejectedChanges {
   // The same with these edits in their stead.
   Result<void> retry(std::int64_t id, std::span<const RowEdit> edits);
 
-  // Makes a row what the server says it is. Other unsent edits of ours stay.
-  Result<void> take_back(TableAccess& access, Bytes key, const RowState& server,
-                         const Stamp& refused, CaptureBuffer& ops);
-
  private:
   Result<void> redo(const RowEdit& edit);
 
   Connection connection_;
   Catalog& catalog_;
   TableSet& tables_;
-  RowStore& rows_;
 };
 
 }  // namespace syncline
