@@ -573,37 +573,6 @@ void ClientSession::push(Instant now) {
   }
 }
 
-void ClientSession::on_relays(Instant now, std::vector<ByteVector> parts) {
-  if (!relays_.expects()) {
-    return;
-  }
-  relays_.sent(parts);
-  if (parts.empty()) {
-    return;
-  }
-  progress_at_ = now;
-  for (ByteVector& part : parts) {
-    send(now, RelayPart{std::move(part)});
-    if (!is_up()) {
-      return;  // it cannot be said
-    }
-  }
-  spoke_at_ = now;
-  push(now);
-}
-
-void ClientSession::handle(Instant now, RelayAck&& m) {
-  auto settled = relays_.answered(m);
-  if (!settled) {
-    protocol_error(now, settled.error().message());
-    return;
-  }
-  watch_.moved();
-  effects_.emplace_back(*settled);
-  relays_.written();  // there may be more of what is told part by part
-  push(now);
-}
-
 void ClientSession::on_outbox(Instant now, ChangeSequence after, std::vector<OutboxPart> parts) {
   if (!push_.expects(after)) {
     return;
