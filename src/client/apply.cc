@@ -47,7 +47,7 @@ Result<void> Apply::begin(std::size_t bytes_expected) {
   parts_.rows.forget();
   parts_.seen.forget();
   running_.reset();
-  own_times_.reset();
+  times_.clear();
   skipping_ = false;
   forget_ends();
   ops_.clear();
@@ -97,7 +97,7 @@ void Apply::abandon() {
   running_.reset();
   learning_ = {};
   our_parts_.clear();
-  own_times_.reset();
+  times_.clear();
   skipping_ = false;
   forget_ends();
   ops_.clear();
@@ -135,7 +135,7 @@ Result<void> Apply::part(Bytes bytes, ApplyReport& report) {
   return {};
 }
 
-Result<bool> Apply::learn(std::span<const Bytes> parts, ApplyReport& report) {
+Result<Apply::Learned> Apply::learn(std::span<const Bytes> parts, ApplyReport& report) {
   const std::uint64_t before = report.changes;
   learning_ = parts;
   Result<void> done;
@@ -147,7 +147,10 @@ Result<bool> Apply::learn(std::span<const Bytes> parts, ApplyReport& report) {
   if (running_.has_value()) {
     return Error(ErrorCode::malformed, "the last part of a change is missing");
   }
-  return report.changes != before;
+  if (report.changes == before) {
+    return Learned::known;
+  }
+  return is_another_ ? Learned::as_rows : Learned::whole;
 }
 
 Result<void> Apply::begin_change(const PartHeader& header, ApplyReport& report) {
@@ -157,6 +160,7 @@ Result<void> Apply::begin_change(const PartHeader& header, ApplyReport& report) 
   our_parts_.clear();
   holds_states_ = false;
   skipping_ = false;
+  is_another_ = false;
   SL_TRY(parts_.clock.observe(header.stamp.time));
   SL_TRY(time_, parts_.origins.clock_of(header.stamp));
   if (header.sequence == ChangeSequence(0)) {
@@ -167,11 +171,13 @@ Result<void> Apply::begin_change(const PartHeader& header, ApplyReport& report) 
   if (time_.origin == first_own_origin) {
     SL_TRY(skipping_, have_made(header));
   } else {
-    SL_TRY(skipping_, parts_.seen.contains(time_.origin, header.sequence));
+    SL_TRY(const bool is_known, parts_.seen.contains(time_.origin, header.sequence));
+    SL_TRY(is_another_, is_known ? has_other_time(time_.origin, header) : Result<bool>(false));
+    skipping_ = is_known && !is_another_;
     const ChangeSequence before(header.sequence.get() - 1);
     if (!skipping_ && before > ChangeSequence(0) && !report.leaped) {
-      SL_TRY(const bool is_known, parts_.seen.contains(time_.origin, before));
-      report.leaped = !is_known;
+      SL_TRY(const bool follows, parts_.seen.contains(time_.origin, before));
+      report.leaped = !follows;
     }
   }
   if (skipping_) {
@@ -195,6 +201,9 @@ Result<void> Apply::end_change(ApplyReport& report) {
   }
   if (header.sequence == ChangeSequence(0)) {
     return write_log(LogRow());
+  }
+  if (is_another_) {
+    return log_so_far();
   }
   LogRow row;
   row.origin = time_.origin;

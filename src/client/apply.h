@@ -92,9 +92,14 @@ class Apply final : private RowStore::Scribe {
   Result<void> begin(std::size_t bytes_expected);
   // One part of a change; parts come in order. Nothing is logged before the last one.
   Result<void> part(Bytes part, ApplyReport& report);
+  enum class Learned : std::uint8_t {
+    known,    // it was here already
+    whole,    // it is in the log as it came
+    as_rows,  // another change has its number here, so that nobody could be told both
+  };
   // All parts of a change, which is kept whole in the log, to be told to others under the identity
-  // it was made with. False when it was here already.
-  Result<bool> learn(std::span<const Bytes> parts, ApplyReport& report);
+  // it was made with.
+  Result<Learned> learn(std::span<const Bytes> parts, ApplyReport& report);
   // Ends the transaction's work: settles foreign keys, retries held rows, stores what was seen.
   Result<void> finish(ApplyReport& report);
   // Forgets a change whose parts have not all come.
@@ -168,6 +173,7 @@ class Apply final : private RowStore::Scribe {
   Result<void> write_learned(const PartHeader& header);
   Result<void> end_our_change(const PartHeader& header);
   Result<bool> have_made(const PartHeader& header);
+  Result<bool> has_other_time(OriginId origin, const PartHeader& header);
   static Error copy_has_written();
   Result<std::vector<ByteVector>> encode_ops();
   Result<void> enter_pending();
@@ -179,6 +185,8 @@ class Apply final : private RowStore::Scribe {
   Parts parts_;
   std::optional<PartHeader> running_;
   bool skipping_ = false;
+  // The running change has the number of another one that is here.
+  bool is_another_ = false;
   std::uint64_t next_part_ = 0;
   // The parts of the running change, when it is to be kept whole.
   std::span<const Bytes> learning_;
@@ -186,8 +194,8 @@ class Apply final : private RowStore::Scribe {
   std::vector<ByteVector> our_parts_;
   // Some of the running change came as states: others are told so what a server has.
   bool holds_states_ = false;
-  // Of own changes in the log by number, once a change that has our name was told.
-  std::optional<std::vector<std::pair<std::int64_t, std::int64_t>>> own_times_;
+  // Of changes in the log by number, of those who were told of again since begin().
+  std::map<OriginId, std::vector<std::pair<std::int64_t, std::int64_t>>> times_;
   ClockTime time_;
   Stamp stamp_;
   CaptureBuffer ops_;

@@ -1,4 +1,5 @@
-// Changes that have our own name and come from elsewhere: told back to us, or made by a copy.
+// Changes that are told again, and those of which only the number is: a replica was copied or put
+// back, and two histories have its name. Ours is such a name, too.
 #include <algorithm>
 #include <string>
 
@@ -18,31 +19,38 @@ Result<bool> Apply::have_made(const PartHeader& header) {
   if (header.sequence > head.own_sequence) {
     return false;
   }
-  if (!own_times_) {
-    own_times_.emplace();
+  SL_TRY(const bool is_other, has_other_time(first_own_origin, header));
+  if (is_other) {
+    return copy_has_written();
+  }
+  return true;
+}
+
+// Whether the change in the log that has this number is another one: a replica that was copied or
+// put back has used it twice. What the log holds no more counts as the same.
+Result<bool> Apply::has_other_time(OriginId origin, const PartHeader& header) {
+  const auto [times, is_first] = times_.try_emplace(origin);
+  if (is_first) {
     SL_TRY(Statement select,
            parts_.connection.prepare(
-               "SELECT sequence, time FROM syncline_log WHERE origin = 1 AND "
-               "sequence > coalesce((SELECT value FROM syncline_meta WHERE name "
-               "= '" +
-               std::string(meta_name::restamped_sequence) + "'), 0) ORDER BY sequence"));
+               "SELECT sequence, time FROM syncline_log WHERE origin = ?1 AND sequence > "
+               "iif(?1 = 1, coalesce((SELECT value FROM syncline_meta WHERE name = '" +
+               std::string(meta_name::restamped_sequence) + "'), 0), 0) ORDER BY sequence"));
+    select.bind(1, origin);
     for (;;) {
       SL_TRY(const bool row, select.step());
       if (!row) {
         break;
       }
-      own_times_->emplace_back(select.column_int(0), select.column_int(1));
+      times->second.emplace_back(select.column_int(0), select.column_int(1));
     }
   }
   const auto sequence = static_cast<std::int64_t>(header.sequence.get());
   const auto found =
-      std::lower_bound(own_times_->begin(), own_times_->end(), sequence,
+      std::lower_bound(times->second.begin(), times->second.end(), sequence,
                        [](const auto& one, std::int64_t wanted) { return one.first < wanted; });
-  if (found != own_times_->end() && found->first == sequence &&
-      found->second != static_cast<std::int64_t>(header.stamp.time)) {
-    return copy_has_written();
-  }
-  return true;
+  return found != times->second.end() && found->first == sequence &&
+         found->second != static_cast<std::int64_t>(header.stamp.time);
 }
 
 Error Apply::copy_has_written() {

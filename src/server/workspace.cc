@@ -417,6 +417,18 @@ Result<void> Workspace::log(LogEntry entry, const std::vector<AuditRow>& audit) 
   return store_->save_workspace(record_);
 }
 
+// A replica that was copied or put back has used the number twice.
+Result<bool> Workspace::knows_another(const PartHeader& header, const ReplicaRecord& record) {
+  if (header.sequence > record.last_sequence) {
+    return false;
+  }
+  if (header.sequence == record.last_sequence) {
+    return record.last_time != header.stamp.time;
+  }
+  SL_TRY(const auto known, store_->find_change(record_.id, header.stamp.replica, header.sequence));
+  return known.has_value() && known->time != header.stamp.time;
+}
+
 Result<Admitted> Workspace::admit_relayed(const Hello& hello, const Rights& rights,
                                           std::vector<ByteVector> parts, std::int64_t now_ms) {
   SL_CHECK(!parts.empty());
@@ -438,7 +450,13 @@ Result<Admitted> Workspace::admit_relayed(const Hello& hello, const Rights& righ
                        header.stamp.replica != hello.replica;
   const bool skewed = static_cast<std::int64_t>(header.stamp.ms()) > now_ms + skew_ms_max;
   if (!follows || skewed) {
-    return out;  // known, or not to be had in order yet
+    // Known, or not to be had in order yet, or another one has the number: the relay tells its
+    // rows.
+    SL_TRY(const bool is_other, knows_another(header, record));
+    if (is_other && !skewed) {
+      out.known_sequence = ChangeSequence(header.sequence.get() - 1);
+    }
+    return out;
   }
   SL_TRY(const bool may_speak, may_speak_for(rights, header.stamp.replica, found));
   if (!may_speak) {

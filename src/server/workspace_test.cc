@@ -161,6 +161,33 @@ TEST_CASE("only the same user relays a replica's changes, and the session of ano
   CHECK(relay("cid", bob, change_of(4, 2, 800)).admission == Admission::admitted);
 }
 
+// A device exported what it had not sent, an old file of it was put back, and it went on.
+TEST_CASE("a relay is told which of its changes the server has otherwise under their numbers") {
+  Team team;
+  const Hello phone = team.welcomed(1);
+  const Hello laptop = team.welcomed(2);
+  for (const std::uint64_t sequence : {1U, 2U, 3U}) {
+    CHECK(team.admit(phone, change_of(1, sequence, 500 + sequence)).admission ==
+          Admission::admitted);
+  }
+  const auto answer = [&](std::uint64_t sequence, std::uint64_t time) {
+    const Change change = change_of(1, sequence, time);
+    auto admitted =
+        team.workspace->admit_relayed(laptop, team.rights, {encode_change(change)}, now_ms);
+    REQUIRE(admitted.has_value());
+    CHECK(admitted->admission == Admission::repeated);
+    return admitted->known_sequence.get();
+  };
+  CHECK(answer(2, 502) == 3);
+  CHECK(answer(3, 503) == 3);
+  CHECK(answer(2, 600) == 1);
+  CHECK(answer(3, 600) == 2);
+  CHECK(answer(1, 600) == 0);
+  // No server takes these rows in any form.
+  constexpr std::int64_t days_ms = std::int64_t{48} * 3600 * 1000;
+  CHECK(answer(2, static_cast<std::uint64_t>(now_ms + days_ms)) == 3);
+}
+
 TEST_CASE("a hello that was overtaken by a file of later changes is no copy's") {
   Team team;
   const Hello laptop = team.welcomed(2);

@@ -176,4 +176,53 @@ TEST_CASE("what a clock far ahead stamped waits for its author and keeps nobody 
   CHECK(bob.engine->counts()->pending == 0);
 }
 
+// What was exported is safe with whoever imported it, whatever the device forgot since.
+TEST_CASE("what a device exported before an old file of it was put back reaches everybody") {
+  for (const bool imports_late : {false, true}) {
+    CAPTURE(imports_late);
+    ConversationWorld world("others_put_back");
+    Device ann(world, "ann.db", 1);
+    Device bob(world, "bob.db", 2);
+    track_and_start({&ann, &bob}, {"stars=counter"});
+    insert(ann, 1, "shared");
+    check_agreed(world, {&ann, &bob});
+    cut_off(ann);
+    cut_off(bob);
+    ann.close();
+    std::filesystem::copy_file(ann.path, world.folder.file("old.db"));
+    ann.open();
+    insert(ann, 2, "exported");
+    ann.run("UPDATE notes SET body = 'exported' WHERE id = 1");
+    insert(ann, 3, "exported, too");
+    const auto file = ann.engine->export_pending();
+    REQUIRE(file);
+    ann.close();
+    put_back(ann, "old.db");
+    world.time.ms += 1000;
+    ann.open();
+    insert(ann, 4, "after");
+    insert(ann, 5, "after, too");
+    if (!imports_late) {
+      REQUIRE(bob.engine->import_pending(*file));
+    }
+    ann.online = true;
+    ann.start();
+    check_agreed(world, {&ann});
+    bob.online = true;
+    check_agreed(world, {&ann, &bob});
+    if (imports_late) {
+      REQUIRE(bob.engine->import_pending(*file));
+      check_agreed(world, {&ann, &bob});
+    }
+    CHECK(ann.text(all_notes) ==
+          "1:shared:exported:0|2:exported:-:0|3:exported, too:-:0|4:after:-:0|5:after, too:-:0");
+    CHECK(bob.engine->counts()->pending == 0);
+    check_sound(ann);
+    check_sound(bob);
+    // Once more, and nothing happens.
+    REQUIRE(bob.engine->import_pending(*file));
+    check_agreed(world, {&ann, &bob});
+  }
+}
+
 }  // namespace syncline
