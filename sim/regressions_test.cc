@@ -32,4 +32,6 @@ TEST_CASE("nobody is taken for a copy because a disk failed between a write and 
 
 TEST_CASE("two engines with a file each, and what people carry between them") {
   hold({91216, 91217, 91299, 91402, 91540, 91622, 91749, 91754}, 2000, 2);
+  // Files that were put back or copied, and what others had heard of both histories.
+  hold({92782, 94137, 94555, 96084, 96269, 96813, 96996, 97120, 98304, 99351}, 2000, 2);
 }

@@ -31,6 +31,7 @@ class Witness {
   // before can be among them, and is then in the log once more under its name with another stamp.
   void saw_restamp(const ReplicaId& replica) { restamped_.insert(replica); }
 
+  bool any_was_restamped() const { return !restamped_.empty(); }
   bool was_restamped(const ReplicaId& replica) const { return restamped_.count(replica) != 0; }
 
   // Known fault: what was stamped anew and told by a copy, too, counts twice.

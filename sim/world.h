@@ -164,6 +164,7 @@ class World {
   void check_real(std::size_t node);
   void check_speaker(std::size_t node, Bytes frame);
   std::string differing_tables(std::size_t node);
+  bool differ_only_in_counters(std::size_t node);
   void check_ledger(std::size_t node);
   void note_torn(std::size_t node, Bytes frame);
   void check_payments(std::size_t node);

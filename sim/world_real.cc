@@ -215,6 +215,11 @@ void World::check_speaker(std::size_t index, Bytes frame) {
   }
 }
 
+bool World::differ_only_in_counters(std::size_t index) {
+  const std::string where = differing_tables(index);
+  return where == ", in accounts" || where == ", in counts" || where == ", in accounts counts";
+}
+
 std::string World::differing_tables(std::size_t index) {
   const auto room = store_ ? store_->find_workspace(workspace_)
                            : Result<std::optional<WorkspaceRecord>>(std::nullopt);
@@ -239,6 +244,10 @@ void World::check_real(std::size_t index) {
     const auto refused = node.real->digest_of("forbidden");
     const bool came = outcome_.counts.count("applied_file") + outcome_.counts.count("imported") > 0;
     node.excused = came && refused && !(*refused == Digest()) ? node.mismatches() : node.excused;
+    // What others counted from a value that its author has stamped anew since counts here alone.
+    if (came && witness_.any_was_restamped() && differ_only_in_counters(index)) {
+      node.excused = node.mismatches();
+    }
   }
   if (node.mismatches() > node.excused && !has_restored()) {
     violate("digests differ that had to be equal on real replica " + std::to_string(index) +

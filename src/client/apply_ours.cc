@@ -27,7 +27,8 @@ Result<bool> Apply::have_made(const PartHeader& header) {
 }
 
 // Whether the change in the log that has this number is another one: a replica that was copied or
-// put back has used it twice. What the log holds no more counts as the same.
+// put back has used it twice, or its author has stamped it anew. Own changes that the log holds no
+// more count as the same, and so do others' that it may have held.
 Result<bool> Apply::has_other_time(OriginId origin, const PartHeader& header) {
   const auto [times, is_first] = times_.try_emplace(origin);
   if (is_first) {
@@ -49,8 +50,17 @@ Result<bool> Apply::has_other_time(OriginId origin, const PartHeader& header) {
   const auto found =
       std::lower_bound(times->second.begin(), times->second.end(), sequence,
                        [](const auto& one, std::int64_t wanted) { return one.first < wanted; });
-  return found != times->second.end() && found->first == sequence &&
-         found->second != static_cast<std::int64_t>(header.stamp.time);
+  const auto time = static_cast<std::int64_t>(header.stamp.time);
+  if (found != times->second.end() && found->first == sequence) {
+    return found->second != time;
+  }
+  if (origin == first_own_origin) {
+    return false;
+  }
+  SL_TRY(const auto forgotten,
+         parts_.connection.query_int("SELECT value FROM syncline_meta WHERE name = '" +
+                                     std::string(meta_name::pruned_before) + "'"));
+  return time >= forgotten.value_or(0);
 }
 
 Error Apply::copy_has_written() {

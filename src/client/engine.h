@@ -284,8 +284,11 @@ class Engine final : private Capture::Listener, private LocalLog::Watcher {
   Result<void> prune(LocalVersion through, std::int64_t before_ms);
   Result<VersionVector> relayed();
   Result<void> finish_keepsakes(bool refused);
+  Result<std::vector<ByteVector>> parts_of(const Dot& dot);
   // False when it waits all the same.
   Result<bool> name_put_off(const Dot& dot);
+  // False when it has been forgotten since.
+  Result<bool> keep_refused(const Dot& dot);
   Result<void> name_edits(const Change& change);
   // Fails with `too_large` when the author is nobody known and peers told of too many already.
   Result<void> check_author(Bytes part);

@@ -304,7 +304,10 @@ namespace {
 constexpr const char* not_taken = "not_taken";
 constexpr const char* not_taken_words =
     "another device wrote this row, the server lacks it and does not take it from this device: its "
-    "rules, schema or limits refuse it";
+    "rules, schema or limits refuse it, or it is so old that it may have been deleted since";
+constexpr const char* change_not_taken =
+    "another device made this change, and the server does not take it from this one: its rules or "
+    "limits refuse it, or it is so old that its rows may have been deleted since";
 
 }  // namespace
 
@@ -345,10 +348,8 @@ Result<void> Engine::finish_keepsakes(bool refused) {
   return {};
 }
 
-// The server does not take the change now: others before it are missing there, or it is another
-// user's. Whoever could help may never come, so its rows are told for themselves. Not so what a
-// clock far ahead has stamped, which the server takes in no form: its author will stamp it anew.
-Result<bool> Engine::name_put_off(const Dot& dot) {
+// The parts of somebody's change that is in the log as it came; nothing when it is not.
+Result<std::vector<ByteVector>> Engine::parts_of(const Dot& dot) {
   SL_TRY(const OriginId origin, origins_.id_of(dot.replica));
   SL_TRY(Statement select,
          parts_.connection.prepare("SELECT max(version) FROM syncline_log WHERE origin = ?1 AND "
@@ -357,10 +358,10 @@ Result<bool> Engine::name_put_off(const Dot& dot) {
   SL_TRY(select.step());
   const LocalVersion version(static_cast<std::uint64_t>(select.column_int(0)));
   select.reset();
-  if (version == LocalVersion(0)) {
-    return true;  // it has been forgotten since
-  }
   std::vector<ByteVector> parts;
+  if (version == LocalVersion(0)) {
+    return parts;
+  }
   SL_TRY(log_.for_each(LocalVersion(version.get() - 1), version,
                        [&](const LogRow&, std::span<const Bytes> found, Bytes) -> Result<bool> {
                          for (const Bytes part : found) {
@@ -368,12 +369,41 @@ Result<bool> Engine::name_put_off(const Dot& dot) {
                          }
                          return true;
                        }));
+  return parts;
+}
+
+// The server does not take the change now: others before it are missing there, or it is another
+// user's. Whoever could help may never come, so its rows are told for themselves. Not so what a
+// clock far ahead has stamped, which the server takes in no form: its author will stamp it anew.
+Result<bool> Engine::name_put_off(const Dot& dot) {
+  SL_TRY(const std::vector<ByteVector> parts, parts_of(dot));
+  if (parts.empty()) {
+    return true;  // it has been forgotten since
+  }
   const std::vector<Bytes> views(parts.begin(), parts.end());
   SL_TRY(const Change change, decode_parts(views));
   if (is_far_ahead(change.stamp, clock_.now_ms())) {
     return false;
   }
   SL_TRY(name_edits(change));
+  return true;
+}
+
+// The server will not have the change from this device: its rows are going to be the server's, and
+// what it wanted to do is listed until somebody does it again or discards it.
+Result<bool> Engine::keep_refused(const Dot& dot) {
+  SL_TRY(const std::vector<ByteVector> parts, parts_of(dot));
+  if (parts.empty()) {
+    return false;
+  }
+  Reader in(parts.front());
+  SL_TRY(const PartHeader header, read_part_header(in));
+  Writer whole;
+  for (const ByteVector& part : parts) {
+    whole.blob(part);
+  }
+  SL_TRY(rejected_.keep({0, header.stamp, dot.sequence, not_taken, change_not_taken, whole.take()},
+                        clock_.now_ms()));
   return true;
 }
 
@@ -387,14 +417,17 @@ Result<void> Engine::name_edits(const Change& change) {
 Result<void> Engine::finish_relay(const effect::FinishRelay& settled) {
   SL_TRY(require_replica());
   if (keepsakes_.is_on_its_way() && keepsakes_.name() == settled.replica) {
-    return finish_keepsakes(settled.through > ChangeSequence(0));
+    return finish_keepsakes(settled.refused);
   }
   SL_TRY(Savepoint savepoint, Savepoint::to_write(parts_.connection));
   SL_TRY(VersionVector vector, relayed());
   if (settled.through > ChangeSequence(0)) {
     vector.cover({settled.replica, settled.through});
   }
-  if (settled.told > settled.through) {
+  bool is_listed = false;
+  if (settled.refused) {
+    SL_TRY(is_listed, keep_refused({settled.replica, settled.told}));
+  } else if (settled.told > settled.through) {
     const Dot dot{settled.replica, settled.told};
     SL_TRY(const bool named, name_put_off(dot));
     if (named) {
@@ -413,6 +446,9 @@ Result<void> Engine::finish_relay(const effect::FinishRelay& settled) {
   unsent_.forget();
   SL_TRY(savepoint.release());
   end_call();
+  if (is_listed) {
+    tell_rejected(not_taken, change_not_taken);
+  }
   return {};
 }
 

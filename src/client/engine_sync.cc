@@ -465,6 +465,9 @@ Result<void> Engine::prune(LocalVersion through, std::int64_t before_ms) {
                                      version));
   SL_TRY(const std::int64_t known, meta_.integer(meta_name::pruned_time));
   SL_TRY(meta_.set(meta_name::pruned_time, ValueView::of(std::max(known, newest.value_or(0)))));
+  SL_TRY(const std::int64_t forgotten, meta_.integer(meta_name::pruned_before));
+  SL_TRY(meta_.set(meta_name::pruned_before,
+                   ValueView::of(std::max(forgotten, static_cast<std::int64_t>(time)))));
   SL_TRY(parts_.connection.execute("DELETE FROM syncline_log_parts WHERE version <= " + version));
   SL_TRY(parts_.connection.execute("DELETE FROM syncline_log WHERE version <= " + version));
   return meta_.set(meta_name::pruned_version, ValueView::of(*boundary));

@@ -88,6 +88,8 @@ inline constexpr std::string_view synced_version = "synced_version";
 inline constexpr std::string_view renewals = "renewals";
 // Of own changes that are in the log no more, the greatest time.
 inline constexpr std::string_view pruned_time = "pruned_time";
+// What the log has forgotten, whoever wrote it, is older than this.
+inline constexpr std::string_view pruned_before = "pruned_before";
 // The last welcome allowed reading only.
 inline constexpr std::string_view read_only = "read_only";
 inline constexpr std::string_view clock_offset_ms = "clock_offset_ms";

@@ -445,17 +445,16 @@ Result<Admitted> Workspace::admit_relayed(const Hello& hello, const Rights& righ
   out.sequence = header.sequence;
   out.admission = Admission::repeated;
   out.known_sequence = record.last_sequence;
-  const bool follows = header.sequence == record.last_sequence.next() &&
-                       header.stamp.time > record.last_time &&
-                       header.stamp.replica != hello.replica;
+  const bool follows =
+      header.sequence == record.last_sequence.next() && header.stamp.time > record.last_time;
   const bool skewed = static_cast<std::int64_t>(header.stamp.ms()) > now_ms + skew_ms_max;
-  if (!follows || skewed) {
-    // Known, or not to be had in order yet, or another one has the number: the relay tells its
-    // rows.
-    SL_TRY(const bool is_other, knows_another(header, record));
-    if (is_other && !skewed) {
-      out.known_sequence = ChangeSequence(header.sequence.get() - 1);
-    }
+  if (skewed || header.stamp.replica == hello.replica) {
+    return out;
+  }
+  SL_TRY(const bool is_other, knows_another(header, record));
+  if (is_other) {
+    out.known_sequence = ChangeSequence(header.sequence.get() - 1);
+  } else if (header.sequence <= record.last_sequence) {
     return out;
   }
   SL_TRY(const bool may_speak, may_speak_for(rights, header.stamp.replica, found));
@@ -479,6 +478,9 @@ Result<Admitted> Workspace::admit_relayed(const Hello& hello, const Rights& righ
     // Only its author can give it another stamp.
     out.admission = Admission::rejected;
     return out;
+  }
+  if (!follows) {
+    return out;  // the relay tells its rows
   }
   MergedRows rows;
   SL_TRY(const Fault fault, judge_rows(*change, rows));

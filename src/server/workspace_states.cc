@@ -250,7 +250,12 @@ Result<Workspace::Fault> Workspace::judge_states(Bytes part, const PartHeader& h
     if (fault) {
       return *fault;
     }
-    // What lies behind the fence may have been deleted, and its tombstone forgotten.
+    // What lies behind the fence may have been deleted, and its tombstone forgotten. Whoever brings
+    // it is told, and lists it.
+    if (is_forgotten && effect.changed && state.alive) {
+      fault = Error(ErrorCode::not_found, "a row may have been deleted long ago");
+      return *fault;
+    }
     if (!is_forgotten && effect.changed) {
       out.row(table, key, state);
     }

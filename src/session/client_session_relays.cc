@@ -10,6 +10,9 @@ void ClientSession::on_relays(Instant now, std::vector<ByteVector> parts) {
   }
   relays_.sent(parts);
   if (parts.empty()) {
+    if (relays_.takes_refused()) {
+      compare_again(now);  // those rows are here, and not there
+    }
     return;
   }
   progress_at_ = now;

@@ -146,6 +146,8 @@ struct FinishRelay {
   ChangeSequence through;
   // The change that this answers. Beyond `through` it is one that the server cannot take now.
   ChangeSequence told;
+  // It will not take it from us at all.
+  bool refused = false;
 };
 
 // --- Server ---

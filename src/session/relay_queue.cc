@@ -42,10 +42,10 @@ Result<effect::FinishRelay> RelayQueue::answered(const RelayAck& ack) {
   const Dot dot = in_flight_.front().dot;
   bytes_ -= in_flight_.front().bytes;
   in_flight_.pop_front();
-  // Rows of a server that is no more have no sequence: the first one says that they were refused.
-  const ChangeSequence refused = dot.sequence.get() == 0 ? ChangeSequence(1) : dot.sequence;
-  return effect::FinishRelay{
-      ack.replica, ack.refused ? std::max(ack.through, refused) : ack.through, dot.sequence};
+  refused_ = refused_ || ack.refused;
+  return effect::FinishRelay{ack.replica,
+                             ack.refused ? std::max(ack.through, dot.sequence) : ack.through,
+                             dot.sequence, ack.refused};
 }
 
 }  // namespace syncline

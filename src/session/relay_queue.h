@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "model/version_vector.h"
@@ -30,6 +31,8 @@ class RelayQueue {
 
   // Nothing is known to be left.
   bool done() const { return drained_ && in_flight_.empty(); }
+  // True once when all are answered and the server has refused some.
+  bool takes_refused() { return done() && std::exchange(refused_, false); }
   std::size_t count() const { return in_flight_.size(); }
   std::size_t bytes() const { return bytes_; }
 
@@ -43,6 +46,7 @@ class RelayQueue {
   bool first_ = true;
   bool loading_ = false;
   bool drained_ = false;
+  bool refused_ = false;
 };
 
 }  // namespace syncline

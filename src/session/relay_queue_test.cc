@@ -60,6 +60,19 @@ TEST_CASE("what is settled is what the server knows, or would never take") {
   CHECK(queue.answered({replica(1), ChangeSequence(2), true})->through == ChangeSequence(5));
 }
 
+TEST_CASE("once all are answered it says that some were refused, and says it once") {
+  RelayQueue queue;
+  REQUIRE(queue.next().has_value());
+  queue.sent({part(1, 3), part(1, 4)});
+  REQUIRE(queue.answered({replica(1), ChangeSequence(2), true})->refused);
+  CHECK_FALSE(queue.answered({replica(1), ChangeSequence(4), false})->refused);
+  CHECK_FALSE(queue.takes_refused());  // there may be more
+  REQUIRE(queue.next().has_value());
+  queue.sent({});
+  CHECK(queue.takes_refused());
+  CHECK_FALSE(queue.takes_refused());
+}
+
 TEST_CASE("an answer that nobody asked for is an error") {
   RelayQueue queue;
   CHECK(queue.answered({replica(1), ChangeSequence(1), false}).error().code() ==

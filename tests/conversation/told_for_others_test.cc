@@ -225,4 +225,57 @@ TEST_CASE("what a device exported before an old file of it was put back reaches 
   }
 }
 
+// Nobody but its author can stamp it anew, and that device may be no more.
+TEST_CASE("what was imported and is too old for the server is listed and can be done again") {
+  for (const bool forbidden : {false, true}) {
+    CAPTURE(forbidden);
+    ConversationWorld world("others_fenced");
+    Device ann(world, "ann.db", 1);
+    Device bob(world, "bob.db", 2);
+    track_and_start({&ann, &bob});
+    insert(ann, 1, "shared");
+    check_agreed(world, {&ann, &bob});
+    cut_off(ann);
+    insert(ann, 2, "exported");
+    ann.run("UPDATE notes SET body = 'exported' WHERE id = 1");
+    const auto file = ann.engine->export_pending();
+    REQUIRE(file);
+    ann.close();
+    insert(bob, 3, "of bob");
+    check_agreed(world, {&bob});
+    if (forbidden) {
+      world.close_server();
+      world.options.rules.read_only_tables = {"notes"};
+      world.open_server();
+    } else {
+      const std::int64_t year_ms = std::int64_t{400} * 24 * 60 * 60 * 1000;
+      world.cut(bob);
+      world.time.ms += year_ms;
+      world.now.ms += year_ms;
+      insert(bob, 4, "a year later");
+      world.advance(10'000);
+      REQUIRE(world.hub->retire(world.now));
+      bob.run("DELETE FROM notes WHERE id = 4");
+    }
+    REQUIRE(bob.engine->import_pending(*file));
+    check_agreed(world, {&bob});
+    CHECK(bob.engine->counts()->pending == 0);
+    const auto kept = bob.engine->rejected().list(10);
+    REQUIRE(kept);
+    REQUIRE(kept->size() == (forbidden ? 2 : 1));
+    CHECK(kept->front().code == "not_taken");
+    if (forbidden) {
+      world.close_server();
+      world.options.rules.read_only_tables.clear();
+      world.open_server();
+    }
+    for (const RejectedChange& change : *kept) {
+      REQUIRE(bob.engine->rejected().retry(change.id));
+    }
+    check_agreed(world, {&bob});
+    CHECK(bob.text(all_notes) == "1:shared:exported:0|2:exported:-:0|3:of bob:-:0");
+    CHECK(bob.engine->counts()->rejected == 0);
+  }
+}
+
 }  // namespace syncline
