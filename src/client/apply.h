@@ -130,6 +130,12 @@ class Apply final : private RowStore::Scribe {
 
  private:
   struct Incoming;
+  struct LoggedTime {
+    std::int64_t origin = 0;
+    std::int64_t sequence = 0;
+    std::int64_t time = 0;
+    auto operator<=>(const LoggedTime&) const = default;
+  };
 
   Result<void> switch_triggers_off();
   void switch_triggers_on();
@@ -194,8 +200,8 @@ class Apply final : private RowStore::Scribe {
   std::vector<ByteVector> our_parts_;
   // Some of the running change came as states: others are told so what a server has.
   bool holds_states_ = false;
-  // Of changes in the log by number, of those who were told of again since begin().
-  std::map<OriginId, std::vector<std::pair<std::int64_t, std::int64_t>>> times_;
+  // Of the changes in the log, sorted, once one was told again since begin().
+  std::vector<LoggedTime> times_;
   ClockTime time_;
   Stamp stamp_;
   CaptureBuffer ops_;

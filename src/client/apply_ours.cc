@@ -30,34 +30,31 @@ Result<bool> Apply::have_made(const PartHeader& header) {
 // put back has used it twice, or its author has stamped it anew. Own changes that the log holds no
 // more count as the same, and so do others' that it may have held.
 Result<bool> Apply::has_other_time(OriginId origin, const PartHeader& header) {
-  const auto [times, is_first] = times_.try_emplace(origin);
-  if (is_first) {
-    SL_TRY(Statement select,
-           parts_.connection.prepare(
-               "SELECT sequence, time FROM syncline_log WHERE origin = ?1 AND sequence > "
-               "iif(?1 = 1, coalesce((SELECT value FROM syncline_meta WHERE name = '" +
-               std::string(meta_name::restamped_sequence) + "'), 0), 0) ORDER BY sequence"));
-    select.bind(1, origin);
+  if (times_.empty()) {
+    SL_TRY(
+        Statement select,
+        parts_.connection.prepare(
+            "SELECT origin, sequence, time FROM syncline_log WHERE origin > 1 OR (origin = 1 AND "
+            "sequence > coalesce((SELECT value FROM syncline_meta WHERE name = '" +
+            std::string(meta_name::restamped_sequence) + "'), 0)) ORDER BY 1, 2"));
     for (;;) {
       SL_TRY(const bool row, select.step());
       if (!row) {
         break;
       }
-      times->second.emplace_back(select.column_int(0), select.column_int(1));
+      times_.push_back({select.column_int(0), select.column_int(1), select.column_int(2)});
     }
   }
-  const auto sequence = static_cast<std::int64_t>(header.sequence.get());
-  const auto found =
-      std::lower_bound(times->second.begin(), times->second.end(), sequence,
-                       [](const auto& one, std::int64_t wanted) { return one.first < wanted; });
+  const LoggedTime wanted{origin, static_cast<std::int64_t>(header.sequence.get()), 0};
   const auto time = static_cast<std::int64_t>(header.stamp.time);
-  if (found != times->second.end() && found->first == sequence) {
-    return found->second != time;
+  const auto found = std::lower_bound(times_.begin(), times_.end(), wanted);
+  if (found != times_.end() && found->origin == origin && found->sequence == wanted.sequence) {
+    return found->time != time;
   }
   if (origin == first_own_origin) {
     return false;
   }
-  SL_TRY(const auto forgotten,
+  SL_TRY(const std::optional<std::int64_t> forgotten,
          parts_.connection.query_int("SELECT value FROM syncline_meta WHERE name = '" +
                                      std::string(meta_name::pruned_before) + "'"));
   return time >= forgotten.value_or(0);

@@ -303,11 +303,9 @@ namespace {
 
 constexpr const char* not_taken = "not_taken";
 constexpr const char* not_taken_words =
-    "another device wrote this row, the server lacks it and does not take it from this device: its "
-    "rules, schema or limits refuse it, or it is so old that it may have been deleted since";
-constexpr const char* change_not_taken =
-    "another device made this change, and the server does not take it from this one: its rules or "
-    "limits refuse it, or it is so old that its rows may have been deleted since";
+    "another device wrote this, and the server does not take it from this one: its rules, schema "
+    "or "
+    "limits refuse it, or it is so old that it may have been deleted since";
 
 }  // namespace
 
@@ -402,7 +400,7 @@ Result<bool> Engine::keep_refused(const Dot& dot) {
   for (const ByteVector& part : parts) {
     whole.blob(part);
   }
-  SL_TRY(rejected_.keep({0, header.stamp, dot.sequence, not_taken, change_not_taken, whole.take()},
+  SL_TRY(rejected_.keep({0, header.stamp, dot.sequence, not_taken, not_taken_words, whole.take()},
                         clock_.now_ms()));
   return true;
 }
@@ -447,7 +445,7 @@ Result<void> Engine::finish_relay(const effect::FinishRelay& settled) {
   SL_TRY(savepoint.release());
   end_call();
   if (is_listed) {
-    tell_rejected(not_taken, change_not_taken);
+    tell_rejected(not_taken, not_taken_words);
   }
   return {};
 }
