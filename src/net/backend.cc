@@ -16,7 +16,7 @@ constexpr std::int64_t gather_ms_max = 2;
 
 // What is handled before others have their turn. A small frame costs about as much as reading so
 // many bytes.
-constexpr std::size_t turn_cost_max = std::size_t{1} << 20U;
+constexpr std::size_t turn_cost_max = std::size_t{256} << 10U;
 constexpr std::size_t task_cost = 512;
 
 // Reading frames is told when it cost so much: less than the least for which a socket is paused.
