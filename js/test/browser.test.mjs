@@ -366,8 +366,8 @@ test("the page of the documentation is a synced list in under twenty lines", asy
 
 // The goal is 450 KB, the smaller unit. What keeps replicas from being taken for copies, limits at the write,
 // and receipts brought it to 478, what stopped statements wrote and what servers may invent to 483, names that
-// two histories have to 484.4; until it is back there, it must not grow further.
-const packageBytesMax = 484_800;
+// two histories have and what waits behind an acknowledgement to 484.8; until it is back there, it must not grow further.
+const packageBytesMax = 485_000;
 
 test("everything a page loads stays within its limit with brotli, and starts quickly when warm", async () => {
   const files = ["syncline.js", "worker.js", "elements.js", "syncline.wasm"].map((name) => path.join(web, name));

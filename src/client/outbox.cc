@@ -14,18 +14,57 @@ Result<LocalVersion> Outbox::acknowledged() {
   return LocalVersion(static_cast<std::uint64_t>(version));
 }
 
-Result<bool> Outbox::Relays::is_settled(const Dot& dot, LocalVersion version, Meta& meta) {
-  if (!loaded_) {
-    SL_TRY(const std::int64_t through, meta.integer(meta_name::relayed_version));
-    through_ = LocalVersion(static_cast<std::uint64_t>(through));
-    SL_TRY(const ByteVector stored, meta.blob(meta_name::relayed));
-    if (!stored.empty()) {
-      Reader in(stored);
-      SL_TRY(settled_, VersionVector::decode(in));
-    }
-    loaded_ = true;
+Result<void> Outbox::Relays::load(Meta& meta) {
+  if (loaded_) {
+    return {};
   }
+  SL_TRY(const std::int64_t through, meta.integer(meta_name::relayed_version));
+  through_ = LocalVersion(static_cast<std::uint64_t>(through));
+  SL_TRY(const ByteVector stored, meta.blob(meta_name::relayed));
+  if (!stored.empty()) {
+    Reader in(stored);
+    SL_TRY(settled_, VersionVector::decode(in));
+  }
+  loaded_ = true;
+  return {};
+}
+
+Result<bool> Outbox::Relays::is_settled(const Dot& dot, LocalVersion version, Meta& meta) {
+  SL_TRY(load(meta));
   return version <= through_ || settled_.covers(dot);
+}
+
+Result<LocalVersion> Outbox::Relays::through(Meta& meta) {
+  SL_TRY(load(meta));
+  return through_;
+}
+
+// Nearly always nobody has learned anything, and the log is not looked through.
+Result<std::vector<Outbox::Waiting>> Outbox::waiting_of_others(LocalVersion after,
+                                                               LocalVersion through) {
+  std::vector<Waiting> out;
+  Relays relays;
+  SL_TRY(const LocalVersion settled, relays.through(meta_));
+  SL_TRY(
+      Statement others,
+      connection_.prepare("SELECT l.version, r.replica, l.sequence FROM syncline_replicas r "
+                          "CROSS JOIN syncline_log l ON l.origin = r.id WHERE r.own AND r.id > "
+                          "1 AND l.version > ?1 AND l.version <= ?2 AND l.form >= 2 ORDER BY 1"));
+  others.bind(1, static_cast<std::int64_t>(std::max(after, settled).get()))
+      .bind(2, static_cast<std::int64_t>(through.get()));
+  for (;;) {
+    SL_TRY(const bool row, others.step());
+    if (!row) {
+      return out;
+    }
+    const LocalVersion version(static_cast<std::uint64_t>(others.column_int(0)));
+    SL_TRY(const ReplicaId replica, ReplicaId::from_bytes(others.column_blob(1)));
+    const Dot dot{replica, ChangeSequence(static_cast<std::uint64_t>(others.column_int(2)))};
+    SL_TRY(const bool is_settled, relays.is_settled(dot, version, meta_));
+    if (!is_settled) {
+      out.push_back({version, dot});
+    }
+  }
 }
 
 Result<std::uint64_t> Outbox::count() {
@@ -33,26 +72,31 @@ Result<std::uint64_t> Outbox::count() {
   SL_TRY(const auto own,
          connection_.query_int("SELECT count(*) FROM syncline_log WHERE version > " +
                                number(after) + " AND origin = 1"));
-  auto count = static_cast<std::uint64_t>(own.value_or(0));
-  SL_TRY(Statement others,
-         connection_.prepare("SELECT l.version, r.replica, l.sequence FROM syncline_log l JOIN "
-                             "syncline_replicas r ON r.id = l.origin WHERE l.version > ?1 AND "
-                             "l.origin > 1 AND l.form >= 2"));
-  others.bind(1, static_cast<std::int64_t>(after.get()));
-  Relays relays;
-  for (;;) {
-    SL_TRY(const bool row, others.step());
-    if (!row) {
-      return count;
-    }
-    const LocalVersion version(static_cast<std::uint64_t>(others.column_int(0)));
-    SL_TRY(const ReplicaId replica, ReplicaId::from_bytes(others.column_blob(1)));
-    const ChangeSequence sequence(static_cast<std::uint64_t>(others.column_int(2)));
-    SL_TRY(const bool settled, relays.is_settled({replica, sequence}, version, meta_));
-    count += settled ? 0 : 1;
-  }
+  SL_TRY(const std::vector<Waiting> others, waiting_of_others(after, LocalVersion(INT64_MAX)));
+  return static_cast<std::uint64_t>(own.value_or(0)) + others.size();
 }
 
+Result<void> Outbox::overtaken(LocalVersion after,
+                               FunctionRef<Result<void>(const OutboxChange&)> visit) {
+  SL_TRY(const LocalVersion done, acknowledged());
+  SL_TRY(const std::vector<Waiting> others, waiting_of_others(after, done));
+  for (const Waiting& one : others) {
+    OutboxChange change;
+    change.version = one.version;
+    change.sequence = one.dot.sequence;
+    SL_TRY(
+        log_.for_each(LocalVersion(one.version.get() - 1), one.version,
+                      [&](const LogRow& row, std::span<const Bytes> parts, Bytes) -> Result<bool> {
+                        change.stamp = {row.time, one.dot.replica};
+                        for (const Bytes part : parts) {
+                          change.parts.push_back(to_vector(part));
+                        }
+                        return true;
+                      }));
+    SL_TRY(visit(change));
+  }
+  return {};
+}
 Result<std::vector<OutboxChange>> Outbox::batch(LocalVersion after, std::size_t bytes_max,
                                                 LocalVersion through) {
   std::vector<OutboxChange> out;

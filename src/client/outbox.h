@@ -32,6 +32,10 @@ class Outbox {
   // None behind `through` is looked at.
   Result<std::vector<OutboxChange>> batch(LocalVersion after, std::size_t bytes_max,
                                           LocalVersion through = LocalVersion(UINT64_MAX));
+  // Others' changes that were learned or imported, that the server has not answered, and that lie
+  // behind `after` and up to what is acknowledged: own changes that were made later may be. Each
+  // with one call.
+  Result<void> overtaken(LocalVersion after, FunctionRef<Result<void>(const OutboxChange&)> visit);
   // Every change through this version is durable elsewhere. Going backwards is ignored.
   Result<void> acknowledge(LocalVersion through);
   void release() { read_last_.release(); }
@@ -41,13 +45,23 @@ class Outbox {
   // first asked.
   class Relays {
    public:
+    Result<LocalVersion> through(Meta& meta);
     Result<bool> is_settled(const Dot& dot, LocalVersion version, Meta& meta);
 
    private:
+    Result<void> load(Meta& meta);
+
     bool loaded_ = false;
     LocalVersion through_;
     VersionVector settled_;
   };
+  struct Waiting {
+    LocalVersion version;
+    Dot dot;
+  };
+  // Of the changes that lie above what relays have settled, up to `through`, or all.
+  Result<std::vector<Waiting>> waiting_of_others(LocalVersion after, LocalVersion through);
+
   Connection connection_;
   Meta& meta_;
   LocalLog& log_;

@@ -15,25 +15,32 @@ constexpr const char* table_sql =
 
 Result<void> Unsent::catch_up(const ReplicaId& own, std::int64_t now_ms) {
   SL_TRY(const LocalVersion acknowledged, outbox_.acknowledged());
+  const auto enter_fit = [&](const OutboxChange& change) -> Result<void> {
+    const bool fits = change.stamp.replica == own || !is_far_ahead(change.stamp, now_ms);
+    return fits ? enter(change) : Result<void>();
+  };
   if (!there_) {
     SL_TRY(connection_.execute("DROP TABLE IF EXISTS temp.syncline_unsent"));
     SL_TRY(connection_.execute(table_sql));
     there_ = true;
-    through_ = acknowledged;
-  } else if (through_ < acknowledged) {
+    through_ = LocalVersion(0);
+  }
+  if (through_ < acknowledged) {
+    SL_TRY(outbox_.overtaken(through_, enter_fit));
     through_ = acknowledged;
   }
-  SL_TRY(connection_.execute("DELETE FROM temp.syncline_unsent WHERE version <= " +
-                             std::to_string(acknowledged.get())));
+  // What others' changes wait for is no acknowledgement; who settles one makes us forget all.
+  SL_TRY(connection_.execute("DELETE FROM temp.syncline_unsent AS u WHERE version <= " +
+                             std::to_string(acknowledged.get()) +
+                             " AND NOT EXISTS (SELECT 1 FROM syncline_log WHERE version = "
+                             "u.version AND origin > 1)"));
   for (;;) {
     SL_TRY(const std::vector<OutboxChange> changes, outbox_.batch(through_, batch_bytes));
     if (changes.empty()) {
       return {};
     }
     for (const OutboxChange& change : changes) {
-      if (change.stamp.replica == own || !is_far_ahead(change.stamp, now_ms)) {
-        SL_TRY(enter(change));
-      }
+      SL_TRY(enter_fit(change));
       through_ = change.version;
     }
   }

@@ -192,4 +192,30 @@ TEST_CASE("what a copy wrote in our name is told as it was told there, whatever 
   remove();
 }
 
+// What was written later may be acknowledged first.
+TEST_CASE("what was imported and not told yet stays when rows become the server's") {
+  for (const bool looks_before : {false, true}) {
+    CAPTURE(looks_before);
+    WorldReplica ann(1);
+    WorldReplica bob(2);
+    prepare(ann);
+    prepare(bob);
+    REQUIRE(ann.run("INSERT INTO items VALUES('imported', 'of ann')").empty());
+    import(ann, bob);
+    REQUIRE(bob.run("INSERT INTO items VALUES('own', 'of bob')").empty());
+    RangeRows nothing;
+    nothing.table = "items";
+    const auto compare = [&] {
+      REQUIRE(bob.engine().begin_rescan());
+      REQUIRE(bob.engine().adopt_range(nothing));
+      return joined(bob.rows("SELECT group_concat(id) FROM (SELECT id FROM items ORDER BY id)"));
+    };
+    if (looks_before) {
+      CHECK(compare() == joined(bob.rows("SELECT 'imported,own'")));
+    }
+    REQUIRE(bob.engine().acknowledge(bob.engine().log_head()->own_sequence));
+    CHECK(compare() == joined(bob.rows("SELECT 'imported'")));
+  }
+}
+
 }  // namespace syncline
