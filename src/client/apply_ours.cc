@@ -1,5 +1,5 @@
-// Changes that are told again, and those of which only the number is: a replica was copied or put
-// back, and two histories have its name. Ours is such a name, too.
+// Changes whose number is here already: told once more, or other ones, because a replica was copied
+// or put back and two histories have its name. Ours may be such a name, too.
 #include <algorithm>
 #include <string>
 

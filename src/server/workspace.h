@@ -166,6 +166,7 @@ class Workspace {
                                                const LineageId& lineage, bool is_ancestor);
   // All that the server knows of the replica beyond the hello's last change, up to `last`.
   Result<bool> was_relayed(const Hello& hello, ChangeSequence last);
+  // The server has another change of that replica under that number.
   Result<bool> knows_another(const PartHeader& header, const ReplicaRecord& record);
   // Of a schema that a writer brings, takes in what is new; of a reader's, nothing.
   Result<std::optional<Refused>> judge_schema(const Hello& hello, const Rights& rights);

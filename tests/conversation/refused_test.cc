@@ -26,16 +26,23 @@ void forbid_folders(ConversationWorld& world, bool forbidden) {
   world.open_server();
 }
 
+struct Two {
+  Two() {
+    for (Device* device : {&ann, &bob}) {
+      make_folders(*device);
+      device->start();
+    }
+  }
+
+  ConversationWorld world{"refused"};
+  Device ann{world, "ann.db", 1};
+  Device bob{world, "bob.db", 2};
+};
+
 }  // namespace
 
-TEST_CASE("what is in a folder that the server refuses is held, and not deleted for everybody") {
-  ConversationWorld world("refused_folder");
-  Device ann(world, "ann.db", 1);
-  Device bob(world, "bob.db", 2);
-  for (Device* device : {&ann, &bob}) {
-    make_folders(*device);
-    device->start();
-  }
+TEST_CASE_FIXTURE(
+    Two, "what is in a folder that the server refuses is held, and not deleted for everybody") {
   ann.run("INSERT INTO folders VALUES(1, 'allowed')");
   check_converged(world, {&ann, &bob});
   forbid_folders(world, true);
@@ -64,14 +71,7 @@ TEST_CASE("what is in a folder that the server refuses is held, and not deleted 
   }
 }
 
-TEST_CASE("a refused change that passed a unique value on is taken back whole") {
-  ConversationWorld world("refused_unique");
-  Device ann(world, "ann.db", 1);
-  Device bob(world, "bob.db", 2);
-  for (Device* device : {&ann, &bob}) {
-    make_folders(*device);
-    device->start();
-  }
+TEST_CASE_FIXTURE(Two, "a refused change that passed a unique value on is taken back whole") {
   ann.run("INSERT INTO folders VALUES(2, 'name'), (3, 'other')");
   ann.run("INSERT INTO papers VALUES(7, 2), (8, 3)");
   check_converged(world, {&ann, &bob});
